@@ -79,7 +79,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   {
     name: 'delete',
     group: MANIFESTS,
-    summary: 'take back what was applied',
+    summary: 'delete applied manifests or resources',
     configure: deleteManifests,
   },
   {
@@ -97,7 +97,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   {
     name: 'approve',
     group: MANIFESTS,
-    summary: 'let through what is held back',
+    summary: 'approve held changes',
     configure: approve,
   },
   {
@@ -130,13 +130,13 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: 'show everything about one resource',
     configure: describe,
   },
-  { name: 'why', group: STATE, summary: 'tell why something is as it is', configure: why },
+  { name: 'why', group: STATE, summary: 'explain the state of a resource', configure: why },
   { name: 'events', group: STATE, summary: 'show what happened', configure: events },
   { name: 'images', group: STATE, summary: 'list images', configure: images },
   {
     name: 'logs',
     group: CONTAINERS,
-    summary: 'print what a container wrote',
+    summary: 'print the output of containers',
     configure: logs,
   },
   {
@@ -148,7 +148,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   {
     name: 'attach',
     group: CONTAINERS,
-    summary: 'connect to what a container reads and writes',
+    summary: 'connect to input and output of a container',
     configure: attach,
   },
   {
@@ -174,31 +174,31 @@ export const COMMANDS: readonly CommandEntry[] = [
   {
     name: 'changes',
     group: CONTAINERS,
-    summary: 'list what a container changed of its image',
+    summary: 'list changes of a container to its image',
     configure: changes,
   },
   {
     name: 'commit',
     group: CONTAINERS,
-    summary: 'make an image of what a container changed',
+    summary: 'create an image from the changes of a container',
     configure: commit,
   },
   {
     name: 'export',
     group: CONTAINERS,
-    summary: "write a container's files as a tar",
+    summary: 'write the files of a container as a tar',
     configure: exportFiles,
   },
   {
     name: 'build',
     group: IMAGES,
-    summary: 'make an image from a Dockerfile',
+    summary: 'build an image from a Dockerfile',
     configure: build,
   },
   {
     name: 'pull',
     group: IMAGES,
-    summary: 'bring images of registries here',
+    summary: 'download images from registries',
     configure: pull,
   },
   {
@@ -216,13 +216,13 @@ export const COMMANDS: readonly CommandEntry[] = [
   {
     name: 'rmi',
     group: IMAGES,
-    summary: 'take away names of images, or images',
+    summary: 'remove tags of images, or images',
     configure: rmi,
   },
   {
     name: 'image',
     group: IMAGES,
-    summary: 'show how an image was made',
+    summary: 'show how an image was built',
     configure: image,
   },
   {
@@ -234,7 +234,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   {
     name: 'search',
     group: IMAGES,
-    summary: 'look for images on a registry',
+    summary: 'search for images on a registry',
     configure: search,
   },
   {
@@ -254,13 +254,13 @@ export const COMMANDS: readonly CommandEntry[] = [
   {
     name: 'import',
     group: HOST,
-    summary: 'make an image from the tar of a root filesystem',
+    summary: 'create an image from the tar of a root filesystem',
     configure: importImage,
   },
   {
     name: 'system',
     group: HOST,
-    summary: 'show what the disk is used for, remove unused images',
+    summary: 'show disk usage, remove unused images',
     configure: system,
   },
   { name: 'daemon', group: HOST, summary: 'run the supervisor', configure: daemon },

@@ -78,7 +78,7 @@ function readPath(path: string, read: ReadText): readonly ManifestInput[] {
     const names = manifestNames(path);
     if (names.length === 0) {
       throw new TsdError('TSD_MANIFEST_READ', `${path}: no manifests in this directory`, {
-        hint: 'Check the path after -f. Manifests are *.yaml, *.yml and Quadlet units; hidden files do not count.',
+        hint: 'Check the path after -f. Manifests are *.yaml, *.yml and Quadlet units; hidden files are ignored.',
       });
     }
     const files = names

@@ -53,7 +53,7 @@ export function collect(value: string, previous: readonly string[] | undefined):
 
 /** `--wait[=30s]`; undefined when it is absent, milliseconds otherwise. */
 export function waitOption(what: string): Option {
-  return new Option('--wait [duration]', `${what}, for at most this long (alone: 30s)`)
+  return new Option('--wait [duration]', `${what}, for at most this long (default: 30s)`)
     .argParser(durationArgument)
     .preset('30s');
 }
@@ -68,7 +68,7 @@ export function waitTimeoutOption(): Option {
 export function settleOption(): Option {
   return new Option(
     '--settle <duration>',
-    'how long a container without a probe has to run without an interruption (default: update.settle of the manifest, 1s)',
+    'how long a container without a probe must run without an interruption (default: update.settle of the manifest, 1s)',
   ).argParser(durationArgument);
 }
 
@@ -90,7 +90,7 @@ export interface StartFlags {
 
 /** What `start` and `restart` wait for. */
 export function startOptions(command: Command): void {
-  const wait = new Option('--wait [duration]', 'how long it may take in all (default: 1m and the time to stop)');
+  const wait = new Option('--wait [duration]', 'time limit for everything (default: 1m and the time to stop)');
   command.addOption(wait.argParser(lastingArgument).preset('1m')).addOption(settleOption());
 }
 
@@ -101,7 +101,7 @@ export function startOf({ wait, settle }: StartFlags): StartOptions {
 export function timeoutOption(): Option {
   return new Option(
     '-t, --timeout <duration>',
-    'how long to wait after the stop signal before SIGKILL (default: stopTimeout of the manifest, 10s)',
+    'time between the stop signal and SIGKILL (default: stopTimeout of the manifest, 10s)',
   ).argParser(durationArgument);
 }
 

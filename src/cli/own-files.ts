@@ -16,7 +16,7 @@ function gateOf(context: CliContext, socketGroup: number | null, wording: Wordin
   const caller = { uid: process.geteuid?.() ?? 0, sudoUid: streams.env.SUDO_UID, socketGroup };
   const warn = ({ message, command }: Doubt): void => {
     const label = paint(streams, streams.stderr, 'yellow', 'warning:');
-    context.warn(`${label} ${printable(`${message}, who can change what is handed over: ${command}`)}`);
+    context.warn(`${label} ${printable(`${message}, who can change the input: ${command}`)}`);
   };
   return callerGate(caller, warn, wording);
 }

@@ -84,7 +84,7 @@ function parseWords(command: Command, argv: readonly string[]): Parsed {
     return parseCommand(command, argv);
   } catch (thrown) {
     if (!(thrown instanceof UsageError) || thrown.hint !== '') throw thrown;
-    const hint = `\`tsdocker ${command.name} --help\` shows what it takes.`;
+    const hint = `\`tsdocker ${command.name} --help\` shows its arguments.`;
     throw new UsageError(thrown.message, meaningOf([command.name, ...argv]) ?? hint);
   }
 }
@@ -105,12 +105,12 @@ export function declaredCommands(context: CliContext): readonly DeclaredCommand[
 export function declareProgram(): Command {
   const program = document(new Command('tsdocker'), {
     description:
-      'Keeps what YAML manifests declare running on this host: images, containers, volumes and networks.\n\n' +
-      'Drop manifests into the watched directory of a running supervisor, or hand them over with `tsdocker apply`.',
+      'Keeps the resources of YAML manifests running on this host: images, containers, volumes and networks.\n\n' +
+      'Drop manifests into the watched directory of a running supervisor, or apply them with `tsdocker apply`.',
     examples: [
       ['tsdocker apply -f blog.yaml --wait', 'Bring an app up'],
-      ['tsdocker get containers', 'See how it is'],
-      ['tsdocker plan', 'See what would be done next, and why'],
+      ['tsdocker get containers', 'See the state of containers'],
+      ['tsdocker plan', 'See the next operations and their causes'],
       ['tsdocker COMMAND --help', 'Read about a command'],
     ],
     exitCodes: [

@@ -27,7 +27,7 @@ const DEFAULT_RUN_DIR = '/run/tsdocker';
 export async function reset(context: CliContext, options: ResetCommandOptions): Promise<number> {
   const { volumes = false, yes = false, output } = options;
   if (process.geteuid?.() !== 0) {
-    throw new TsdError('TSD_NOT_ROOT', 'a reset removes files of root, and has to be run as root');
+    throw new TsdError('TSD_NOT_ROOT', 'a reset removes files of root, and must run as root');
   }
   if (isData(output) && !yes) throw new TsdError('TSD_BAD_REQUEST', `-o ${output} cannot ask`, { hint: 'Add --yes.' });
   const target = await targetOf(context, options);
@@ -49,7 +49,7 @@ export async function reset(context: CliContext, options: ResetCommandOptions): 
   } else {
     for (const text of [...view.stays, ...left]) context.warn(`warning: ${printable(text)}`);
     if (kept.length > 0) context.print(`Kept ${plural(kept.length, 'volume')} in ${target.root}.`);
-    context.print(left.length > 0 ? 'Not all of it is gone.' : `The instance ${found.instance} is gone.`);
+    context.print(left.length > 0 ? 'Not everything was removed.' : `The instance ${found.instance} is removed.`);
   }
   return left.length > 0 ? EXIT.error : EXIT.ok;
 }
@@ -87,15 +87,15 @@ function printFound(context: CliContext, { root, runDir, info }: Target, found: 
       ...found.volumes.map(({ name, path }) => `  ${printable(name)}  ${printable(path)}`),
       ...(info === null
         ? []
-        : [`Manifests in ${info.manifests} stay: a supervisor that starts again makes what they declare.`]),
+        : [`Manifests in ${info.manifests} stay: the next supervisor creates their resources again.`]),
     ].join('\n'),
   );
 }
 
 async function mayReset(context: CliContext): Promise<boolean> {
   if (context.streams.stdin.isTTY !== true) {
-    throw new TsdError('TSD_BAD_REQUEST', 'a reset asks first, and standard input is no terminal', {
-      hint: 'Add --yes to take away what is listed.',
+    throw new TsdError('TSD_BAD_REQUEST', 'a reset asks first, and standard input is not a terminal', {
+      hint: 'Add --yes to remove what is listed.',
     });
   }
   return confirmed(context, 'Take it away?');

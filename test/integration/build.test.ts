@@ -371,7 +371,7 @@ RUN --mount=type=cache,target=/cache wc -l < /cache/count > /lines2
     });
     child.kill('SIGINT');
     expect(await new Promise((done) => child.once('close', done))).toBe(1);
-    expect(complaint).toBe('the build was called off\n');
+    expect(complaint).toBe('the build was cancelled\n');
     await expect.poll(() => supervisor.hostState(), { timeout: 30_000 }).toEqual(before);
     await expect
       .poll(() => readdirSync(join(supervisor.root, 'tmp')).filter((name) => name.startsWith('build-')))

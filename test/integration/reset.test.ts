@@ -62,7 +62,7 @@ test('through the supervisor it stops containers and removes everything but volu
   const supervisor = await withAnApp();
   const { instance } = supervisor;
   const stdout = await supervisor.ok('system', 'reset', '--yes');
-  expect(stdout).toContain(`The instance ${instance} is gone.`);
+  expect(stdout).toContain(`The instance ${instance} is removed.`);
   expect(stdout).toContain('Kept 1 volume');
   expect(supervisor.hostState()).toEqual(NOTHING);
   expect(groupsOf(instance)).toBe('');

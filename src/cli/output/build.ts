@@ -29,7 +29,7 @@ export async function followBuild(
     if (form !== 'json') printBuildError(context, event.error);
   }
   if (ended) return EXIT.ok;
-  if (!failed) printError(context, new TsdError('TSD_TIMEOUT', 'the build was called off'));
+  if (!failed) printError(context, new TsdError('TSD_TIMEOUT', 'the build was cancelled'));
   return EXIT.error;
 }
 

@@ -73,8 +73,7 @@ export function formatWhy(context: CliContext, view: WhyView): string {
   const state = view.message === '' ? view.phase : `${view.phase}: ${view.message}`;
   const place = view.source === null ? 'declared by no manifest' : `declared at ${formatPosition(view.source)}`;
   const now = [...view.now, ...(view.hint === '' ? [] : [`hint: ${view.hint}`])];
-  const past =
-    view.steps.length === 0 ? ['  nothing is known of its past'] : view.steps.flatMap((s) => stepLines(context, s));
+  const past = view.steps.length === 0 ? ['its past is unknown'] : view.steps.flatMap((s) => stepLines(context, s));
   return [
     bold(printable(`${view.resource} is ${state}`)),
     `  ${printable(place)}`,

@@ -54,7 +54,7 @@ export async function buildImage(
   }
 }
 
-const calledOff = (): TsdError => new TsdError('TSD_TIMEOUT', 'the build was called off', { step: 'build' });
+const calledOff = (): TsdError => new TsdError('TSD_TIMEOUT', 'the build was cancelled', { step: 'build' });
 
 function gone(digest: string): never {
   throw new TsdError('TSD_IMAGE_MISSING', `layer ${digest.slice(0, 12)} of the build was removed meanwhile`, {

@@ -42,17 +42,17 @@ export const ERROR_CATALOGUE = {
   },
   TSD_UNTRUSTED: {
     class: 'precondition',
-    title: 'Others may write to a file that would be obeyed',
-    hint: 'Take their right to write away; docs/security.md says who may command.',
+    title: 'Other users can write to a file that the supervisor obeys',
+    hint: 'Remove their write permission; docs/security.md says who may command.',
   },
   TSD_IMPORT_IGNORED: {
     class: 'unsupported',
-    title: 'Something of a foreign file has no meaning here',
-    hint: 'It is only a warning; docs/importers.md says what is translated.',
+    title: 'A part of a foreign file has no meaning here',
+    hint: 'This is only a warning; docs/importers.md lists what is translated.',
   },
   TSD_IMPORT_IMPOSSIBLE: {
     class: 'invalid',
-    title: 'Something of a foreign file cannot be translated',
+    title: 'A part of a foreign file cannot be translated',
     hint: 'Change it, or write it as a manifest: `tsdocker convert` is a start.',
   },
   TSD_NOT_IN_THIS_VERSION: {
@@ -86,24 +86,24 @@ export const ERROR_CATALOGUE = {
   },
   TSD_LOOKUP: {
     class: 'unavailable',
-    title: 'A path could not be looked up, because files are renamed or mounted on the host without a pause',
-    hint: 'Run it again. Starts and probes are tried again by themselves, and no probe fails by it.',
+    title: 'A path lookup failed, because files on the host are renamed or mounted without a pause',
+    hint: 'Run it again. Starts and probes are retried automatically, and no probe fails because of it.',
   },
   TSD_STATE_CORRUPT: {
     class: 'precondition',
     title: 'A state file cannot be read',
-    hint: 'The file is left as it is; move it away or restore it from a backup.',
+    hint: 'The file is not changed; move it away or restore it from a backup.',
   },
   TSD_DISK_FULL: {
     class: 'exhausted',
     title: 'The disk is full',
-    hint: 'Free space under the root directory; `tsdocker stop`, `delete` and `system prune` work without any.',
+    hint: 'Free space under the root directory; `tsdocker stop`, `delete` and `system prune` work on a full disk.',
   },
   // Images and storage
   TSD_IMAGE_SOURCE: {
     class: 'precondition',
     title: 'The image source is missing or unreadable',
-    hint: 'Create the file or directory. A declared image is tried again by itself.',
+    hint: 'Create the file or directory. A declared image is retried automatically.',
   },
   TSD_IMAGE_INVALID: {
     class: 'invalid',
@@ -123,7 +123,7 @@ export const ERROR_CATALOGUE = {
   TSD_REGISTRY: {
     class: 'unavailable',
     title: 'A registry cannot be reached or fails',
-    hint: 'Check the name, the network and that the registry runs. A declared image is tried again by itself.',
+    hint: 'Check the name, the network and that the registry runs. A declared image is retried automatically.',
   },
   TSD_REGISTRY_DENIED: {
     class: 'denied',
@@ -132,68 +132,68 @@ export const ERROR_CATALOGUE = {
   },
   TSD_REGISTRY_INVALID: {
     class: 'unavailable',
-    title: 'A registry answers what it must not',
-    hint: 'Nothing of the answer was used. Check that the name means the registry you trust.',
+    title: 'A registry sends an invalid answer',
+    hint: 'The answer is discarded. Check that the name belongs to a registry that you trust.',
   },
   TSD_REGISTRY_NOT_FOUND: {
     class: 'precondition',
     title: 'The registry does not have the image',
-    hint: 'Check name and tag: `tsdocker tags NAME` lists what there is.',
+    hint: 'Check name and tag: `tsdocker tags NAME` lists the tags.',
   },
   TSD_LOG_RECEIVER: {
     class: 'unavailable',
     title: 'A receiver of logs cannot be reached',
-    hint: 'Nothing is lost while the log file has room; it is sent when the receiver is there. Check `log.address`.',
+    hint: 'Nothing is lost while the log file has room; entries are sent once the receiver is back. Check `log.address`.',
   },
   TSD_IMAGE_UNTRUSTED: {
     class: 'denied',
-    title: 'The trust policy does not let the image in',
-    hint: 'Nothing of it was unpacked. Sign it with a key of the rule, or change the policy: docs/images.md.',
+    title: 'The trust policy rejects the image',
+    hint: 'No layer was unpacked. Sign it with a key of the rule, or change the policy: docs/images.md.',
   },
   TSD_TRUST_POLICY: {
     class: 'precondition',
     title: 'The trust policy cannot be used',
-    hint: 'No image comes in until it is mended: docs/images.md shows its form.',
+    hint: 'Every image is rejected until it is corrected: docs/images.md shows its format.',
   },
   TSD_TRUST_STORE: {
     class: 'precondition',
     title: 'A file of the trust directory, or the key, cannot be used',
-    hint: 'Mend it or move it away; it is never overwritten.',
+    hint: 'Correct it or move it away; it is never overwritten.',
   },
   TSD_LAYER_CONFLICT: {
     class: 'conflict',
-    title: 'A layer of this id exists with other content',
-    hint: 'Remove the layer that is in the way.',
+    title: 'A layer with this id exists with different content',
+    hint: 'Remove the existing layer.',
   },
   TSD_LAYER_HOSTILE: {
     class: 'invalid',
-    title: 'The archive tries to leave its place',
+    title: 'The archive tries to write outside of its directory',
     hint: 'Do not use this archive.',
   },
   TSD_DOCKERFILE: {
     class: 'invalid',
-    title: 'A Dockerfile cannot be built as it is written',
-    hint: 'Mend the line shown; docs/build.md has what is understood.',
+    title: 'A Dockerfile cannot be built',
+    hint: 'Correct the line shown; docs/build.md lists what is supported.',
   },
   TSD_BUILD_CONTEXT: {
     class: 'invalid',
     title: 'A build context cannot be used',
-    hint: 'Check the path. What the build does not need belongs into .dockerignore.',
+    hint: 'Check the path. List files that the build does not need in .dockerignore.',
   },
   TSD_CONTENT_MISSING: {
     class: 'precondition',
-    title: 'The pinned copy of a file is gone',
-    hint: 'Apply the manifest again (`tsdocker apply -f FILE`): the copy is made from the file as it is now.',
+    title: 'The pinned copy of a file is missing',
+    hint: 'Apply the manifest again (`tsdocker apply -f FILE`): it copies the file as it is now.',
   },
   TSD_BUILD_RUN: {
     class: 'unavailable',
     title: 'A command of a build failed',
-    hint: 'The last lines it wrote are above; edit the Dockerfile or the files it uses. A declared image is tried again by itself.',
+    hint: 'The last lines it wrote are above; edit the Dockerfile or the files it uses. A declared image is retried automatically.',
   },
   TSD_DOWNLOAD: {
     class: 'unavailable',
-    title: 'A file that ADD names cannot be fetched',
-    hint: 'Check the URL and the network of this host. A declared image is tried again by itself.',
+    title: 'A file that ADD names cannot be downloaded',
+    hint: 'Check the URL and the network of this host. A declared image is retried automatically.',
   },
   TSD_VOLUME_IN_USE: {
     class: 'conflict',
@@ -226,7 +226,7 @@ export const ERROR_CATALOGUE = {
   TSD_CONTAINER_SETUP: {
     class: 'precondition',
     title: 'The container could not be set up',
-    hint: 'The step names what failed; `tsdocker why NAME` tells how it came.',
+    hint: 'The step names what failed; `tsdocker why NAME` shows what led to it.',
   },
   TSD_COMMAND_NOT_FOUND: {
     class: 'precondition',
@@ -240,8 +240,8 @@ export const ERROR_CATALOGUE = {
   },
   TSD_BIND_SOURCE: {
     class: 'precondition',
-    title: 'A bind mount source is missing, cannot be looked at or does not answer',
-    hint: 'Create it with `mkdir -p`, write `create: true` at that mount, or mend the filesystem that it is on.',
+    title: 'A bind mount source is missing, unreadable or does not answer',
+    hint: 'Create it with `mkdir -p`, write `create: true` at that mount, or repair the filesystem that it is on.',
   },
   TSD_LIMIT_IMPOSSIBLE: {
     class: 'precondition',
@@ -251,12 +251,12 @@ export const ERROR_CATALOGUE = {
   TSD_MEMORY_FULL: {
     class: 'exhausted',
     title: 'There is not enough memory to start a container',
-    hint: 'Stop something, or add memory; it is tried again by itself.',
+    hint: 'Stop something, or add memory; the start is retried automatically.',
   },
   TSD_CONTAINER_ENDED: {
     class: 'precondition',
-    title: 'The container ended, and was not meant to',
-    hint: '`tsdocker logs NAME` shows what it wrote, `tsdocker why NAME` how it came.',
+    title: 'The container ended unexpectedly',
+    hint: '`tsdocker logs NAME` shows its output, `tsdocker why NAME` what led to it.',
   },
   TSD_CONTAINER_NOT_RUNNING: {
     class: 'precondition',
@@ -265,13 +265,13 @@ export const ERROR_CATALOGUE = {
   },
   TSD_CONTAINER_CHANGED: {
     class: 'conflict',
-    title: 'The container did not stand still while its files were read',
-    hint: 'Try again; a container that is stopped can be read, too.',
+    title: 'The container changed while its files were read',
+    hint: 'Try again; a stopped container can be read too.',
   },
   TSD_SHIM: {
     class: 'unavailable',
     title: 'The shim does not answer',
-    hint: 'The container is treated by its restart policy.',
+    hint: 'The restart policy of the container applies.',
   },
   // Talking to the supervisor
   TSD_NO_SUPERVISOR: {
@@ -281,12 +281,12 @@ export const ERROR_CATALOGUE = {
   },
   TSD_SOCKET_DENIED: {
     class: 'denied',
-    title: 'The socket of the supervisor may not be used',
+    title: 'Access to the socket of the supervisor is denied',
     hint: 'Use sudo, or join the group that owns the socket.',
   },
   TSD_VERSION_MISMATCH: {
     class: 'unsupported',
-    title: 'Client and supervisor speak different versions',
+    title: 'Client and supervisor have different versions',
     hint: 'Upgrade the side named.',
   },
   TSD_NO_SUCH_RESOURCE: {
@@ -303,7 +303,7 @@ export const ERROR_CATALOGUE = {
   TSD_BAD_REQUEST: { class: 'invalid', title: 'The request is malformed', hint: "See the command's --help." },
   TSD_TIMEOUT: {
     class: 'timeout',
-    title: 'It did not happen in time',
+    title: 'The operation timed out',
     hint: '`tsdocker get` and `tsdocker describe` show what it waits for.',
   },
   TSD_JOB_UNKNOWN: {
@@ -314,7 +314,7 @@ export const ERROR_CATALOGUE = {
   TSD_JOB_FAILED: {
     class: 'precondition',
     title: 'A job ended with a status other than 0',
-    hint: 'The last line that it wrote to standard error says why.',
+    hint: 'The last line of its standard error says why.',
   },
   TSD_ENGINE_SHUTDOWN: {
     class: 'unavailable',
@@ -323,8 +323,8 @@ export const ERROR_CATALOGUE = {
   },
   TSD_CALLED_OFF: {
     class: 'unavailable',
-    title: 'It is not wanted any more',
-    hint: 'What is declared by now is done instead.',
+    title: 'The operation was cancelled',
+    hint: 'The current declaration is applied instead.',
   },
   TSD_BUG: { class: 'bug', title: 'A defect in tsdocker', hint: "Please report it with the supervisor's log." },
 } as const satisfies Record<string, ErrorRow>;

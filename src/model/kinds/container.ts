@@ -91,7 +91,7 @@ export const containerFields = z.strictObject({
     example: 'nginx',
   }),
   containerName: field(orNull(z.string().regex(NAME_PATTERN, 'a name has lower-case letters, digits and hyphens')), {
-    doc: 'Name in `docker ps` and across apps. Left out, `<app>-<name>`.',
+    doc: 'Name in `docker ps` and across apps. Default: `<app>-<name>`.',
     example: 'blog-web',
   }),
   entrypoint: field(commandLine(), {
@@ -125,13 +125,13 @@ export const containerFields = z.strictObject({
   }),
   workingDir: field(orNull(absolutePath()), { doc: 'Directory to start in.', change: 'restart', example: '/app' }),
   user: field(kernelText().default(''), {
-    doc: "`user[:group]`, as names or numbers. Left out, the image's, else root.",
+    doc: '`user[:group]`, as names or numbers. Default: that of the image, else root.',
     change: 'restart',
     example: '1000:1000',
     text: true,
   }),
   hostname: field(orNull(z.string().max(64).refine(isHostName, 'expected a host name')), {
-    doc: "Host name inside. Left out, the first 12 digits of the container's id.",
+    doc: "Host name inside. Default: the first 12 digits of the container's id.",
     change: 'restart',
     example: 'web',
   }),
@@ -144,31 +144,31 @@ export const containerFields = z.strictObject({
     },
   ),
   labels: field(labels(), {
-    doc: 'Names and texts for people and tools.',
+    doc: 'Labels: names and texts for people and tools.',
     change: 'in-place',
     example: { tier: 'front' },
     text: true,
   }),
   volumes: field(listOf(mount), {
-    doc: 'Mounts: `volume:/target[:ro]`, `./file-or-dir:/target`, `/target` (anonymous), or a mapping with `type: tmpfs`, `source`, `target`, `readOnly`, `size`, `create`, `content`, `secret`. The content of a file bound read-only counts, up to 1 MiB or with `watch: true`; `onChange` says what its change leads to. Of such a file a copy is kept for rollbacks, but below `/run/secrets` or with `secret: true`. A bind whose source is missing is an error, unless `create: true` makes it a directory, or `create: {owner: "1000:1000", mode: "0750"}` (numbers; left out 0:0 and 0755) one of that owner; what is there already stays as it is. `content` is the text of a read-only file at the target, in place of a source. An empty volume starts with what the image has at the target.',
+    doc: 'Mounts: `volume:/target[:ro]`, `./file-or-dir:/target`, `/target` (anonymous), or a mapping with `type: tmpfs`, `source`, `target`, `readOnly`, `size`, `create`, `content`, `secret`. The content of a file bound read-only is part of the declaration, up to 1 MiB or with `watch: true`; `onChange` sets the reaction to a change. A copy of such a file is kept for rollbacks, except below `/run/secrets` or with `secret: true`. A bind whose source is missing is an error, unless `create: true` makes it a directory, or `create: {owner: "1000:1000", mode: "0750"}` (numbers; default 0:0 and 0755) a directory with that owner and mode; an existing path is not changed. `content` is the text of a read-only file at the target, in place of a source. An empty volume starts with the content of the image at the target.',
     example: ['pgdata:/var/lib/postgresql/data'],
   }),
   volumesFrom: field(listOf(shortForm(z.string(), parseVolumesFrom)), {
-    doc: 'Containers whose volumes and binds are mounted here as well.',
+    doc: 'Containers whose volumes and binds are also mounted in this one.',
     example: ['db:ro'],
   }),
   links: field(listOf(shortForm(z.string(), parseLink)), {
-    doc: 'Containers this one talks to, `name[:alias]`. They start first and stop last; their address is in the environment and in /etc/hosts. The environment of a run stays as it was at its start: when an address changes meanwhile, as after a `start-first` update, /etc/hosts follows and the condition `StaleLinks` says so; use the name, or `onDependencyRestart: restart`.',
+    doc: 'Containers that this one connects to, `name[:alias]`. They start first and stop last; their address is in the environment and in /etc/hosts. The environment of a run stays as it was at its start: when an address changes during the run, as after a `start-first` update, /etc/hosts is updated and the condition `StaleLinks` reports the old environment; use the name, or `onDependencyRestart: restart`.',
     change: 'restart',
     example: ['db', 'db:database'],
   }),
   dependsOn: field(listOf(dependency), {
-    doc: 'Containers this one waits for without talking to them by link: `name` or `name:ready`, `name:started`, or `name:completed` for one that has to end with 0 first.',
+    doc: 'Containers that this one waits for, without a link: `name` or `name:ready`, `name:started`, or `name:completed` for one that must exit with 0 first.',
     change: 'in-place',
     example: ['migrate:completed', 'cache'],
   }),
   onDependencyRestart: field(shortForm(z.string(), parseDependencyReaction).prefault('nothing'), {
-    doc: 'What a new run of one it links to or depends on means for it while it runs: `nothing`, `restart` once that one is ready, or `signal:HUP` (any signal) then, for a program that looks names up again at it. A `start-first` update gives a container another address: a proxy in front of it (nginx) needs one of the two to follow.',
+    doc: 'Reaction of this container when a container that it links to or depends on has a new run: `nothing`, or once that one is ready `restart` or `signal:HUP` (any signal, for a program that then resolves names again). A `start-first` update gives a container another address: a proxy in front of it (nginx) needs one of the two to follow.',
     change: 'in-place',
     example: 'signal:HUP',
   }),
@@ -177,17 +177,17 @@ export const containerFields = z.strictObject({
       .transform((lists) => lists.flat())
       .refine((ports) => ports.length <= MAX_PORTS, `more than ${MAX_PORTS} ports`),
     {
-      doc: 'Ports published on the host: `[address:][host:]container[/tcp|/udp]`, each a port or a range. Without a host port a free one is chosen. On an IPv6 address, `[::]` among them (which goes with every port published without an address), the supervisor passes connections on itself: such an address does not answer while it is away.',
+      doc: 'Ports published on the host: `[address:][host:]container[/tcp|/udp]`, each a port or a range. Without a host port a free one is chosen. On an IPv6 address the supervisor itself forwards connections, also on `[::]`, which every port published without an address includes: these addresses do not answer while no supervisor runs.',
       change: 'in-place',
       example: ['127.0.0.1:8080:80'],
     },
   ),
   expose: field(
     listOf(shortForm(textOrNumber(), parseExpose)).transform((lists) => lists.flat()),
-    { doc: 'Ports that links tell about, besides those of the image.', change: 'restart', example: ['53/udp'] },
+    { doc: 'Ports that links announce, in addition to those of the image.', change: 'restart', example: ['53/udp'] },
   ),
   network: field(network, {
-    doc: "A network of the app, `app/name`, `bridge` (the default bridge), `host`, `none`, or `container:NAME` to share that one's. Containers of a network find each other in /etc/hosts, without links and also those that come later: by the short name within the app, and everywhere by `<app>-<name>` (or `containerName`) and by a `hostname` that was set. A name is there while its container has its address: also while it waits to be started again, not when it was stopped or has done its work. A file names up to 256 others, those of its own app first.",
+    doc: 'A network of the app, `app/name`, `bridge` (the default bridge), `host`, `none`, or `container:NAME` to share the network of that container. Containers of a network find each other in /etc/hosts, without links and also containers started later: by the short name within the app, and everywhere by `<app>-<name>` (or `containerName`) and by a `hostname` that was set. A name resolves while its container has an address: also while it waits for a restart, but not after it was stopped or completed. A file names up to 256 others, those of its own app first.',
     example: 'back',
   }),
   address: field(orNull(z.string().refine(isIPv4, 'expected an IPv4 address')), {
@@ -195,12 +195,12 @@ export const containerFields = z.strictObject({
     example: '10.80.0.5',
   }),
   dns: field(oneOrMany(z.string().refine(isIP, 'expected an IP address')), {
-    doc: "Name servers. Left out, the supervisor's `--dns`, else the host's.",
+    doc: 'Name servers. Default: `--dns` of the supervisor, else those of the host.',
     change: 'restart',
     example: ['9.9.9.9'],
   }),
   dnsSearch: field(oneOrMany(z.string().refine((text) => text === '.' || isHostName(text), 'expected a domain')), {
-    doc: 'Domains tried for short names; `.` is none.',
+    doc: 'Search domains for short names; `.` means none.',
     change: 'restart',
     example: ['example.com'],
   }),
@@ -210,19 +210,19 @@ export const containerFields = z.strictObject({
     example: ['gate:192.0.2.1'],
   }),
   restart: field(restart.prefault('no'), {
-    doc: '`no`, `always`, `unless-stopped`, `on-failure[:N]`, or `policy`, `max` (0 has no limit; starts that fail for what the container is count too) and `backoff`: `tsdocker` (at once, then 500ms doubled up to 60s; from the start after 10s of running, with probes 60s after ready), `docker` (100ms doubled up to 60s; again after 10s), `kubelet` (at once, then 10s doubled up to 5m; again after 10m), or `preset` with `initial`, `factor`, `max` and `resetAfter`.',
+    doc: '`no`, `always`, `unless-stopped`, `on-failure[:N]`, or `policy`, `max` (0 has no limit; starts that fail because of the container itself count too) and `backoff`: `tsdocker` (at once, then 500ms doubled up to 60s; from the start after 10s of running, with probes 60s after ready), `docker` (100ms doubled up to 60s; again after 10s), `kubelet` (at once, then 10s doubled up to 5m; again after 10m), or `preset` with `initial`, `factor`, `max` and `resetAfter`.',
     change: 'in-place',
     example: 'always',
   }),
   health: field(health, {
-    doc: "How to find out whether it works: one check for readiness and liveness, or probes under `startup`, `readiness` and `liveness`. Left out, the image's HEALTHCHECK; `none` is none.",
+    doc: 'Health checks: one check for readiness and liveness, or probes under `startup`, `readiness` and `liveness`. Default: HEALTHCHECK of the image; `none` disables it.',
     change: 'in-place',
     example: { exec: ['pg_isready'], interval: '5s' },
     text: true,
   }),
   resources: field(resources, { doc: 'Limits.', change: 'in-place', example: { memory: '256MiB', cpus: 0.5 } }),
   capabilities: field(capabilities, {
-    doc: 'Capabilities to `add` to or `drop` from the default set, with or without CAP_; `ALL` is all of them.',
+    doc: 'Capabilities to `add` to or `drop` from the default set, with or without CAP_; `ALL` means all of them.',
     example: { add: ['NET_ADMIN'], drop: ['ALL'] },
   }),
   privileged: field(booleanField(), {
@@ -230,7 +230,7 @@ export const containerFields = z.strictObject({
     example: true,
   }),
   readOnly: field(booleanField(), {
-    doc: 'Root filesystem without write access, and hosts, hostname and resolv.conf in it; volumes keep theirs.',
+    doc: 'Makes the root filesystem read-only, including hosts, hostname and resolv.conf; volumes stay writable.',
     example: true,
   }),
   noNewPrivileges: field(booleanField(), {
@@ -240,7 +240,7 @@ export const containerFields = z.strictObject({
   seccomp: field(
     orNull(hostPath()).transform((written) => (written === 'default' ? null : written)),
     {
-      doc: "Filter of system calls. `default` allows what Docker's default does, and what the container's capabilities stand for; a privileged container has none. `unconfined` is none, anything else the path of a profile of one's own, in Docker's JSON or as `linux.seccomp` of an OCI bundle; its content counts, as that of a file bound read-only.",
+      doc: "Filter of system calls. `default` allows the calls of Docker's default profile and of the container's capabilities; a privileged container has no filter. `unconfined` means no filter, anything else is the path of a profile, in Docker's JSON or as `linux.seccomp` of an OCI bundle; its content is part of the declaration, like that of a file bound read-only.",
       change: 'restart',
       example: './profile.json',
     },
@@ -260,32 +260,32 @@ export const containerFields = z.strictObject({
     example: true,
   }),
   stopSignal: field(shortForm(textOrNumber(), parseSignal).prefault('SIGTERM'), {
-    doc: 'Signal that asks it to end.',
+    doc: 'Signal that asks the container to stop.',
     change: 'in-place',
     example: 'SIGQUIT',
   }),
   stopTimeout: field(shortForm(textOrNumber(), parseDuration).prefault('10s'), {
-    doc: 'How long it may take to end before it is killed; a plain number is seconds.',
+    doc: 'Time to stop before it is killed; a plain number is seconds.',
     change: 'in-place',
     example: '30s',
   }),
   log: field(log, {
-    doc: 'What its log may take: a file of `maxSize` at a time, and `maxFiles` of them; the oldest goes first. `driver: journald` or `syslog` sends it on as well: to the journal (`address`: the socket of another journal namespace), or to `address` (`udp://host:514`, `tcp://host:601`, `unix:///dev/log`) in `format` rfc5424 or rfc3164 with `facility`; `tag` is the name it has there.',
+    doc: 'Size of its log: at most `maxFiles` files of `maxSize` each; the oldest is deleted first. `driver: journald` or `syslog` also forwards it: to the journal (`address`: the socket of another journal namespace), or to `address` (`udp://host:514`, `tcp://host:601`, `unix:///dev/log`) in `format` rfc5424 or rfc3164 with `facility`; `tag` is its name there.',
     change: 'restart',
     example: { maxSize: '10MiB', maxFiles: 5, driver: 'journald' },
   }),
   update: field(update, {
-    doc: 'How a change of a running container is made, and what follows when it fails.',
+    doc: 'How a running container is updated, and what happens when the update fails.',
     change: 'in-place',
     example: { order: 'start-first', timeout: '60s' },
   }),
   onChange: field(reaction().prefault('restart'), {
-    doc: 'What follows when an env file, a secret or a file bound read-only has other content: `restart`, `recreate`, `signal:HUP` (any signal) or `ignore`. A mount may say otherwise. A file that was replaced (written beside and renamed, as editors do) is bound again before the signal. In an app that was applied, files count only when it is applied again, unless this is written, or a top-level `follow: true`.',
+    doc: 'Reaction to new content of an env file, a secret or a file bound read-only: `restart`, `recreate`, `signal:HUP` (any signal) or `ignore`. A mount can override it. A file that was replaced (written under another name and renamed, as editors do) is bound again before the signal. In an applied app, changed files take effect only with the next apply, unless `onChange` or a top-level `follow: true` is written.',
     change: 'in-place',
     example: 'signal:HUP',
   }),
   drift: field(z.enum(DRIFT_POLICIES).default('heal'), {
-    doc: 'What follows when an interface, an address or a published port is removed from outside: `heal` puts it back, `report` says so and leaves it, `ignore` leaves it.',
+    doc: 'Reaction when another program removes an interface, an address or a published port: `heal` restores it, `report` only reports it, `ignore` does nothing.',
     change: 'in-place',
     example: 'report',
   }),

@@ -96,32 +96,32 @@ const probeFields = {
     example: ['pg_isready'],
   }),
   http: field(orNull(httpCheck), {
-    doc: 'HTTP request; 200 to 399 is success. `port/path`, or `port`, `path`, `host`, `scheme` (`https` is not verified) and `headers`. Made by the supervisor, without a process. `host: localhost` reaches what listens on loopback only.',
+    doc: 'HTTP request; 200 to 399 is success. `port/path`, or `port`, `path`, `host`, `scheme` (`https` is not verified) and `headers`. Sent by the supervisor, without a process. `host: localhost` reaches a server on the loopback of the container.',
     change: 'in-place',
     example: '8080/healthz',
   }),
   tcp: field(orNull(tcpCheck), {
-    doc: 'TCP connection that has to be accepted: a port, or `port` and `host`.',
+    doc: 'TCP connection that must be accepted: a port, or `port` and `host`.',
     change: 'in-place',
     example: 5432,
   }),
   interval: field(positiveDuration.optional(), {
-    doc: 'Wait between two tries; 10s.',
+    doc: 'Time between two tries; 10s.',
     change: 'in-place',
     example: '5s',
   }),
   timeout: field(positiveDuration.optional(), {
-    doc: 'How long a try may take; 5s. A program that takes longer is killed.',
+    doc: 'Timeout of a try; 5s. A slower program is killed.',
     change: 'in-place',
     example: '2s',
   }),
   retries: field(count.optional(), {
-    doc: 'Failures in a row until the probe fails; 3.',
+    doc: 'Consecutive failures until the probe fails; 3.',
     change: 'in-place',
     example: 5,
   }),
   successes: field(count.optional(), {
-    doc: 'Successes in a row until it passes; 1.',
+    doc: 'Consecutive successes until it passes; 1.',
     change: 'in-place',
     example: 2,
   }),
@@ -192,9 +192,9 @@ const purpose = (doc: string) => field(orNull(probe), { doc, change: 'in-place',
 
 export const healthFields = z.strictObject({
   ...probeFields,
-  startup: purpose('Probe that has to pass once before the others begin; the container is restarted when it fails.'),
-  readiness: purpose('Probe that says whether others may use it: links, updates and `--wait` wait for it.'),
-  liveness: purpose('Probe that says whether it works at all; the container is restarted when it fails.'),
+  startup: purpose('Probe that must pass once before the others begin; the container restarts when it fails.'),
+  readiness: purpose('Probe that decides whether others may use it: links, updates and `--wait` wait for it.'),
+  liveness: purpose('Probe that decides whether it works at all; the container restarts when it fails.'),
 });
 
 const probes = healthFields.transform((written, context): HealthSpec => {

@@ -147,24 +147,28 @@ export const imageConfigFields = z.strictObject({
     { doc: 'Ports the program listens on.', example: [80] },
   ),
   volumes: field(listOf(absolutePath()), { doc: 'Directories that become anonymous volumes.', example: ['/data'] }),
-  labels: field(labels(), { doc: 'Names and texts for people and tools.', example: { version: '1.2' }, text: true }),
+  labels: field(labels(), {
+    doc: 'Labels: names and texts for people and tools.',
+    example: { version: '1.2' },
+    text: true,
+  }),
   stopSignal: field(orNull(shortForm(textOrNumber(), parseSignal)), {
-    doc: 'Signal that asks to end.',
+    doc: 'Signal that asks the program to stop.',
     example: 'SIGQUIT',
   }),
 });
 
 export const imageFields = z.strictObject({
   pull: field(imageReference().optional(), {
-    doc: 'An image of a registry, by tag or, pinned, by digest. Without a registry it is of Docker Hub.',
+    doc: 'An image of a registry, by tag or, pinned, by digest. Default registry: Docker Hub.',
     example: 'docker.io/library/nginx:1.27',
   }),
   policy: field(z.enum(PULL_POLICIES).optional(), {
-    doc: 'When `pull` asks the registry: `missing` (the default) if no image of the name is on this host, `always` when the declaration is new or edited, `never`. What was found stays until an edit or `tsdocker pull`.',
+    doc: 'When `pull` asks the registry: `missing` (the default) if the host has no image of this name, `always` when the declaration is new or edited, `never`. The image then stays the same until an edit or `tsdocker pull`.',
     example: 'always',
   }),
   platform: field(platformText().optional(), {
-    doc: "Which image of several `pull` takes; left out, this machine's.",
+    doc: 'Platform of the image that `pull` selects. Default: that of this machine.',
     example: 'linux/arm64',
   }),
   archive: field(packed.optional(), {
@@ -176,7 +180,7 @@ export const imageFields = z.strictObject({
     example: { path: './layout', ref: 'latest' },
   }),
   build: field(buildSource.optional(), {
-    doc: 'A directory with a Dockerfile; or `context` with `dockerfile` (from the context) or `dockerfileInline` (its text), `target`, `args`, `contexts` (directories or `docker-image://name` for `FROM` and `--from`), `platform` (of the base images), `secrets` (files by the id that `RUN --mount=type=secret` names), `network` (`default`, `none`, `host`), `labels` and `env` (added to what the Dockerfile says). `FROM` may name images of the same app. Editing a file of the context builds again; `.dockerignore` is obeyed.',
+    doc: 'A directory with a Dockerfile; or `context` with `dockerfile` (from the context) or `dockerfileInline` (its text), `target`, `args`, `contexts` (directories or `docker-image://name` for `FROM` and `--from`), `platform` (of the base images), `secrets` (files by the id that `RUN --mount=type=secret` names), `network` (`default`, `none`, `host`), `labels` and `env` (added to what the Dockerfile says). `FROM` may name images of the same app. An edit of a file in the context builds the image again; `.dockerignore` applies.',
     example: { context: './app', target: 'web', args: { VERSION: '1.2' } },
     text: true,
   }),
@@ -189,7 +193,7 @@ export const imageFields = z.strictObject({
     example: ['node', 'sh'],
   }),
   config: field(imageConfigFields.optional(), {
-    doc: 'Configuration of a `rootfs` or `host` image; archives and layouts bring their own.',
+    doc: 'Configuration of a `rootfs` or `host` image; archives and layouts have their own.',
     example: { command: ['node'], workingDir: '/app' },
   }),
 });
@@ -237,11 +241,11 @@ export const imageSchema = imageFields.transform((fields, context): ImageSpec =>
     return refuse('dockerfile and dockerfileInline exclude each other', ['build', 'dockerfileInline']);
   const configurable = source.type === 'rootfs' || source.type === 'host';
   if (fields.config && !configurable) {
-    return refuse(`${source.type} images bring their own configuration`, ['config']);
+    return refuse(`${source.type} images have their own configuration`, ['config']);
   }
   for (const name of ['policy', 'platform'] as const) {
     if (fields[name] !== undefined && source.type !== 'pull') {
-      const ofBuild = name === 'platform' && source.type === 'build' ? '; that of a build stands in `build`' : '';
+      const ofBuild = name === 'platform' && source.type === 'build' ? '; that of a build is in `build`' : '';
       return refuse(`${name} goes with pull${ofBuild}`, [name]);
     }
   }

@@ -30,17 +30,17 @@ export const resourceFields = z.strictObject({
     example: '256MiB',
   }),
   memorySwap: field(orNull(memorySwap), {
-    doc: 'Memory and swap together, or `unlimited`. Needs `memory`.',
+    doc: 'Memory and swap together, or `unlimited`. Requires `memory`.',
     change: 'in-place',
     example: '512MiB',
   }),
   cpus: field(orNull(z.number().min(0.01).max(4096)), {
-    doc: 'CPU time per time, as a number of CPUs.',
+    doc: 'CPU time, as a number of CPUs.',
     change: 'in-place',
     example: 0.5,
   }),
   cpuShares: field(orNull(z.int().min(2).max(262_144)), {
-    doc: 'Weight against other containers when the CPUs are busy; 1024 is usual.',
+    doc: 'Relative weight when the CPUs are busy; 1024 is usual.',
     change: 'in-place',
     example: 512,
   }),

@@ -47,7 +47,7 @@ function parseSyslogAddress(text: string): Parsed<SyslogAddress> {
   const host = bracketed ?? plain;
   if (host === undefined || port < 1 || port > 65_535) {
     return refused(
-      `"${text}" is no address of a syslog server; write udp://host:514, tcp://host:601 or unix:///dev/log`,
+      `"${text}" is not an address of a syslog server; write udp://host:514, tcp://host:601 or unix:///dev/log`,
     );
   }
   return parsed({ type: type === 'tcp' ? 'tcp' : 'udp', host, port });

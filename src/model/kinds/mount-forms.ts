@@ -54,7 +54,7 @@ const NOT_WITH_CONTENT = ['type', 'source', 'size', 'onChange', 'watch', 'secret
 /** A file of the manifest's own text. */
 function contentMount({ target, content: text = '', ...others }: WrittenMount, refuse: Refuse): VolumeMount {
   const other = NOT_WITH_CONTENT.find((member) => others[member] !== undefined);
-  if (other !== undefined) refuse(`content is the whole file; ${other} says nothing of it`, other);
+  if (other !== undefined) refuse(`content is the whole file; ${other} has no meaning with it`, other);
   return { type: 'content', source: null, target, readOnly: true, sizeBytes: null, content: text };
 }
 
@@ -80,7 +80,7 @@ export const mount = z.union(
           refuse('only a file bound with readOnly is watched', member);
       }
       if (secret === true && !(binds && readOnly)) refuse('only a file bound with readOnly is a secret', 'secret');
-      if (written.create !== undefined && !binds) refuse('only the directory of a bind is made', 'create');
+      if (written.create !== undefined && !binds) refuse('only the directory of a bind can be created', 'create');
       if (tmpfs) return { type: 'tmpfs', source: null, target, readOnly, sizeBytes: written.size ?? null };
       const from = source?.ok ? source.value : { type: 'volume' as const, source: null };
       const content = {

@@ -12,43 +12,43 @@ const interfaceName = z
 
 export const networkFields = z.strictObject({
   subnet: field(orNull(shortForm(z.string(), parseSubnet)), {
-    doc: 'IPv4 network in CIDR form. Left out, a free one is chosen and kept.',
+    doc: 'IPv4 network in CIDR form. Default: a free one, chosen once.',
     example: '10.80.0.0/24',
   }),
   gateway: field(orNull(z.string().refine(isIPv4, 'expected an IPv4 address')), {
-    doc: "The bridge's own address. Left out, the first address of the subnet.",
+    doc: "The bridge's own address. Default: the first address of the subnet.",
     example: '10.80.0.1',
   }),
   mtu: field(orNull(z.int().min(576).max(65535)), {
-    doc: "Largest packet in bytes. Left out, the supervisor's `--mtu`.",
+    doc: 'Largest packet in bytes. Default: `--mtu` of the supervisor.',
     example: 1450,
   }),
   icc: field(booleanField(true), {
-    doc: 'Containers of the network may talk to each other without a link. When false, each is held to its own MAC and IPv4 address.',
+    doc: 'Containers of the network can reach each other without a link. When false, each can use only its own MAC and IPv4 address.',
     change: 'in-place',
     example: false,
   }),
   masquerade: field(booleanField(true), {
-    doc: 'What leaves the network carries the address of the host.',
+    doc: 'Packets that leave the network have the source address of the host.',
     change: 'in-place',
     example: false,
   }),
   internal: field(booleanField(), {
-    doc: 'No way out of the network and no published ports. The host itself is still reached by the address of the gateway: what listens on every address of the host answers.',
+    doc: 'No outgoing traffic and no published ports. Services of the host that listen on every address can still be reached at the gateway address.',
     change: 'in-place',
     example: true,
   }),
   bridgeName: field(orNull(interfaceName), {
-    doc: 'Name of the bridge interface. Left out, one is derived from the app and the name.',
+    doc: 'Name of the bridge interface. Default: derived from app and name.',
     example: 'br-back',
   }),
   drift: field(z.enum(DRIFT_POLICIES).default('heal'), {
-    doc: 'What follows when the bridge, its address or its rules are removed from outside, or net.ipv4.ip_forward is switched off: `heal` puts it back, `report` says so and leaves it, `ignore` leaves it.',
+    doc: 'Reaction when another program removes the bridge, its address or its rules, or switches net.ipv4.ip_forward off: `heal` restores it, `report` only reports it, `ignore` does nothing.',
     change: 'in-place',
     example: 'report',
   }),
   labels: field(labels(), {
-    doc: 'Names and texts for people and tools.',
+    doc: 'Labels: names and texts for people and tools.',
     change: 'in-place',
     example: { tier: 'back' },
     text: true,

@@ -10,27 +10,27 @@ export const SETTLE_MS = 1_000;
 /** Written names; {@link update} gives them units. */
 export const updateFields = z.strictObject({
   order: field(z.enum(['stop-first', 'start-first']).default('stop-first'), {
-    doc: '`stop-first` replaces the container. `start-first` starts its successor beside it as `NAME.next`, moves name and ports when that is ready, and stops the old one when its connections have ended.',
+    doc: '`stop-first` replaces the container. `start-first` first starts a successor as `NAME.next`, moves name and ports when that is ready, and stops the old container when its connections have ended.',
     change: 'in-place',
     example: 'start-first',
   }),
   timeout: field(shortForm(textOrNumber(), parseDuration).prefault('60s'), {
-    doc: 'How long the changed container may take to be ready; after that the update has failed.',
+    doc: 'Time for the changed container to become ready; after that the update has failed.',
     change: 'in-place',
     example: '2m',
   }),
   settle: field(orNull(shortForm(textOrNumber(), parseDuration)), {
-    doc: 'How long a container without a probe has to run without an interruption before a command or an update calls it ready (1s where nothing is written). Containers that depend on it do not wait for that.',
+    doc: 'How long a container without a probe has to run without an interruption before a command or an update calls it ready; default 1s. Containers that depend on it do not wait for that.',
     change: 'in-place',
     example: '5s',
   }),
   drain: field(shortForm(textOrNumber(), parseDuration).prefault('10s'), {
-    doc: 'With `start-first`, how long open connections of the old container may go on.',
+    doc: 'With `start-first`, time for open connections of the old container to end.',
     change: 'in-place',
     example: '30s',
   }),
   onFailure: field(z.enum(['rollback', 'hold']).default('rollback'), {
-    doc: 'What follows when the changed container ends or is not ready in time: `rollback` brings its app back to what it was, `hold` leaves what there is. The spec is not tried again until it changes.',
+    doc: 'Reaction when the changed container ends or is not ready in time: `rollback` restores the previous declaration of its app, `hold` changes nothing. The spec is not retried until it changes.',
     change: 'in-place',
     example: 'hold',
   }),

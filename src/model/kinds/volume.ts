@@ -5,7 +5,7 @@ import { booleanField, labels } from './schema-parts.ts';
 /** Data that outlives the containers that use it. */
 export const volumeSchema = z.strictObject({
   labels: field(labels(), {
-    doc: 'Names and texts for people and tools.',
+    doc: 'Labels: names and texts for people and tools.',
     change: 'in-place',
     example: { tier: 'data' },
     text: true,
@@ -16,7 +16,7 @@ export const volumeSchema = z.strictObject({
     example: 'delete',
   }),
   adopt: field(booleanField(), {
-    doc: 'Take over released data of the same name from another app.',
+    doc: 'Adopts released data of the same name from another app.',
     change: 'in-place',
     example: true,
   }),

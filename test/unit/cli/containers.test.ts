@@ -38,13 +38,13 @@ describe('logs', () => {
     expect(await screen(['logs', '--since', 'yesterday', 'web'])).toMatchInlineSnapshot(`
       "--- stderr
       error: option '--since <time>' argument 'yesterday' is invalid. write for example 10m, 2026-01-02T15:04:05Z or Unix seconds.
-      hint: \`tsdocker logs --help\` shows what it takes.
+      hint: \`tsdocker logs --help\` shows its arguments.
       --- exit 64"
     `);
     expect(await screen(['logs', '--tail=-1', 'web'])).toMatchInlineSnapshot(`
       "--- stderr
       error: option '-n, --tail <entries>' argument '-1' is invalid. write a number of entries, or all.
-      hint: \`tsdocker logs --help\` shows what it takes.
+      hint: \`tsdocker logs --help\` shows its arguments.
       --- exit 64"
     `);
     expect(await screen(['logs', 'nope'])).toMatchInlineSnapshot(`
@@ -100,7 +100,7 @@ describe('single containers', () => {
     expect(await screen(['kill', '-s', 'BOO', 'web'])).toMatchInlineSnapshot(`
       "--- stderr
       error: option '-s, --signal <signal>' argument 'BOO' is invalid. there is no such signal.
-      hint: \`tsdocker kill --help\` shows what it takes.
+      hint: \`tsdocker kill --help\` shows its arguments.
       --- exit 64"
     `);
   });

@@ -269,7 +269,7 @@ test('an unexpected argument is a usage error', async () => {
     [
       64,
       "error: too many arguments for 'daemon'. Expected 0 arguments but got 1.
-    hint: \`tsdocker daemon --help\` shows what it takes.
+    hint: \`tsdocker daemon --help\` shows its arguments.
     ",
     ]
   `);

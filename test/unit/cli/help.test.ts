@@ -46,16 +46,16 @@ test.each([
   ],
   [
     ['describe'],
-    "error: missing required argument 'resource'\nhint: `tsdocker describe --help` shows what it takes.\n",
+    "error: missing required argument 'resource'\nhint: `tsdocker describe --help` shows its arguments.\n",
   ],
   [
     ['load'],
-    "error: required option '-i, --input <path>' not specified\nhint: `tsdocker load --help` shows what it takes.\n",
+    "error: required option '-i, --input <path>' not specified\nhint: `tsdocker load --help` shows its arguments.\n",
   ],
   [
     ['completion', 'csh'],
     "error: command-argument value 'csh' is invalid for argument 'shell'. Allowed choices are bash, zsh, fish.\n" +
-      'hint: `tsdocker completion --help` shows what it takes.\n',
+      'hint: `tsdocker completion --help` shows its arguments.\n',
   ],
 ])('%j is a usage error', async (argv, stderr) => {
   expect(await tsdocker(argv)).toEqual({ exitCode: 64, stdout: '', stderr });

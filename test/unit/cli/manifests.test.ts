@@ -226,7 +226,7 @@ describe('apply', () => {
     expect(await screen(['apply', '-f', served().directory])).toMatchInlineSnapshot(`
       "--- stderr
       error: DIR: no manifests in this directory
-      hint: Check the path after -f. Manifests are *.yaml, *.yml and Quadlet units; hidden files do not count.
+      hint: Check the path after -f. Manifests are *.yaml, *.yml and Quadlet units; hidden files are ignored.
       --- exit 1"
     `);
     expect(await screen(['apply'])).toMatchInlineSnapshot(`
@@ -282,8 +282,8 @@ describe('approve of all that is pending', () => {
       needs approval  /m: /m was emptied; after \`tsdocker approve /m\`:
           - container/blog/web
       --- stderr
-      error: this removes 1 container, and there is no terminal to ask on; nothing was approved
-      hint: Say \`tsdocker approve --yes\`, or name what you mean: \`tsdocker approve /m\`.
+      error: this removes 1 container, and there is no terminal for the question; nothing was approved
+      hint: Run \`tsdocker approve --yes\`, or name the directory: \`tsdocker approve /m\`.
       --- exit 1"
     `);
     expect(asked()).toEqual([]);

@@ -41,8 +41,8 @@ describe('the directory that a bind asks for', () => {
     [bind({ owner: '4294967295' }), '"4294967295" is not an owner; write the numbers uid:gid, for example 1000:1000'],
     [bind({ mode: 'u=rwx' }), '"u=rwx" is not a mode; write octal permission bits, for example "0750"'],
     [bind({ mode: '0890' }), '"0890" is not a mode; write octal permission bits, for example "0750"'],
-    [{ source: 'data', target: '/data', create: true }, 'only the directory of a bind is made'],
-    [{ type: 'tmpfs', target: '/data', create: true }, 'only the directory of a bind is made'],
+    [{ source: 'data', target: '/data', create: true }, 'only the directory of a bind can be created'],
+    [{ type: 'tmpfs', target: '/data', create: true }, 'only the directory of a bind can be created'],
   ])('%j is refused', (mount, message) => {
     const { error } = containerSchema.safeParse({ image: 'x', volumes: [mount] });
     expect(JSON.stringify(error?.issues)).toContain(JSON.stringify(message).slice(1, -1));
@@ -66,7 +66,7 @@ describe('an inline text of a mount', () => {
     const value = { source: './x', type: 'tmpfs', size: '1m', onChange: 'ignore' }[member] ?? true;
     const mount = { target: '/x', content: '', [member]: value };
     const { error } = containerSchema.safeParse({ image: 'x', volumes: [mount] });
-    expect(JSON.stringify(error?.issues)).toContain(`content is the whole file; ${member} says nothing of it`);
+    expect(JSON.stringify(error?.issues)).toContain(`content is the whole file; ${member} has no meaning with it`);
   });
 
   test('is hashed: another text is another container', () => {

@@ -20,21 +20,21 @@ const FORWARDED = ALL_SIGNALS.filter((name) => name !== 'SIGHUP');
 export function configure(command: Command, context: CliContext): void {
   document(command, {
     description:
-      'Connects to the standard input and output of a running container, from now on, and exits as it does when it ' +
-      'ends. What it wrote before is in `tsdocker logs`; for a second program in it there is `tsdocker exec`.\n\n' +
+      'Connects to the standard input and output of a running container, from now on, and exits with its exit code when it ' +
+      'ends. `tsdocker logs` has its earlier output; `tsdocker exec` runs a second program in it.\n\n' +
       'Input goes to a container with `stdin: true` or `tty: true` in its manifest, and stays open there when ours ' +
-      'ends. To a container with a terminal every key goes through; the detach keys leave it and the container goes on. ' +
-      'To one without, signals (Ctrl-C) are passed on. The container never waits for us: who reads too slowly is ' +
+      'ends. A container with a terminal gets every key; the detach keys leave it and the container keeps running. ' +
+      'Without a terminal, signals (Ctrl-C) are passed on. The container never waits for a client: a slow reader is ' +
       'disconnected.',
     examples: [
       ['tsdocker attach blog/console', 'Use the terminal of a container; Ctrl-P Ctrl-Q leaves it'],
       ['tsdocker attach --no-stdin --no-sig-proxy web', 'Watch only; Ctrl-C leaves'],
-      ['echo reload | tsdocker attach worker', 'Feed a line and stay to see what comes of it'],
+      ['echo reload | tsdocker attach worker', 'Send a line and stay to see the result'],
       ['tsdocker attach --detach-keys ctrl-a,d console', 'Leave with other keys'],
     ],
     exitCodes: [
       ['N', "the container's own exit code, 128 + signal when it was killed"],
-      ['0', 'left with the detach keys, too'],
+      ['0', 'also when left with the detach keys'],
       ['125', 'tsdocker itself failed, for example the container is not running'],
     ],
   });

@@ -12,8 +12,8 @@ const MARKS: Readonly<Record<ChangeView['kind'], string>> = { added: 'A', modifi
 export function configure(command: Command, context: CliContext): void {
   document(command, {
     description:
-      'Lists what a container changed of its image: A added, C changed, D deleted. What is only there to mount something ' +
-      'on is left out. A running container is paused meanwhile.',
+      'Lists the changes of a container to its image: A added, C changed, D deleted. Empty files and directories for mounts ' +
+      'are left out. A running container is paused during the read.',
     examples: [
       ['tsdocker changes web', 'Everything that differs from the image'],
       ['tsdocker changes blog/web -o json', 'For a script'],

@@ -13,10 +13,10 @@ interface CommitOptions {
 export function configure(command: Command, context: CliContext): void {
   document(command, {
     description:
-      'Makes an image of what a container changed, on top of the image that it runs. Volumes are not part of it. A running ' +
-      'container is paused meanwhile.',
+      'Creates an image from the changes of a container, on top of its image. Volumes are not part of it. A running ' +
+      'container is paused during the read.',
     examples: [
-      ['tsdocker commit web web:patched', 'Keep what was changed by hand'],
+      ['tsdocker commit web web:patched', 'Keep manual changes'],
       ["tsdocker commit -c 'CMD [\"/bin/app\"]' -m 'new start' web web:2", 'With another command'],
     ],
   });

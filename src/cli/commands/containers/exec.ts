@@ -24,9 +24,9 @@ const COMMAND_NOT_FOUND = 127;
 export function configure(command: Command, context: CliContext): void {
   document(command, {
     description:
-      'Runs a command inside a running container, in its namespaces and limits, and exits as the command does.\n\n' +
+      'Runs a command inside a running container, in its namespaces and limits, and exits with its exit code.\n\n' +
       'Options after the container belong to the command. Signals that reach this process are passed on; with -t the ' +
-      "terminal is handed over as it is, so Ctrl-C is the command's.",
+      'terminal belongs to the command, which gets Ctrl-C.',
     examples: [
       ['tsdocker exec -it web sh', 'A shell in a container'],
       ['tsdocker exec -u postgres db pg_dump app > app.sql', 'Run as another user; only the dump goes to the file'],

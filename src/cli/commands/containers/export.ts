@@ -8,7 +8,7 @@ export function configure(command: Command, context: CliContext): void {
   document(command, {
     description:
       "Writes a container's root filesystem as a tar, image and changes in one; volumes are empty directories in it. A " +
-      'running container is paused meanwhile. The supervisor writes the file, so it appears on its host.',
+      'running container is paused during the read. The supervisor writes the file, so it appears on its host.',
     examples: [
       ['tsdocker export web -o web.tar', 'All files of a container'],
       ['tsdocker export blog/web -o web.tar && tsdocker import web.tar web-flat', 'Flatten it into an image'],

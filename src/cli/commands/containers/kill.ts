@@ -8,16 +8,16 @@ import { forEachContainer } from '../../each-container.ts';
 export function configure(command: Command, context: CliContext): void {
   document(command, {
     description:
-      "Sends a signal to containers' first process. Unlike `tsdocker stop` it leaves no mark: a container that dies of it is " +
-      'treated by its restart policy.',
+      'Sends a signal to the first process of containers. Unlike `tsdocker stop` it is not remembered: when the container ends, ' +
+      'its restart policy applies.',
     examples: [
       ['tsdocker kill web', 'SIGKILL'],
-      ['tsdocker kill -s USR1 blog/', 'A signal for all of an app that run'],
+      ['tsdocker kill -s USR1 blog/', 'Signal all running containers of an app'],
       ['tsdocker kill -s HUP web', 'Tell a server to read its configuration again'],
     ],
   });
   command.addArgument(
-    new Argument('<containers...>', 'NAME or APP/NAME; APP/ is every container of an app that runs').completes(
+    new Argument('<containers...>', 'NAME or APP/NAME; APP/ is every running container of an app').completes(
       'containers',
     ),
   );

@@ -22,10 +22,10 @@ interface LogsOptions {
 export function configure(command: Command, context: CliContext): void {
   document(command, {
     description:
-      "Prints a container's log: what it wrote to standard output to our standard output, and standard error to ours, " +
-      'byte for byte. On a terminal only colours are let through; other control characters are shown (--raw sends them).\n\n' +
+      'Prints the log of a container: its standard output to our standard output, its standard error to ours, ' +
+      'byte for byte. A terminal gets only colours; other control characters are shown as text (--raw sends them).\n\n' +
       'Several containers, or all of an app (APP/), are printed together with their name in front of each line.\n\n' +
-      'Logs are kept while the supervisor is away and over restarts of the container, up to their cap. -f goes on over ' +
+      'Logs are kept while the supervisor is away and over restarts of the container, up to their limit. -f continues over ' +
       'restarts of the container and of the supervisor, and when the container is recreated.',
     examples: [
       ['tsdocker logs -f web', 'Follow a log until the container ends or Ctrl-C'],
@@ -38,13 +38,13 @@ export function configure(command: Command, context: CliContext): void {
   command.addArgument(
     new Argument('<container...>', 'NAME or APP/NAME; APP/ is every container of an app').completes('containers'),
   );
-  command.option('-f, --follow', 'go on with what comes');
+  command.option('-f, --follow', 'follow new output');
   command.option('-n, --tail <entries>', 'only the last entries of each, or all', tailArgument, 'all');
   const timeForms = 'a duration (10m) before now, an RFC 3339 time, or Unix seconds';
   command.option('--since <time>', `entries from then on: ${timeForms}`, sinceArgument);
   command.option('--until <time>', `entries before then: ${timeForms}`, sinceArgument);
-  command.option('-t, --timestamps', 'put the time in front of each line');
-  command.option('--raw', 'send control characters to a terminal as they are');
+  command.option('-t, --timestamps', 'print the time before each line');
+  command.option('--raw', 'send control characters to a terminal unchanged');
   command.action(context.action((names: string[], options: LogsOptions) => run(context, names, options)));
 }
 
@@ -69,7 +69,7 @@ async function run(context: CliContext, words: readonly string[], options: LogsO
   const onConnection = (state: 'lost' | 'restored'): void => {
     if (connected === (state === 'restored')) return;
     connected = state === 'restored';
-    context.warn(connected ? 'The supervisor is back; going on.' : 'The supervisor went away; waiting for it.');
+    context.warn(connected ? 'The supervisor is back; continuing.' : 'The supervisor went away; waiting for it.');
   };
   const streams = names.map((name) => named(name, logStream({ client, name, options: wanted, onConnection })));
   const [only] = streams;

@@ -7,12 +7,12 @@ import { type StartFlags, startOf, startOptions, timeoutOption } from '../../opt
 export function configure(command: Command, context: CliContext): void {
   document(command, {
     description:
-      'Stops and starts containers; files, volumes and the address stay. Prints each name with `ready` or `completed`, as ' +
-      '`tsdocker start` does; an end that is not meant is an error.',
+      'Stops and starts containers; files, volumes and the address stay the same. Prints each name with `ready` or `completed`, as ' +
+      '`tsdocker start` does; an unexpected end is an error.',
     examples: [
       ['tsdocker restart web', 'Restart one container'],
-      ['tsdocker restart blog/', 'Restart all of an app, in the order of what they depend on'],
-      ['tsdocker restart -t 2s web worker', 'Restart two, with little patience'],
+      ['tsdocker restart blog/', 'Restart all of an app, in the order of dependencies'],
+      ['tsdocker restart -t 2s web worker', 'Restart two, with a short timeout'],
     ],
   });
   command.addArgument(

@@ -7,13 +7,13 @@ import { type StartFlags, startOf, startOptions } from '../../options.ts';
 export function configure(command: Command, context: CliContext): void {
   document(command, {
     description:
-      'Starts containers that were stopped or ended, and clears what `tsdocker stop` left. What runs is not started again.\n\n' +
+      'Starts containers that were stopped or ended, and clears the mark of `tsdocker stop`. Running containers are not restarted.\n\n' +
       'Prints each name with `ready` when its probe passes or, without one, when it has run for the settle time, and with ' +
-      '`completed` when it ended with 0 and is meant to. Any other end is an error with the exit code and the last lines ' +
+      '`completed` when it exited with 0 and is meant to end. Any other end is an error with the exit code and the last lines ' +
       'of its log.',
     examples: [
       ['tsdocker start web', 'Start a container that was stopped'],
-      ['tsdocker start blog/', 'Start all of an app, each after what it depends on'],
+      ['tsdocker start blog/', 'Start all of an app, each after its dependencies'],
       ['tsdocker start --settle 0 web', 'Return as soon as it runs'],
     ],
   });

@@ -12,7 +12,7 @@ export function configure(command: Command, context: CliContext): void {
       'or a change of its manifest; with `--for`, no longer than that.',
     examples: [
       ['tsdocker stop web', 'Stop a container and keep it stopped'],
-      ['tsdocker stop blog/', 'Stop all of an app, what depends on others first'],
+      ['tsdocker stop blog/', 'Stop all of an app, dependents first'],
       ['tsdocker stop -t 1m blog/db', 'Give it a minute to finish'],
       ['tsdocker stop --for 10m web', 'Keep it stopped for ten minutes'],
     ],
@@ -22,7 +22,7 @@ export function configure(command: Command, context: CliContext): void {
   );
   command.addOption(timeoutOption());
   command.addOption(
-    new Option('--for <duration>', 'after this long it is started again; also over a restart or reboot').argParser(
+    new Option('--for <duration>', 'start it again after this time; also over a restart or reboot').argParser(
       lastingArgument,
     ),
   );

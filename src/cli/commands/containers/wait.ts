@@ -13,7 +13,7 @@ export function configure(command: Command, context: CliContext): void {
     examples: [
       ['tsdocker wait migrate', 'Wait for a one-shot container and print its exit code'],
       ['tsdocker wait jobs/', 'Wait for all of an app'],
-      ['test "$(tsdocker wait migrate)" = 0', 'Fail a script when it failed'],
+      ['test "$(tsdocker wait migrate)" = 0', 'Fail a script when the container failed'],
     ],
   });
   command.addArgument(

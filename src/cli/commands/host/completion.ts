@@ -15,8 +15,8 @@ const SCRIPTS: Readonly<Record<Shell, (shape: ProgramShape) => string>> = {
 export function configure(command: Command, context: CliContext): void {
   document(command, {
     description:
-      'Prints a script that teaches a shell to complete commands, options, and the names of what the supervisor has. ' +
-      'Nothing installs it for you: the examples say where it goes.',
+      'Prints a script with which a shell completes commands, options, and the names of resources. ' +
+      'It is not installed automatically: the examples show where it belongs.',
     examples: [
       ['source <(tsdocker completion bash)', 'In this bash, or for good from ~/.bashrc'],
       [
@@ -28,7 +28,7 @@ export function configure(command: Command, context: CliContext): void {
   });
   command.addArgument(new Argument('<shell>', 'which shell').choices(Object.keys(SCRIPTS)));
   command.addOption(
-    new Option('--candidates <what>', 'print what a word may be instead, for the scripts').choices(COMPLETABLE),
+    new Option('--candidates <what>', 'print the candidates for a word, for the scripts').choices(COMPLETABLE),
   );
   command.addOption(hostOption());
   command.action(

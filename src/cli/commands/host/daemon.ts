@@ -16,21 +16,24 @@ export function configure(command: Command, context: CliContext): void {
   document(command, {
     description:
       'Runs the supervisor in the foreground, as root. It watches the manifests directory and answers on the socket until SIGTERM ' +
-      'or SIGINT. Containers go on without it, and the next start takes them over, unless --stop-containers is given.\n\n' +
-      'Each setting may also stand in the environment, as TSDOCKER_ and its name (TSDOCKER_RUN_DIR; lists separated by commas), or ' +
+      'or SIGINT. Containers keep running without it, and the next start takes them over, unless --stop-containers is given.\n\n' +
+      'Each setting can also come from the environment, as TSDOCKER_ and its name (TSDOCKER_RUN_DIR; lists separated by commas), or ' +
       'in the config file under its camelCase name (runDir: /run/x). A flag wins over the environment, and that over the file.',
     examples: [
       ['tsdocker daemon', 'Run with the defaults; usually systemd does: systemctl enable --now tsdocker'],
       [
         'tsdocker daemon --root /tmp/t/root --run-dir /tmp/t/run --manifests ./apps --default-bridge tsdtest0',
-        'A second supervisor beside the first',
+        'A second supervisor on the same host',
       ],
       ['tsdocker -d -g /srv/tsdocker', 'The same, as `docker -d` was written'],
       [
         'TSDOCKER_TRACE=ffi tsdocker daemon 2> trace.log',
         'Write each call of native code to a file, to find one that fails',
       ],
-      ['tsdocker daemon --icc=false --dns 10.0.0.53', 'Containers talk through links only, and ask this name server'],
+      [
+        'tsdocker daemon --icc=false --dns 10.0.0.53',
+        'Containers reach each other only through links, and use this name server',
+      ],
     ],
     exitCodes: [
       ['0', 'stopped by a signal'],

@@ -11,8 +11,8 @@ import { paint, plural, printable } from '../../output/text.ts';
 export function configure(command: Command, context: CliContext): void {
   document(command, {
     description:
-      'Checks what this host can and cannot do, and says how to mend what is wrong. With a supervisor running it is asked; ' +
-      'without one the host is checked from here (as root for the full picture).',
+      'Checks what this host supports, and says how to fix each problem. A running supervisor does the checks; ' +
+      'without one this command does them (run it as root for all checks).',
     examples: [
       ['tsdocker doctor', 'Before the first start, or when something does not work'],
       ['tsdocker doctor -o json', 'The checks for a script'],

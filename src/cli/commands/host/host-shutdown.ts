@@ -8,9 +8,9 @@ import { plural } from '../../output/text.ts';
 export function configure(command: Command, context: CliContext): void {
   document(command, {
     description:
-      'Stops every container, those that link to others first, when the host goes down. What is declared stays so: the next ' +
+      'Stops every container, dependents first, when the host goes down. Declarations are kept: the next ' +
       'boot starts them again, or the next start of the supervisor where the host stays up after --now. systemd calls it when it stops the service; while the host stays up it does nothing, because ' +
-      'containers go on without a supervisor.',
+      'containers run without a supervisor.',
     examples: [
       ['tsdocker host-shutdown', 'As the ExecStop of tsdocker.service'],
       ['tsdocker host-shutdown --now', 'Stop all containers whatever the state of the host'],
@@ -20,7 +20,7 @@ export function configure(command: Command, context: CliContext): void {
       ['1', 'the supervisor does not answer, or a container still runs'],
     ],
   });
-  command.option('--now', 'do not ask systemd whether the host goes down');
+  command.option('--now', 'do not ask systemd whether the host is shutting down');
   command.action(context.action((options: { now?: true }) => run(context, options.now === true)));
 }
 
@@ -33,7 +33,7 @@ async function hostGoesDown(): Promise<boolean> {
 
 async function run(context: CliContext, now: boolean): Promise<number> {
   if (!now && !(await hostGoesDown())) {
-    context.print('The host stays up: containers go on.');
+    context.print('The host stays up: containers keep running.');
     return EXIT.ok;
   }
   const client = await context.client();

@@ -25,7 +25,7 @@ export function configure(command: Command, context: CliContext): void {
     examples: [
       ['tsdocker info', 'Everything at a glance'],
       ['tsdocker info -o json | jq -r .root', 'Where the state is, for a script'],
-      ['tsdocker info --wait', 'In a script, after the supervisor was started: go on when it answers'],
+      ['tsdocker info --wait', 'In a script, after the supervisor was started: wait until it answers'],
     ],
   });
   command.addOption(outputOption('table', 'json', 'yaml'));

@@ -23,22 +23,22 @@ interface SystemOptions {
 export function configure(command: Command, context: CliContext): void {
   document(command, {
     description:
-      'Shows what images, containers, volumes, logs, pinned files and the build cache take on disk (df), removes images that nobody ' +
-      'needs (prune), or takes a whole instance away (reset).\n\n' +
-      'An image is needed by a container, by a manifest, or by one of the last generations, and so is the pinned copy of a file. prune takes those without a ' +
-      'name, results of build steps that are in no image and copies that are not needed, with -a also images with a name and what builds keep for ' +
-      'later ones, lists them and asks before it removes anything. What came since it asked stays, but in the build cache, which ' +
-      'goes as a whole. With --volumes it also deletes the data of anonymous volumes whose container is gone; ' +
+      'Shows the disk usage of images, containers, volumes, logs, pinned files and the build cache (df), removes images that are ' +
+      'not needed (prune), or removes a whole instance (reset).\n\n' +
+      'An image or a pinned file is needed by a container, by a manifest, or by one of the last generations. prune removes untagged ' +
+      'images, results of build steps that no image uses and copies that are not needed; with -a also tagged images and the build ' +
+      'cache. It lists them and asks before it removes anything. Objects created after the question stay, except in the build cache, which ' +
+      'is removed as a whole. With --volumes it also deletes the data of anonymous volumes whose container was removed; ' +
       '`get volumes` shows these as Released. It waits for builds and pulls to end.\n\n' +
-      'reset lists what goes and asks; then it stops every container and removes networks, firewall rules, control groups, layers, ' +
-      'images and state, through the supervisor that runs, which ends, or with --root and --run-dir in place of one that does not. ' +
+      'reset lists what it will remove and asks; then it stops every container and removes networks, firewall rules, control groups, layers, ' +
+      'images and state. A running supervisor does this and ends; without one, name its --root and --run-dir. ' +
       'Data of volumes stays below the root, unless --volumes is given. Manifests are not touched.',
     examples: [
-      ['tsdocker system df', 'What is used, and what could be freed'],
-      ['tsdocker system prune --dry-run -a', 'What would go'],
-      ['tsdocker system prune --volumes', 'Also delete data that removed containers left behind'],
-      ['tsdocker system prune -y', 'Remove images without a name, without a question'],
-      ['tsdocker system reset', 'List what an instance has on this host, ask, and take it away'],
+      ['tsdocker system df', 'Disk usage, and what can be freed'],
+      ['tsdocker system prune --dry-run -a', 'List what would be removed'],
+      ['tsdocker system prune --volumes', 'Also delete data of removed containers'],
+      ['tsdocker system prune -y', 'Remove untagged images, without a question'],
+      ['tsdocker system reset', 'List what an instance has on this host, ask, and remove it'],
       [
         'tsdocker system reset --root /tmp/t/root --run-dir /tmp/t/run --volumes --yes',
         'Without a supervisor or a question',
@@ -46,21 +46,21 @@ export function configure(command: Command, context: CliContext): void {
     ],
     exitCodes: [
       ['0', 'done'],
-      ['1', 'error, or the answer was no; then nothing was removed'],
+      ['1', 'error, or the answer was no and nothing was removed'],
       ['130', 'Ctrl-C at the question; nothing was removed'],
     ],
   });
   command.addArgument(new Argument('<action>', 'what to do').choices(['df', 'prune', 'reset']));
-  command.option('-a, --all', 'prune: also images that have a name, and the build cache');
+  command.option('-a, --all', 'prune: also tagged images, and the build cache');
   command.option(
     '--volumes',
-    'prune: also the data of anonymous volumes whose container is gone; reset: of all volumes',
+    'prune: also the data of anonymous volumes whose container was removed; reset: of all volumes',
   );
-  command.option('--dry-run', 'prune: only list what would go');
+  command.option('--dry-run', 'prune: only list what would be removed');
   command.option('-y, --yes', 'prune, reset: do not ask');
   command.option('--root <dir>', 'reset: root of a supervisor that does not run (default: /var/lib/tsdocker)');
   command.option('--run-dir <dir>', 'reset: its run directory (default: /run/tsdocker)');
-  command.option('-f, --force', 'prune: the same, in the words of Docker');
+  command.option('-f, --force', 'prune: the same option as in Docker');
   command.addOption(
     new Option('-o, --output <format>', 'form of the output').choices(['table', 'json', 'yaml']).default('table'),
   );
@@ -137,7 +137,7 @@ function printGarbage(context: CliContext, found: PruneView, what: string): void
 
 async function mayRemove(context: CliContext): Promise<boolean> {
   if (context.streams.stdin.isTTY !== true) {
-    throw new TsdError('TSD_BAD_REQUEST', 'nobody can be asked: standard input is no terminal', {
+    throw new TsdError('TSD_BAD_REQUEST', 'the question cannot be asked: standard input is not a terminal', {
       hint: 'Add -y to remove what is listed.',
     });
   }

@@ -40,7 +40,7 @@ export function configure(command: Command, context: CliContext): void {
     description:
       'Builds an image from a Dockerfile and the files beside it. The supervisor reads the directory, so it must be on its ' +
       'host. With - the context is read from standard input: a tar, plain or compressed, or a Dockerfile alone. Ctrl-C ' +
-      'calls the build off.',
+      'cancels the build.',
     examples: [
       ['tsdocker build -t app:1 .', 'Build the Dockerfile of this directory'],
       ['tsdocker build -t app --target test --build-arg VERSION=1.2 ./src', 'A stage, with an argument'],
@@ -54,17 +54,17 @@ export function configure(command: Command, context: CliContext): void {
   command.option('-t, --tag <name>', 'REPOSITORY[:TAG] of the image; repeatable', collect);
   command.option('-f, --file <path>', 'Dockerfile (default: Dockerfile of the context; - reads standard input)');
   command.option('--target <stage>', 'stage to build (default: the last)');
-  command.option(
-    '--build-arg <name=value>',
-    'value of an ARG; without a value that of the environment; repeatable',
-    collect,
-  );
+  command.option('--build-arg <name=value>', 'value of an ARG; default: that of the environment; repeatable', collect);
   command.option(
     '--build-context <name=where>',
     'directory or docker-image://NAME for FROM and --from; repeatable',
     collect,
   );
-  command.option('--label <name=value>', 'label of the image, beside those of the Dockerfile; repeatable', collect);
+  command.option(
+    '--label <name=value>',
+    'label of the image, in addition to those of the Dockerfile; repeatable',
+    collect,
+  );
   command.option('--secret <id=name,src=file>', 'file for RUN --mount=type=secret; repeatable', collect);
   command.addOption(
     new Option('--platform <os/arch>', "platform of base images (default: this machine's)").argParser(
@@ -76,12 +76,12 @@ export function configure(command: Command, context: CliContext): void {
   );
   command.addOption(new Option('--network <mode>', 'network of RUN and ADD').choices(NETWORK_MODES).default('default'));
   command.addOption(
-    new Option('--allow <permission>', "what RUN may ask for: network.host, the host's network; repeatable")
+    new Option('--allow <permission>', "permission for RUN: network.host, the host's network; repeatable")
       .choices(PERMISSIONS)
       .argParser(collect),
   );
   command.option('--no-cache', 'carry out every instruction');
-  command.option('-q, --quiet', 'print the id alone');
+  command.option('-q, --quiet', 'print only the id');
   command.addOption(new Option('-o, --output <format>', 'json: events, one a line').choices(['json']));
   command.action(
     context.action(async (where: string, options: BuildOptions) => {
@@ -96,7 +96,7 @@ export function configure(command: Command, context: CliContext): void {
         return await followBuild(context, client.builds.build(request, stop.signal), form);
       } catch (thrown) {
         if (!stop.signal.aborted) throw thrown;
-        context.warn('the build was called off');
+        context.warn('the build was cancelled');
         return EXIT.error;
       } finally {
         process.off('SIGINT', interrupt);

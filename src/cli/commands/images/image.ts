@@ -17,9 +17,9 @@ const COLUMNS: readonly Column<ImageHistoryView>[] = [
 export function configure(command: Command, context: CliContext): void {
   document(command, {
     description:
-      'Shows how an image was made (history), newest step first. The generations of what is declared are shown by ' +
+      'Shows how an image was built (history), newest step first. The generations of what is declared are shown by ' +
       '`tsdocker history`.',
-    examples: [['tsdocker image history nginx:1.27', 'Its layers, with the commands that made them']],
+    examples: [['tsdocker image history nginx:1.27', 'Its layers, with the commands that created them']],
   });
   command.addArgument(new Argument('<action>', 'what to do').choices(['history']));
   command.addArgument(new Argument('<image>', 'NAME[:TAG], an id or its beginning').completes('images'));

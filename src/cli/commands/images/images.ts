@@ -8,11 +8,10 @@ import { formatTree } from '../../output/tree.ts';
 
 export function configure(command: Command, context: CliContext): void {
   document(command, {
-    description:
-      'Lists images: those that manifests declare and those that were loaded. Short for `tsdocker get images`.',
+    description: 'Lists images: declared, pulled, loaded and built ones. Short for `tsdocker get images`.',
     examples: [
       ['tsdocker images', 'All images with their tags and sizes'],
-      ['tsdocker images app -o json', 'One image with everything about it'],
+      ['tsdocker images app -o json', 'One image with all details'],
       ['tsdocker images --tree', 'Layers with the layers and images on top of them'],
     ],
     exitCodes: [

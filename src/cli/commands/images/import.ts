@@ -13,11 +13,14 @@ interface ImportOptions {
 export function configure(command: Command, context: CliContext): void {
   document(command, {
     description:
-      'Makes an image of one layer from the tar of a root filesystem, plain or compressed, as `tsdocker export` writes it. ' +
+      'Creates an image with one layer from the tar of a root filesystem, plain or compressed, as `tsdocker export` writes it. ' +
       'The supervisor reads the file, so it must be on its host.',
     examples: [
       ['tsdocker import rootfs.tar.gz base:1', 'An image from a tarball'],
-      ["tsdocker import app.tar app -c 'CMD [\"/bin/app\"]' -c 'ENV MODE=production'", 'Say how it runs'],
+      [
+        "tsdocker import app.tar app -c 'CMD [\"/bin/app\"]' -c 'ENV MODE=production'",
+        'Set its command and environment',
+      ],
     ],
   });
   command.argument('<file>', 'tar of a root filesystem');

@@ -16,8 +16,8 @@ interface LoginOptions {
 export function configure(command: Command, context: CliContext): void {
   document(command, {
     description:
-      'Logs in to a registry: the supervisor tries the login, then it is kept in ~/.docker/config.json, where Docker and ' +
-      'others find it too, or with the credential helper that is named there. For images that manifests pull, log in as ' +
+      'Logs in to a registry: the supervisor checks the login, then it is stored in ~/.docker/config.json, where Docker and ' +
+      'other tools find it too, or in the credential helper that is named there. For images that manifests pull, log in as ' +
       'the user of the supervisor (root).',
     examples: [
       ['tsdocker login registry.example:5000', 'Asks for name and password'],
@@ -30,7 +30,7 @@ export function configure(command: Command, context: CliContext): void {
     ],
   });
   command.argument('[registry]', 'HOST[:PORT]', DOCKER_HUB);
-  command.option('-u, --username <name>', 'who logs in');
+  command.option('-u, --username <name>', 'user name');
   command.option('--password-stdin', 'read the password from standard input');
   command.action(
     context.action(async (registry: string, options: LoginOptions) => {
@@ -53,5 +53,7 @@ export function configure(command: Command, context: CliContext): void {
 /** Asks on the terminal. @throws TSD_BAD_REQUEST where there is none. */
 function askFor(context: CliContext, question: string, secret: boolean): Promise<string> {
   if (context.streams.stdin.isTTY === true) return ask(context, question, secret);
-  throw new TsdError('TSD_BAD_REQUEST', 'there is no terminal to ask on', { hint: 'Use -u NAME --password-stdin.' });
+  throw new TsdError('TSD_BAD_REQUEST', 'there is no terminal for the question', {
+    hint: 'Use -u NAME --password-stdin.',
+  });
 }

@@ -8,8 +8,8 @@ import { loginsOf } from '../../logins.ts';
 export function configure(command: Command, context: CliContext): void {
   document(command, {
     description:
-      'Forgets the login of a registry: in ~/.docker/config.json, and with the credential helper named there.',
-    examples: [['tsdocker logout registry.example:5000', 'Forget that login']],
+      'Removes the login of a registry from ~/.docker/config.json, or from the credential helper named there.',
+    examples: [['tsdocker logout registry.example:5000', 'Remove this login']],
   });
   command.argument('[registry]', 'HOST[:PORT]', DOCKER_HUB);
   command.action(

@@ -7,8 +7,8 @@ import { follow } from '../../terminal/follow.ts';
 export function configure(command: Command, context: CliContext): void {
   document(command, {
     description:
-      'Brings images of registries to this host, with the logins of your Docker configuration. Containers of manifests that ' +
-      'name the image are recreated when it is another one now.',
+      'Downloads images from registries, with the logins of your Docker configuration. Declared containers that ' +
+      'name the image are recreated when the image has changed.',
     examples: [
       ['tsdocker pull nginx:1.27', 'From Docker Hub'],
       ['tsdocker pull registry.example:5000/team/app', 'The tag latest of another registry'],
@@ -16,7 +16,7 @@ export function configure(command: Command, context: CliContext): void {
     ],
   });
   command.argument('<images...>', 'NAME[:TAG] or NAME@sha256:DIGEST');
-  command.option('--platform <os/architecture>', "which image of several (default: that of the supervisor's machine)");
+  command.option('--platform <os/architecture>', "platform of the image (default: that of the supervisor's machine)");
   command.action(
     context.action(async (images: string[], { platform }: { platform?: string }) => {
       const client = await context.client();

@@ -7,10 +7,10 @@ import { follow } from '../../terminal/follow.ts';
 export function configure(command: Command, context: CliContext): void {
   document(command, {
     description:
-      'Sends an image to the registry of its name, with the logins of your Docker configuration. What the registry has ' +
-      'already is not sent.',
+      'Sends an image to the registry of its name, with the logins of your Docker configuration. Layers that the registry has ' +
+      'already are not sent.',
     examples: [
-      ['tsdocker tag app registry.example:5000/team/app:1', 'Give it the name of its place'],
+      ['tsdocker tag app registry.example:5000/team/app:1', 'Give it the name of the registry'],
       ['tsdocker push registry.example:5000/team/app:1', 'Send it there'],
     ],
   });

@@ -7,14 +7,14 @@ import { EXIT } from '../../exit-codes.ts';
 export function configure(command: Command, context: CliContext): void {
   document(command, {
     description:
-      'Takes away names of images, or images by their id. An image goes with its last name, and with it the layers that no ' +
-      'other image has. What a container or a manifest uses stays.',
+      'Removes tags, or images by their id. An image is removed with its last tag, together with layers that no ' +
+      'other image has. An image that a container or a manifest uses stays.',
     examples: [
-      ['tsdocker rmi app:1', 'Take away one name'],
-      ['tsdocker rmi 3f1c0a2b9d4e', 'Remove the image of this id'],
+      ['tsdocker rmi app:1', 'Remove one tag'],
+      ['tsdocker rmi 3f1c0a2b9d4e', 'Remove the image with this id'],
     ],
     exitCodes: [
-      ['0', 'all are removed'],
+      ['0', 'all were removed'],
       ['1', 'one could not be removed'],
     ],
   });

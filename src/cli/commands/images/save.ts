@@ -13,10 +13,10 @@ interface SaveOptions {
 export function configure(command: Command, context: CliContext): void {
   document(command, {
     description:
-      'Writes images into an archive or a directory that `tsdocker load`, `docker load` and OCI tools read: layers are byte for byte what ' +
-      'they were, so the images keep their ids.\n\n' +
-      'A repository without a tag brings all its tags. The supervisor writes the file, so it appears on its host; one ' +
-      'that is there is replaced when the new one is whole. A directory (oci-layout) must be new or empty.',
+      'Writes images into an archive or a directory that `tsdocker load`, `docker load` and OCI tools read. The bytes of layers do not ' +
+      'change, so the images keep their ids.\n\n' +
+      'A repository without a tag means all its tags. The supervisor writes the file, so it appears on its host; an ' +
+      'existing file is replaced once the new one is complete. A directory (oci-layout) must be new or empty.',
     examples: [
       ['tsdocker save -o app.tar app:v1', 'One image, for docker load'],
       ['tsdocker save --format oci -o all.tar app:v1 db', 'Several images as an OCI layout in a tar'],
@@ -26,9 +26,7 @@ export function configure(command: Command, context: CliContext): void {
   command.addArgument(new Argument('<images...>', 'REPOSITORY[:TAG], or the beginning of an id').completes('images'));
   command.requiredOption('-o, --output <path>', 'archive or directory to write');
   command.addOption(
-    new Option('--format <format>', 'form of what is written')
-      .choices(['docker', 'oci', 'oci-layout'])
-      .default('docker'),
+    new Option('--format <format>', 'format of the output').choices(['docker', 'oci', 'oci-layout']).default('docker'),
   );
   command.action(
     context.action(async (images: string[], { output, format }: SaveOptions) => {

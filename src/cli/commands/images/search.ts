@@ -18,7 +18,7 @@ const COLUMNS: readonly Column<SearchView>[] = [
 export function configure(command: Command, context: CliContext): void {
   document(command, {
     description:
-      'Looks for images on Docker Hub, or on the registry that TERM begins with. A registry without a search is asked for ' +
+      'Searches for images on Docker Hub, or on the registry that TERM begins with. A registry without a search is asked for ' +
       'its catalog.',
     examples: [
       ['tsdocker search nginx', 'On Docker Hub'],

@@ -5,10 +5,10 @@ import { EXIT } from '../../exit-codes.ts';
 
 export function configure(command: Command, context: CliContext): void {
   document(command, {
-    description: 'Gives an image another name. A name that means another image is moved only with -f.',
+    description: 'Gives an image another name. A name of another image is moved only with -f.',
     examples: [
       ['tsdocker tag app:1 registry.example:5000/team/app:1', 'The name under which it can be pushed'],
-      ['tsdocker tag -f 3f1c0a2b9d4e app:stable', 'Move a name to the image of this id'],
+      ['tsdocker tag -f 3f1c0a2b9d4e app:stable', 'Move a name to the image with this id'],
     ],
   });
   command.addArgument(new Argument('<image>', 'NAME[:TAG], an id or its beginning').completes('images'));

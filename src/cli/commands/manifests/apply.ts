@@ -27,23 +27,23 @@ export function configure(command: Command, context: CliContext): void {
   document(command, {
     description:
       'Hands manifests to the supervisor, which stores them and keeps what they declare running.\n\n' +
-      'A file replaces everything that its app had before: what it no longer declares is removed, volumes are kept. ' +
+      'A file replaces the previous declaration of its app: resources that it no longer declares are removed, volumes are kept. ' +
       'Manifests with errors change nothing. Without --wait the command returns once the manifests are accepted.\n\n' +
-      "A file must be yours (by sudo too) or root's. One that everybody may write to is refused, one that a group may write " +
-      'to is warned of; what comes from standard input is taken as yours.\n\n' +
-      'With --wait it looks before it says so: a container is ready when its probe passes or, without one, when it has run ' +
-      'for the settle time without an interruption; it is completed when it ended with 0 and its policy or a dependent ' +
-      'asks for that. Any other end is an error at once, with the exit code and the last lines of its log. Containers ' +
-      'that `tsdocker stop` stopped stay so, and are named.\n\n' +
-      'Files that it binds, reads variables from or is built from are pinned to what they hold now: a change of them ' +
-      'counts with the next apply, unless the manifest says `follow: true` or `onChange`.\n\n' +
-      'Files of the watched directory are taken over by themselves and cannot be applied; with --refresh their images are ' +
-      'looked at again, as those of other files.',
+      'A file must belong to you (also under sudo) or to root. A world-writable file is refused, a group-writable file has a ' +
+      'warning; standard input counts as yours.\n\n' +
+      'With --wait it checks the result: a container is ready when its probe passes or, without one, when it has run ' +
+      'for the settle time without an interruption; it is completed when it exited with 0 and its policy or a dependent ' +
+      'allows that. Any other end is an error at once, with the exit code and the last lines of its log. Containers ' +
+      'that `tsdocker stop` stopped stay stopped, and are listed.\n\n' +
+      'Bound files, env files and build contexts are pinned to their current content: a change of them ' +
+      'takes effect with the next apply, unless the manifest has `follow: true` or `onChange`.\n\n' +
+      'Files of the watched directory take effect automatically and cannot be applied; with --refresh their images are ' +
+      'resolved again, like those of other files.',
     examples: [
       ['tsdocker apply -f blog.yaml --wait', 'Apply a manifest and wait until everything of it is ready'],
       ['tsdocker apply -f blog.yaml --timeout 2m --settle 5s', 'Wait longer, and for longer runs'],
       ['tsdocker apply -f ./apps --dry-run', 'Show what a directory of manifests would change'],
-      ['tsdocker apply -f blog.yaml --refresh --wait', 'Take the images that the tags mean today'],
+      ['tsdocker apply -f blog.yaml --refresh --wait', 'Use the current images of the tags'],
       ['tsdocker apply -f blog.yaml --no-cache --wait', 'Build its images again, each step'],
       ['tsdocker apply -f blog.yaml -o json | jq -r \'select(.type == "op").id\'', 'Its events, an object a line'],
       ['generate | tsdocker apply -f - --base-dir .', 'Apply from standard input; paths in it start here'],

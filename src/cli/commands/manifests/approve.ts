@@ -17,23 +17,23 @@ interface ApproveOptions {
 export function configure(command: Command, context: CliContext): void {
   document(command, {
     description:
-      'Lets through what the supervisor holds back: the deletion of a volume, the removal of everything after the watched ' +
-      'directory vanished, the manifests of an app that is held at an earlier generation.\n\n' +
-      'Without names everything that is pending is approved, after it was shown; `tsdocker plan` shows it without approving. ' +
-      'Where that takes away all containers of the watched directory, a terminal is asked first, and a script has to say ' +
+      'Approves changes that the supervisor holds: the deletion of a volume, the removal of everything after the watched ' +
+      'directory disappeared, the manifest of an app that is held at an earlier generation.\n\n' +
+      'Without names it shows and approves everything that is pending; `tsdocker plan` only shows it. ' +
+      'Where that removes all containers of the watched directory, it asks first on a terminal, and a script must pass ' +
       '--yes or name the directory.\n\n' +
-      'An app whose declaration is not certain, after history.db was lost or an old one was put back, is shown with each ' +
-      'declaration it may have (APP@store, APP@copy, APP@none): one of them is approved by its name.',
+      'An app whose declaration is uncertain, after history.db was lost or replaced by an older one, is shown with each ' +
+      'possible declaration (APP@store, APP@copy, APP@none): approve one of them by its name.',
     examples: [
       ['tsdocker plan', 'See what is held, and what approving it would change'],
       ['tsdocker approve volume/blog/data', 'Let one volume be deleted'],
-      ['tsdocker approve blog', 'Take over the manifest of an app that is held'],
+      ['tsdocker approve blog', 'Accept the manifest of a held app'],
       ['tsdocker approve blog@copy', 'Declare an app as the second copy says, not as history.db does'],
       ['tsdocker approve', 'Approve everything that is pending'],
     ],
     exitCodes: [
       ['0', 'approved, or nothing was waiting'],
-      ['1', 'error, or it was not confirmed; then nothing was approved'],
+      ['1', 'error, or it was not confirmed and nothing was approved'],
       ['130', 'Ctrl-C at the question; nothing was approved'],
     ],
   });
@@ -42,7 +42,7 @@ export function configure(command: Command, context: CliContext): void {
       'approvals',
     ),
   );
-  command.option('-y, --yes', 'do not ask, also where all containers of the watched directory go');
+  command.option('-y, --yes', 'do not ask, also when all containers of the watched directory are removed');
   command.action(context.action((names: string[], options: ApproveOptions) => run(context, names, options)));
 }
 
@@ -69,9 +69,9 @@ async function shown(context: CliContext, pending: readonly ApprovalView[], yes:
   const directory = pending.find(({ kind }) => kind === 'directory')?.name ?? '';
   const refuse = (message: string) =>
     new TsdError('TSD_BAD_REQUEST', `${message}; nothing was approved`, {
-      hint: `Say \`tsdocker approve --yes\`, or name what you mean: \`tsdocker approve ${directory}\`.`,
+      hint: `Run \`tsdocker approve --yes\`, or name the directory: \`tsdocker approve ${directory}\`.`,
     });
-  if (context.streams.stdin.isTTY !== true) throw refuse(`this ${what}, and there is no terminal to ask on`);
+  if (context.streams.stdin.isTTY !== true) throw refuse(`this ${what}, and there is no terminal for the question`);
   if (!(await confirmed(context, `This ${what}. Go on?`))) throw refuse('not confirmed');
   return names;
 }

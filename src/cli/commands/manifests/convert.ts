@@ -18,21 +18,21 @@ interface ConvertOptions extends ManifestOptions {
 export function configure(command: Command, context: CliContext): void {
   document(command, {
     description:
-      'Translates a Compose file, Kubernetes objects or Quadlet units to a manifest. What has no meaning here is a warning at its ' +
-      'place, and a comment in the manifest; what cannot be translated and matters is an error.\n\n' +
-      'Such files can also be applied and watched as they are. Relative paths start at the directory of the original.',
+      'Translates a Compose file, Kubernetes objects or Quadlet units to a manifest. A part without a meaning here is a warning with its ' +
+      'position, and a comment in the manifest; an important part that cannot be translated is an error.\n\n' +
+      'Such files can also be applied and watched directly. Relative paths start at the directory of the original.',
     examples: [
       ['tsdocker convert -f compose.yaml -o blog.yaml', 'Move an app from Compose for good'],
       ['tsdocker convert -f compose.yaml -f prod.yaml', 'Compose files that are merged, as with docker compose -f'],
-      ['tsdocker convert -f /etc/containers/systemd', 'See what a directory of Quadlet units would be'],
+      ['tsdocker convert -f /etc/containers/systemd', 'Show the translation of a directory of Quadlet units'],
     ],
     exitCodes: [
       ['0', 'translated, perhaps with warnings'],
-      ['1', 'something cannot be translated, or the file is a manifest already'],
+      ['1', 'a part cannot be translated, or the file is already a manifest'],
     ],
   });
   manifestOptions(command, 'the file to translate');
-  command.option('-o, --output <path>', 'where the manifest goes; a file that is there is not replaced', '-');
+  command.option('-o, --output <path>', 'file for the manifest; an existing file is not replaced', '-');
   command.action(context.action((options: ConvertOptions) => run(context, options)));
 }
 
@@ -54,7 +54,7 @@ async function run(context: CliContext, options: ConvertOptions): Promise<number
   const { translation, issues } = parseManifest({ text, file, appDefault: appNameOf(file), reach });
   if (!translation) {
     throw new TsdError('TSD_BAD_REQUEST', `${file} is not a Compose file, Kubernetes object or Quadlet unit`, {
-      hint: 'A manifest needs no translation; `tsdocker validate` says what is wrong with it.',
+      hint: 'A manifest needs no translation; `tsdocker validate` shows its problems.',
     });
   }
   printWarnings(context, translation.warnings);
@@ -80,7 +80,7 @@ function write(context: CliContext, output: string, text: string, baseDir: strin
     writeFileSync(path, text, { flag: 'wx' });
   } catch (thrown) {
     const { code, message } = thrown as NodeJS.ErrnoException;
-    const reason = code === 'EEXIST' ? 'the file is there already' : message;
+    const reason = code === 'EEXIST' ? 'the file exists already' : message;
     throw new TsdError('TSD_BAD_REQUEST', `${path}: ${reason}`, { hint: 'Name another file after -o.', cause: thrown });
   }
   if (dirname(path) !== baseDir)

@@ -14,22 +14,22 @@ interface DeleteOptions extends ManifestOptions {
 export function configure(command: Command, context: CliContext): void {
   document(command, {
     description:
-      'Takes back applied manifests, or single resources by name, and removes their containers and networks.\n\n' +
-      'Volumes are kept unless their manifest says `onRemove: delete`; even then data waits for `tsdocker approve`. ' +
-      'A single resource goes out of the manifest as it was applied; applying the file again brings it back. ' +
-      'What a file of the watched directory declares cannot be deleted here: edit or remove that file.',
+      'Deletes applied manifests, or single resources by name, and removes their containers and networks.\n\n' +
+      'Volumes are kept unless their manifest says `onRemove: delete`, which still waits for `tsdocker approve`. ' +
+      'A single resource is removed from the stored manifest; applying the file again restores it. ' +
+      'Resources of the watched directory cannot be deleted here: edit or remove the file.',
     examples: [
-      ['tsdocker delete -f blog.yaml', 'Take back what was applied from this file'],
+      ['tsdocker delete -f blog.yaml', 'Delete the resources of this file'],
       ['tsdocker delete container/blog/web volume/data', 'Remove a container of the app blog, and a volume'],
-      ['tsdocker delete --all --wait=1m', 'Take back everything that was applied, and wait until it is gone'],
+      ['tsdocker delete --all --wait=1m', 'Delete everything that was applied, and wait until it is removed'],
     ],
   });
   command.addArgument(
     new Argument('[resources...]', 'KIND/NAME or KIND/APP/NAME; a NAME alone is a container').completes('resources'),
   );
-  manifestOptions(command, 'take back these manifests');
-  command.option('--all', 'take back all applied manifests');
-  command.addOption(waitOption('return when everything is gone'));
+  manifestOptions(command, 'delete these manifests');
+  command.option('--all', 'delete all applied manifests');
+  command.addOption(waitOption('return when everything is removed'));
   command.action(context.action((words: string[], options: DeleteOptions) => run(context, words, options)));
 }
 

@@ -13,7 +13,7 @@ import { describeManifest, formatManifest, manifestArgument } from './describe-m
 export function configure(command: Command, context: CliContext): void {
   document(command, {
     description:
-      'Shows everything about one resource: its state and why it is so, its specification with defaults filled in ' +
+      'Shows everything about one resource: its state with reasons, its specification with defaults filled in ' +
       '(secrets as references), and the latest operations on it. Of a manifest: its problems, what it declares, and the ' +
       'generations that it changed.',
     examples: [

@@ -16,8 +16,8 @@ interface DiffOptions extends ManifestOptions {
 export function configure(command: Command, context: CliContext): void {
   document(command, {
     description:
-      'Prints the fields in which manifests differ from what is applied, and what each change costs: in-place (nothing ' +
-      'stops), restart, or recreate.\n\nWithout -f it compares what is declared with what runs.',
+      'Prints the fields in which manifests differ from the current ones, and the cost of each change: in-place (nothing ' +
+      'stops), restart, or recreate.\n\nWithout -f it compares the declaration with what runs.',
     examples: [
       ['tsdocker diff -f blog.yaml', 'Which fields of this edit differ from what runs'],
       ['tsdocker diff', 'Whether anything runs with an older specification'],

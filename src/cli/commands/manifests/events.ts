@@ -15,17 +15,17 @@ interface EventsOptions {
 export function configure(command: Command, context: CliContext): void {
   document(command, {
     description:
-      'Prints what happened, oldest first: edits, operations and their causes, ends of containers with their last lines, ' +
-      'what waits and why, requests of people.\n\n' +
-      'Events are kept over restarts of the supervisor, the latest 300 of each resource. With -f it goes on with what ' +
-      'comes; -o json prints one object a line.',
+      'Prints events, oldest first: edits, operations and their causes, ends of containers with their last lines, ' +
+      'waits with reasons, requests of people.\n\n' +
+      'Events are kept over restarts of the supervisor, the latest 300 of each resource. With -f it follows new ' +
+      'events; -o json prints one object a line.',
     examples: [
       ['tsdocker events -f', 'Watch what happens from now on'],
       ['tsdocker events --since 1h', 'What happened in the last hour'],
       ["tsdocker events -f -o json | jq 'select(.ok | not)'", 'Failures as they come, for a script'],
     ],
   });
-  command.option('-f, --follow', 'go on with what comes');
+  command.option('-f, --follow', 'follow new events');
   command.option(
     '--since <time>',
     'events from then on: a duration (10m), an RFC 3339 time, or Unix seconds',

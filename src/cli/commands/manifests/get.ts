@@ -15,15 +15,15 @@ interface GetOptions extends ListOptions {
 export function configure(command: Command, context: CliContext): void {
   document(command, {
     description:
-      'Lists what the supervisor looks after.\n\nLISTS: ' +
+      'Lists the resources of the supervisor.\n\nLISTS: ' +
       `${Object.entries(LIST_ALIASES)
         .map(([list, aliases]) => [list, ...aliases].join('|'))
         .join(', ')}.\n\n` +
       'Names select: NAME, APP/NAME, or a container by its engine name; manifests are named by file or app. ' +
-      'APP/ is everything that an app has; without a list its containers.\n\n' +
-      'On a terminal columns are cut, and left out where it is too narrow; -o wide shows more of them, and whole. A pipe ' +
-      'always gets the same columns, whole. -o name prints APP/NAME alone, -o json and -o yaml everything, as a list.\n\n' +
-      '-w goes on: a terminal shows the list as it is, a pipe gets a line for each row that changed; with -o json an array ' +
+      'APP/ means all resources of an app; without a list its containers.\n\n' +
+      'On a terminal columns are truncated, and omitted where it is too narrow; -o wide shows more of them, in full. A pipe ' +
+      'always gets the same columns, in full. -o name prints only APP/NAME, -o json and -o yaml everything, as a list.\n\n' +
+      '-w keeps watching: a terminal shows the current list, a pipe gets a line for each changed row; with -o json an array ' +
       'a line.',
     examples: [
       ['tsdocker get containers', 'All containers with their phase'],
@@ -31,7 +31,10 @@ export function configure(command: Command, context: CliContext): void {
       ['tsdocker get c web db -o wide', 'Two of them with addresses, pids and the manifest line'],
       ['tsdocker get containers -w', 'Watch them until Ctrl-C'],
       ['tsdocker get manifests', 'Which manifests are active, rejected or held, with the position of the error'],
-      ["tsdocker get containers -o json | jq '.[] | select(.ready | not)'", 'What is not ready, for a script'],
+      [
+        "tsdocker get containers -o json | jq '.[] | select(.ready | not)'",
+        'Containers that are not ready, for a script',
+      ],
     ],
     exitCodes: [
       ['0', 'done'],
@@ -40,7 +43,7 @@ export function configure(command: Command, context: CliContext): void {
   });
   command.addArgument(new Argument('[list]', 'what to list').default('containers').completes('lists'));
   command.argument('[names...]', 'only these');
-  command.option('-w, --watch', 'go on and show what changes');
+  command.option('-w, --watch', 'keep watching and show changes');
   command.addOption(outputOption('table', 'wide', 'json', 'yaml', 'name'));
   command.action(
     context.action((list: string, names: string[], options: GetOptions) =>

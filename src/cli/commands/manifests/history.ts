@@ -18,16 +18,16 @@ interface HistoryOptions {
 export function configure(command: Command, context: CliContext): void {
   document(command, {
     description:
-      'Lists the generations of what is declared, newest first: when each began, which file or request made it, who ' +
-      'asked for it, and what it changed. The latest hundred are kept; what files held is kept of the latest ' +
-      '`--keep-generations` of the supervisor and of those that apps are held at. A rollback to one that says ' +
-      '`specification only` takes files as they are now.\n\n' +
-      'BY is the user of the process that asked, by the socket; of files of the watched directory it is their owner, who ' +
-      'need not be who wrote them. Nobody asks for a way back from a failed update.',
+      'Lists the generations of the declaration, newest first: when each began, which file or request caused it, who ' +
+      'requested it, and what it changed. The latest hundred are kept; file contents are kept for the latest ' +
+      '`--keep-generations` of the supervisor and for those of held apps. A rollback to one that says ' +
+      '`specification only` uses the current files.\n\n' +
+      'BY is the user of the requesting process; for files of the watched directory it is their owner, who ' +
+      'need not be the author. It is empty for the rollback of a failed update.',
     examples: [
-      ['tsdocker history', 'What changed lately, and by which file'],
+      ['tsdocker history', 'Recent changes, and their files'],
       ['tsdocker history --diff 7', 'Every field that generation 7 changed'],
-      ['tsdocker rollback --to 6', 'Back to what was before'],
+      ['tsdocker rollback --to 6', 'Return to the previous generation'],
     ],
   });
   command.addOption(

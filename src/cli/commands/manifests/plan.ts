@@ -17,15 +17,15 @@ export function configure(command: Command, context: CliContext): void {
   document(command, {
     description:
       'Prints every operation the supervisor would carry out, in order and with its cause, and changes nothing.\n\n' +
-      'Without -f it is the plan of this moment; with -f the plan after those manifests were applied. ' +
-      'It comes from the engine that acts, against the state of the host as it is.\n\n' +
-      'The plan of this moment also tells what is not done until a person acts: what waits for `tsdocker approve`, with ' +
-      'what that would change, manifests that are rejected or held, applied ones whose files changed since, and files that ' +
-      'containers use as they are at the moment (live), so that no rollback brings them back.',
+      'Without -f it is the current plan; with -f the plan after those manifests are applied. ' +
+      'It comes from the engine that acts, and uses the present state of the host.\n\n' +
+      'The current plan also shows what waits for a person: changes that need `tsdocker approve`, with ' +
+      'their effect, rejected and held manifests, applied ones whose files changed since, and files that ' +
+      'containers use without a copy (live), which no rollback restores.',
     examples: [
-      ['tsdocker plan', 'What is left to do right now, if anything'],
-      ['tsdocker plan -f blog.yaml', 'What applying this manifest would do'],
-      ["tsdocker plan -f blog.yaml -o json | jq '.ops[].cause'", 'The causes alone, for a script'],
+      ['tsdocker plan', 'Remaining operations'],
+      ['tsdocker plan -f blog.yaml', 'Operations that this manifest would cause'],
+      ["tsdocker plan -f blog.yaml -o json | jq '.ops[].cause'", 'Only the causes, for a script'],
     ],
     exitCodes: [
       ['0', 'nothing to do, nothing held; without -f: nothing rejected or waiting for approval'],

@@ -13,15 +13,15 @@ interface RollbackOptions extends WaitOptions {
 export function configure(command: Command, context: CliContext): void {
   document(command, {
     description:
-      'Goes back to the manifests of an earlier generation, with the images, env files and bound files that it ran with, as a new generation: nothing is forgotten, and going forward ' +
-      'again is a rollback too. Volumes and their data stay, your files are not written to, and secrets are those of now. ' +
-      'What cannot be restored is reported before anything is done.\n\n' +
-      'Applied manifests become what they were. Files of the watched directory are yours: where they differ the command ' +
-      'names them and stops. With --hold their apps stay as they were in that generation until such a file changes, or ' +
-      '`tsdocker approve APP` takes it over.',
+      'Goes back to the manifests of an earlier generation, with the images, env files and bound files that it ran with, as a new generation: no generation is lost, and going forward ' +
+      'again is a rollback too. Volumes and their data stay, your files are not changed, and secrets are the current ones. ' +
+      'Contents that cannot be restored are reported before anything is done.\n\n' +
+      'Applied manifests are restored. Files of the watched directory are yours: where they differ the command ' +
+      'names them and stops. With --hold their apps stay at that generation until such a file changes, or ' +
+      '`tsdocker approve APP` accepts the file.',
     examples: [
       ['tsdocker history', 'Find the generation'],
-      ['tsdocker rollback --to 6 --dry-run', 'See what would be done'],
+      ['tsdocker rollback --to 6 --dry-run', 'Show the plan'],
       ['tsdocker rollback --to 6 --hold --wait', 'Go back, watched files too, and wait until everything is ready'],
     ],
     exitCodes: [

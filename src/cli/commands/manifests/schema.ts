@@ -6,11 +6,11 @@ import { EXIT } from '../../exit-codes.ts';
 export function configure(command: Command, context: CliContext): void {
   document(command, {
     description:
-      'Prints the JSON Schema of manifests, for editors and linters. It describes the form; references and conflicts are ' +
+      'Prints the JSON Schema of manifests, for editors and linters. It covers the syntax; references and conflicts are ' +
       'checked by `tsdocker validate`.',
     examples: [
       ['tsdocker schema > tsdocker.schema.json', 'For an editor; then begin a manifest with the next line'],
-      ['# yaml-language-server: $schema=./tsdocker.schema.json', 'The line that tells the YAML language server'],
+      ['# yaml-language-server: $schema=./tsdocker.schema.json', 'The line for the YAML language server'],
     ],
   });
   command.action(

@@ -22,13 +22,13 @@ export function configure(command: Command, context: CliContext): void {
     description:
       'Checks manifests without a supervisor: syntax, fields, references, conflicts and circles, also between the files named. ' +
       'All problems are shown at once, each with its file, line and column.\n\n' +
-      'Names in apps that are not among the files are reported and taken for granted: name those files too to check them.\n\n' +
-      'What depends on the host, like a port in use or a missing image, is not checked here: that is what ' +
-      '`tsdocker plan -f` is for.',
+      'Names in apps that are not among the files are reported and assumed to exist: name those files too to check them.\n\n' +
+      'Properties of the host, like a port in use or a missing image, are not checked here: use ' +
+      '`tsdocker plan -f`.',
     examples: [
       ['tsdocker validate -f blog.yaml', 'Check one manifest'],
       ['tsdocker validate -f /etc/tsdocker/manifests', 'Check a whole directory, as in a commit hook or CI'],
-      ["tsdocker validate -f blog.yaml -o json | jq '.problems[].line'", 'The lines that are wrong'],
+      ["tsdocker validate -f blog.yaml -o json | jq '.problems[].line'", 'Only the wrong lines'],
     ],
     exitCodes: [
       ['0', 'everything is valid'],

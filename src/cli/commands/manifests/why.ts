@@ -10,13 +10,13 @@ import { describeManifest, formatManifest, manifestArgument } from './describe-m
 export function configure(command: Command, context: CliContext): void {
   document(command, {
     description:
-      'Tells why a resource is as it is: the edit of the manifest with its line, the operations it led to, ends of the ' +
-      'container with the last lines of its log, what was decided then, and what it waits for now.\n\n' +
+      'Explains the state of a resource: the edit of the manifest with its line, the operations it caused, ends of the ' +
+      'container with the last lines of its log, the decisions after them, and what it waits for now.\n\n' +
       'Repeated events are shown once, with a count. For a manifest it prints what `describe manifest` does.',
     examples: [
       ['tsdocker why web', 'Why a container restarts, waits or does not run'],
-      ['tsdocker why volume/blog/data', 'The same of a volume of the app blog'],
-      ['tsdocker why blog/', 'The same of each container of an app'],
+      ['tsdocker why volume/blog/data', 'The same for a volume of the app blog'],
+      ['tsdocker why blog/', 'The same for each container of an app'],
       ["tsdocker why web -o json | jq '.steps[-1].log'", 'The last lines of its latest end, for a script'],
     ],
   });
