@@ -7,7 +7,7 @@ import { EXEC_DRIVERS, GRAPH_DRIVERS, NETWORK_DRIVERS } from '../drivers/registr
 import { systemClock } from '../ffi/boot-clock.ts';
 import { readSysinfo } from '../ffi/host/sysinfo.ts';
 import { runDoctor } from '../supervisor/doctor/doctor.ts';
-import { SHIM_BINARY } from './world.ts';
+import { SHIM_BINARY } from './drivers.ts';
 
 /** It looks only. */
 const NOTHING_CHANGED: OriginalSettings = { get: () => null, set: () => {} };

@@ -19,7 +19,7 @@ import { openRoot } from '../state/root.ts';
 import { VolumeStore } from '../state/volumes/volumes.ts';
 import { endInPeace } from '../supervisor/reset/end-in-peace.ts';
 import { takeAway } from '../supervisor/reset/take-away.ts';
-import { SHIM_BINARY } from './world.ts';
+import { SHIM_BINARY } from './drivers.ts';
 
 export interface ResetPlace {
   readonly root: string;

@@ -19,13 +19,14 @@ import { ServiceManager } from '../supervisor/service-manager.ts';
 import { KeptContents } from '../supervisor/sources/kept-contents.ts';
 import type { Sources } from '../supervisor/sources/sources.ts';
 import type { Core } from './core.ts';
+import { createExecDriver } from './drivers.ts';
 import { createGates, type Gates } from './gates.ts';
+import { openParts } from './parts.ts';
 import { requireDirectory } from './preconditions.ts';
 import { createPathBook } from './readers.ts';
 import { createRegistry, openTrustPolicy } from './registries.ts';
 import { openSources } from './sources.ts';
 import { openStores, type Stores } from './stores.ts';
-import { createExecDriver, createWorld } from './world.ts';
 
 export interface Opened extends Core {
   readonly config: DaemonConfig;
@@ -74,7 +75,7 @@ export async function open(config: DaemonConfig, core: Core): Promise<Opened> {
   const paths = createPathBook(exec, (path) => wires.emit('file', path));
   const { sources, settingsReader } = openSources({ config, log, gates, stores, kept, paths, loopPauses, wires });
   const registry = createRegistry(config, { root: state.root, downloads: tmp.downloads }, trustPolicy, gates.own);
-  const { world, defaultNetwork, names } = createWorld(
+  const { world, defaultNetwork, names } = openParts(
     {
       config,
       state,
@@ -89,7 +90,7 @@ export async function open(config: DaemonConfig, core: Core): Promise<Opened> {
         trusted: (app) => settingsReader(sources.sourceOfApp(app)?.kind === 'watched'),
         hashes: (bytes) => [stores.secrets.reference(bytes.toString('latin1')), plainHash(bytes)],
       },
-      desired: { desired: () => sources.state, rollBack: (failed) => sources.rollbacks.ofUpdate(failed) },
+      manifests: { desired: () => sources.state, rollBack: (failed) => sources.rollbacks.ofUpdate(failed) },
       log,
     },
     engine,

@@ -4,7 +4,8 @@ import { observedContainer } from './observe.ts';
 import type { Op } from './op.ts';
 import { OP_TRAITS } from './op-traits.ts';
 import { stopAgainst } from './ops/containers/stop-override.ts';
-import { declarationFor, type World } from './ops/world.ts';
+import { declarationFor } from './ops/declared.ts';
+import type { World } from './ops/world.ts';
 import { meets } from './plan/readiness.ts';
 import { startConditions } from './plan/references.ts';
 

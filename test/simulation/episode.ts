@@ -2,7 +2,7 @@
 import type { DesiredState } from '../../src/model/desired.ts';
 import { TsdError, toTsdError } from '../../src/model/errors/errors.ts';
 import { parseKey, type ResourceKey } from '../../src/model/resource.ts';
-import type { FailedUpdate } from '../../src/reconcile/ops/world.ts';
+import type { FailedUpdate } from '../../src/reconcile/ops/containers/update-outcome.ts';
 import { lastGenerationWith } from '../../src/supervisor/sources/last-good.ts';
 import type { App } from '../support/declare.ts';
 import { Disk } from './disk.ts';

@@ -1,8 +1,10 @@
-/** The op image.load without archives: a source is a path whose content has a version. Steps as in ops/images/image.ts. */
+/** The op image.load without archives: a source is a path whose content has a version. Steps as in ops/images/image-load.ts. */
 import { TsdError } from '../../src/model/errors/errors.ts';
 import type { OpOf } from '../../src/reconcile/op.ts';
-import { imageName, imageRecord } from '../../src/reconcile/ops/images/image.ts';
-import { desiredOf, type World } from '../../src/reconcile/ops/world.ts';
+import { desiredOf } from '../../src/reconcile/ops/declared.ts';
+import { imageName } from '../../src/reconcile/ops/images/image-name.ts';
+import { imageRecord } from '../../src/reconcile/ops/images/image-record.ts';
+import type { World } from '../../src/reconcile/ops/world.ts';
 import { mintId } from '../../src/reconcile/plan/order/mint.ts';
 
 /** Version of the content by path; a path without one is not there. */

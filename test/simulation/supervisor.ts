@@ -1,5 +1,6 @@
 /** One life of the supervisor, put together as src/composition/ does it: the real loop and operations on simulated drivers. */
 
+import { opPorts } from '../../src/composition/op-ports.ts';
 import type { NetworkConfig } from '../../src/drivers/contract/network.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import { TrustPolicyFile } from '../../src/images/trust/policy.ts';
@@ -20,12 +21,13 @@ import { OpFailureCache } from '../../src/reconcile/op-failure-cache.ts';
 import { reachedKeys } from '../../src/reconcile/op-traits.ts';
 import { BuildWork } from '../../src/reconcile/ops/build/build-work.ts';
 import { StopClocks } from '../../src/reconcile/ops/containers/stop-clocks.ts';
+import type { FailedUpdate } from '../../src/reconcile/ops/containers/update-outcome.ts';
 import { FileReaders } from '../../src/reconcile/ops/file-readers.ts';
 import { opHandlers } from '../../src/reconcile/ops/handlers.ts';
 import { ImageWork } from '../../src/reconcile/ops/images/image-work.ts';
 import { KeyedMutex } from '../../src/reconcile/ops/keyed-mutex.ts';
 import { LeaseBook } from '../../src/reconcile/ops/networks/lease-book.ts';
-import type { FailedUpdate, World } from '../../src/reconcile/ops/world.ts';
+import type { World } from '../../src/reconcile/ops/world.ts';
 import { PathBook } from '../../src/reconcile/path-book.ts';
 import { plan } from '../../src/reconcile/plan/plan.ts';
 import { startGate } from '../../src/reconcile/start-gate.ts';
@@ -111,7 +113,16 @@ function openWorld(life: Life, around: Surroundings): World {
   const stores = openSimStores(life, disk);
   const resources = guarded(life, 'history.resources', history.resources, ['networks', 'images']);
   const names = guarded(life, 'links', links, ['get', 'list', 'paths', 'entities']);
-  return {
+  const commits = new GroupCommit({
+    files,
+    links: { batch: (changes) => transaction(life, 'links.batch', () => links.batch(changes)) },
+    history: { durable: (changes) => transaction(life, 'history.durable', () => history.durable(changes)) },
+  });
+  const leases = new LeaseBook(
+    guarded(life, 'history.leases', history.leases, ['addresses', 'ports', 'lastAddress']),
+    commits,
+  );
+  const world = opPorts({
     instance: { id: 'abcdef', root: '/sim', runDir: '/sim' },
     clock: universe,
     bootId: universe.bootId,
@@ -141,7 +152,7 @@ function openWorld(life: Life, around: Surroundings): World {
     registry: { pull: () => Promise.reject(new Error('no registry is simulated')) },
     trustPolicy: new TrustPolicyFile(null, true),
     links: names,
-    leases: new LeaseBook(guarded(life, 'history.leases', history.leases, ['addresses', 'ports', 'lastAddress'])),
+    leases,
     approvals: guarded(life, 'history.approvals', history.approvals, ['all']),
     failures: new OpFailureCache(guarded(life, 'history.failures', history.failures, ['all']), universe.bootId),
     health: new HealthBook(guarded(life, 'history.health', history.health, ['all']), stores.containers.ids()),
@@ -151,18 +162,14 @@ function openWorld(life: Life, around: Surroundings): World {
     resources,
     imagesOfPast: history.images,
     contents: { path: (name) => `/sim/contents/${name}`, holds: () => false, isWhole: () => true },
-    environmentOf: () => new Map(),
-    seccompOf: () => undefined,
-    commits: new GroupCommit({
-      files,
-      links: { batch: (changes) => transaction(life, 'links.batch', () => links.batch(changes)) },
-      history: { durable: (changes) => transaction(life, 'history.durable', () => history.durable(changes)) },
-    }),
+    configuration: { environmentOf: () => new Map(), seccompOf: () => undefined },
+    commits,
     exits: new ExitRecorder(stores.containers, universe, universe.bootId),
     hostFacts: () => HOST,
     defaultNetwork: () => DEFAULT_BRIDGE,
     defaultNetworkProblem: () => null,
-  };
+  });
+  return world;
 }
 
 /** The executor, telling which plan an op is of. */

@@ -1,5 +1,10 @@
 import { TsdError } from '../../model/errors/errors.ts';
-import type { World } from './world.ts';
+import type { PathBook } from '../path-book.ts';
+
+/** Whether files of the host can be used, on filesystems that may not answer. */
+export interface HostPaths {
+  readonly paths: Pick<PathBook, 'settle' | 'trouble' | 'isFree'>;
+}
 
 /**
  * Resolves when these files of the host can be used at once: the supervisor itself opens them now, and would be kept by a
@@ -8,7 +13,7 @@ import type { World } from './world.ts';
  * @throws TsdError TSD_BIND_SOURCE naming the one that cannot, after a second at the latest.
  */
 export async function requireFree(
-  { paths }: Pick<World, 'paths'>,
+  { paths }: HostPaths,
   files: readonly string[],
   others: readonly string[] = [],
 ): Promise<void> {

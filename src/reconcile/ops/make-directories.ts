@@ -4,8 +4,9 @@ import type { Desired } from '../../model/desired.ts';
 import { TsdError, toTsdError } from '../../model/errors/errors.ts';
 import type { MissingDirectory } from '../../model/kinds/short-forms.ts';
 import type { OpOf } from '../op.ts';
-import { requireFree } from './free-paths.ts';
-import { desiredOf, type World } from './world.ts';
+import type { PathBook } from '../path-book.ts';
+import { type Declared, desiredOf } from './declared.ts';
+import { type HostPaths, requireFree } from './free-paths.ts';
 
 /** @throws TsdError TSD_BIND_SOURCE with the line that asked for the directory. */
 function make({ key, positions, source }: Desired<'container'>, index: number, path: string, as: MissingDirectory) {
@@ -26,16 +27,20 @@ function make({ key, positions, source }: Desired<'container'>, index: number, p
   }
 }
 
+export interface DirectoryPorts extends Declared, HostPaths {
+  readonly paths: HostPaths['paths'] & Pick<PathBook, 'forget'>;
+}
+
 /** Makes the bind sources that are missing, where the mount says `create`. */
-export async function makeDirectories(world: World, op: OpOf<'container.make-directories'>): Promise<void> {
-  const desired = desiredOf(world, 'container', op.key);
+export async function makeDirectories(ports: DirectoryPorts, op: OpOf<'container.make-directories'>): Promise<void> {
+  const desired = desiredOf(ports, 'container', op.key);
   const asked = desired.spec.volumes.flatMap(({ source, create }, index) =>
     source === null || create === undefined ? [] : [{ index, path: source, create }],
   );
-  await world.paths.settle(asked.map(({ path }) => path));
+  await ports.paths.settle(asked.map(({ path }) => path));
   for (const { index, path, create } of asked) {
-    if (!world.paths.isFree(path)) await requireFree(world, [path]);
+    if (!ports.paths.isFree(path)) await requireFree(ports, [path]);
     make(desired, index, path, create);
-    world.paths.forget(path);
+    ports.paths.forget(path);
   }
 }

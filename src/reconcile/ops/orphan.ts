@@ -1,38 +1,55 @@
+import type { ExecDriver } from '../../drivers/contract/exec.ts';
+import type { GraphDriver } from '../../drivers/contract/graph.ts';
+import type { NetworkDriver } from '../../drivers/contract/network.ts';
 import type { ResourceKey } from '../../model/resource.ts';
+import type { LinkGraph } from '../../state/link-graph.ts';
+import type { GroupCommit } from '../group-commit.ts';
 import type { OpOf } from '../op.ts';
-import { giveUpStrayLeases } from './networks/stray-leases.ts';
-import { ownersOf } from './owners.ts';
-import type { World } from './world.ts';
+import type { KeyedMutex } from './keyed-mutex.ts';
+import { giveUpStrayLeases, type StrayLeasePorts } from './networks/stray-leases.ts';
+import type { IsOwned } from './owners.ts';
+
+export interface OrphanPorts {
+  readonly isOwned: IsOwned;
+  /** Keyed by id: the create of a container excludes the removal of its leftovers. */
+  readonly mutex: KeyedMutex;
+  readonly exec: Pick<ExecDriver, 'running' | 'kill' | 'remove'>;
+  readonly network: Pick<NetworkDriver, 'detach' | 'removeNetwork'>;
+  readonly graph: Pick<GraphDriver, 'remove'>;
+  readonly links: Pick<LinkGraph, 'purge'>;
+  readonly commits: Pick<GroupCommit, 'commit'>;
+  readonly strayLeases: StrayLeasePorts;
+}
 
 type Orphan = OpOf<'orphan.remove'>['orphan'];
 
-async function remove(world: World, orphan: Orphan): Promise<void> {
-  if (ownersOf(world)(orphan)) return;
+async function remove(ports: OrphanPorts, orphan: Orphan): Promise<void> {
+  if (ports.isOwned(orphan)) return;
   switch (orphan.type) {
     case 'process':
     case 'cgroup':
-      if (world.exec.running(orphan.id)) await world.exec.kill(orphan.id);
-      await world.exec.remove(orphan.id);
+      if (ports.exec.running(orphan.id)) await ports.exec.kill(orphan.id);
+      await ports.exec.remove(orphan.id);
       return;
     case 'sandbox':
-      world.network.detach(orphan.id);
+      ports.network.detach(orphan.id);
       return;
     case 'bridge':
-      world.network.removeNetwork(orphan.id);
+      ports.network.removeNetwork(orphan.id);
       return;
     case 'snapshot':
-      await world.graph.remove(orphan.id);
+      await ports.graph.remove(orphan.id);
       return;
     case 'lease':
-      await giveUpStrayLeases(world, orphan.id as ResourceKey);
+      await giveUpStrayLeases(ports.strayLeases, orphan.id as ResourceKey);
       return;
     case 'state':
-      await world.commits.commit({ names: () => world.links.purge(orphan.id) });
+      await ports.commits.commit({ names: () => ports.links.purge(orphan.id) });
       return;
   }
 }
 
 /** Removes something of ours that has no owner any more, unless it found one since that was seen. */
-export async function removeOrphan(world: World, { orphan }: OpOf<'orphan.remove'>): Promise<void> {
-  await world.mutex.runExclusive(orphan.id, () => remove(world, orphan));
+export async function removeOrphan(ports: OrphanPorts, { orphan }: OpOf<'orphan.remove'>): Promise<void> {
+  await ports.mutex.runExclusive(orphan.id, () => remove(ports, orphan));
 }

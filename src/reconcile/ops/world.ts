@@ -1,20 +1,14 @@
 /** What operations act on: the stores, the drivers, and the settings of the supervisor. */
 import type { Instance } from '../../drivers/contract/driver.ts';
-import type { ExecDriver, TaskSpec } from '../../drivers/contract/exec.ts';
+import type { ExecDriver } from '../../drivers/contract/exec.ts';
 import type { GraphDriver } from '../../drivers/contract/graph.ts';
 import type { NetworkConfig, NetworkDriver } from '../../drivers/contract/network.ts';
 import type { LimitName } from '../../ffi/host/sysinfo.ts';
 import type { Registry } from '../../images/registry/registries.ts';
 import type { TrustPolicyFile } from '../../images/trust/policy.ts';
 import type { Clock } from '../../model/clock.ts';
-import type { Desired, DesiredState, SpecOfKind } from '../../model/desired.ts';
-import { TsdError } from '../../model/errors/errors.ts';
-import type { Kind, ResourceKey } from '../../model/resource.ts';
-import { parseKey } from '../../model/resource.ts';
-import { baseKey, isNext, successorOf, type Version } from '../../model/update.ts';
-import type { ContainerRecord } from '../../state/containers/container-record.ts';
+import type { DesiredState } from '../../model/desired.ts';
 import type { ContainerStore } from '../../state/containers/containers.ts';
-import { containerSpecOf } from '../../state/containers/written-spec.ts';
 import type { ContentStore } from '../../state/content-store.ts';
 import type { ApprovalStore } from '../../state/history/approval-store.ts';
 import type { ImageStore } from '../../state/history/image-store.ts';
@@ -31,13 +25,16 @@ import type { HostFacts } from '../host-facts.ts';
 import type { NetworkNames } from '../names/network-names.ts';
 import type { OpFailureCache } from '../op-failure-cache.ts';
 import type { PathBook } from '../path-book.ts';
-import { observedReferences } from '../plan/references.ts';
 import type { UpdateBook } from '../update-book.ts';
 import type { BuildWork } from './build/build-work.ts';
+import type { Configuration } from './containers/run-task.ts';
 import type { StopClocks } from './containers/stop-clocks.ts';
+import type { RollBack } from './containers/update-outcome.ts';
 import type { FileReaders } from './file-readers.ts';
+import type { OpPorts } from './handlers.ts';
 import type { ImageWork } from './images/image-work.ts';
 import type { KeyedMutex } from './keyed-mutex.ts';
+import type { EndpointPorts } from './networks/endpoint.ts';
 import type { LeaseBook } from './networks/lease-book.ts';
 
 interface WorldSettings {
@@ -57,19 +54,7 @@ interface WorldSettings {
   readonly discardedLimits: ReadonlySet<LimitName>;
 }
 
-/** A container whose changed spec did not do, and what it was made from before. */
-export interface FailedUpdate {
-  /** What to do about the op that failed. */
-  readonly hint?: string | undefined;
-  readonly key: ResourceKey;
-  readonly from: Version;
-  readonly reason: string;
-}
-
-/** What the files of a container are read by. */
-export type ConfiguredContainer = Pick<Desired<'container'>, 'app' | 'spec' | 'files' | 'contentHashes'>;
-
-export interface World {
+export interface World extends OpPorts {
   readonly instance: Instance;
   readonly clock: Clock;
   readonly bootId: string;
@@ -106,21 +91,15 @@ export interface World {
   readonly health: HealthBook;
   readonly drifts: DriftMemory;
   readonly updates: UpdateBook;
-  /**
-   * Brings the app of a container whose update failed back to the last generation in which it was made from `from`, as a
-   * new generation. Returns that one's number, or null where there is nothing to go back to.
-   */
-  rollBack(failed: FailedUpdate): number | null;
+  readonly rollBack: RollBack;
   readonly resources: ResourceStore;
   readonly imagesOfPast: Pick<ImageStore, 'pinned' | 'neededBy' | 'noteMoment'>;
   /** Copies of files that stand for them. */
   readonly contents: Pick<ContentStore, 'path' | 'holds' | 'isWhole'>;
   /** Names of copies that are made once what is planned is what is wanted. Left out, all are made. */
   readonly copiesToCome?: Pick<ReadonlyMap<string, unknown>, 'has'>;
-  /** The container's own variables with files read, or their copies. @throws TsdError TSD_MANIFEST_READ, TSD_CONTENT_MISSING. */
-  environmentOf(desired: ConfiguredContainer): ReadonlyMap<string, string>;
-  /** The filter that it asks for; undefined for the default. @throws TsdError as environmentOf. */
-  seccompOf(desired: ConfiguredContainer): TaskSpec['seccomp'];
+  readonly configuration: Configuration;
+  readonly endpoints: EndpointPorts;
   readonly commits: GroupCommit;
   readonly exits: ExitRecorder;
   /** What the host has to give, as it is now. */
@@ -129,45 +108,4 @@ export interface World {
   defaultNetwork(): NetworkConfig | null;
   /** Why it could not be set up, in words. */
   defaultNetworkProblem(): string | null;
-}
-
-/** The declaration under a key; that of a successor is derived from its container's. */
-function declarationOf({ resources }: DesiredState, key: ResourceKey): Desired | undefined {
-  if (!isNext(key)) return resources.get(key);
-  const base = resources.get(baseKey(key));
-  return base?.kind === 'container' ? successorOf(base as Desired<'container'>) : undefined;
-}
-
-/** The declaration an op carries out. @throws TsdError TSD_BUG when it is gone, which a plan cannot ask for. */
-export function desiredOf<K extends Kind>(
-  world: World,
-  kind: K,
-  key: ResourceKey,
-): Desired<K> & { spec: SpecOfKind[K] } {
-  const desired = declarationOf(world.desired(), key);
-  if (!desired || desired.kind !== kind || parseKey(key).kind !== kind) {
-    throw new TsdError('TSD_BUG', `${key} is not declared`, { key });
-  }
-  return desired as Desired<K>;
-}
-
-/** What a container is started or connected as: its declaration, or what it was made from while that is to be replaced. */
-export function declarationFor(
-  world: World,
-  { key, containerId, asMade }: { readonly key: ResourceKey; readonly containerId: string; readonly asMade?: string },
-): Desired<'container'> {
-  const desired = desiredOf(world, 'container', key);
-  const { owner, engineName } = recordOf(world, containerId);
-  if (asMade === undefined || owner === null) return desired;
-  const { specHash, contentHashes, files } = owner;
-  const spec = containerSpecOf(owner);
-  const references = { ...observedReferences({ key, engineName, spec }), image: desired.references.image };
-  return { ...desired, spec, specHash, contentHashes, files: files ?? {}, references };
-}
-
-/** @throws TsdError TSD_BUG. */
-export function recordOf(world: World, containerId: string): ContainerRecord {
-  const record = world.containers.get(containerId);
-  if (!record) throw new TsdError('TSD_BUG', `container ${containerId} is not recorded`);
-  return record;
 }

@@ -42,7 +42,7 @@ export class Builds implements BuildApi {
           declared: null,
         };
         const build = async (): Promise<void> => {
-          const image = await carryOut(this.#world, wanted, report, progress, signal);
+          const image = await carryOut(this.#world.builder, wanted, report, progress, signal);
           for (const name of names) await this.#world.repositories.set(name, image.id, true);
           send({ type: 'built', id: image.id, tags });
         };

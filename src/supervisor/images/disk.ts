@@ -9,7 +9,7 @@ import { removeRecipe } from '../../images/recipe/recipe-path.ts';
 import type { Desired } from '../../model/desired.ts';
 import { parseKey } from '../../model/resource.ts';
 import { buildCacheOf } from '../../reconcile/ops/build/build-host.ts';
-import { recipesOf } from '../../reconcile/ops/images/image.ts';
+import { recipesOf } from '../../reconcile/ops/images/image-intake.ts';
 import { imageIdOf } from '../../reconcile/ops/images/image-of.ts';
 import { volumesLeftBehind } from '../../reconcile/ops/released-volumes.ts';
 import type { World } from '../../reconcile/ops/world.ts';

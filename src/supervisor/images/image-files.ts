@@ -35,7 +35,7 @@ import {
   type ProgressSink,
   recipesOf,
   recordImage,
-} from '../../reconcile/ops/images/image.ts';
+} from '../../reconcile/ops/images/image-intake.ts';
 import type { World } from '../../reconcile/ops/world.ts';
 import type { ContainerRecord } from '../../state/containers/container-record.ts';
 import type { History } from '../../state/history/history.ts';

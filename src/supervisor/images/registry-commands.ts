@@ -18,7 +18,7 @@ import { TsdError } from '../../model/errors/errors.ts';
 import { familiarRepository, formatReference, type ImageReference, registryName } from '../../model/image-reference.ts';
 import type { ImageSpec } from '../../model/kinds/image.ts';
 import type { ResourceKey } from '../../model/resource.ts';
-import { type ProgressSink, recipesOf } from '../../reconcile/ops/images/image.ts';
+import { type ProgressSink, recipesOf } from '../../reconcile/ops/images/image-intake.ts';
 import { imageReference, pullAndName } from '../../reconcile/ops/images/image-pull.ts';
 import type { World } from '../../reconcile/ops/world.ts';
 import type { Reserve } from '../../state/files/reserve.ts';

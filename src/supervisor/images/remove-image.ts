@@ -1,6 +1,6 @@
 import type { RemovedView } from '../../api/images/registry-views.ts';
 import { TsdError } from '../../model/errors/errors.ts';
-import { isOfKeptGeneration, removeUnusedImage } from '../../reconcile/ops/images/image.ts';
+import { isOfKeptGeneration, removeUnusedImage } from '../../reconcile/ops/images/image-release.ts';
 import type { World } from '../../reconcile/ops/world.ts';
 import type { Reserve } from '../../state/files/reserve.ts';
 import { parseImageName } from '../../state/images/image-names.ts';

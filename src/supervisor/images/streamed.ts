@@ -1,6 +1,6 @@
 import type { TransferEvent } from '../../api/images/transfer-event.ts';
 import { describeError, type TsdErrorJson, toTsdError } from '../../model/errors/errors.ts';
-import type { ProgressSink } from '../../reconcile/ops/images/image.ts';
+import type { ProgressSink } from '../../reconcile/ops/images/image-intake.ts';
 
 /** What may wait for a listener that does not read, by the weight of its events. */
 const MOST_WAITING = 4 * 1024 ** 2;

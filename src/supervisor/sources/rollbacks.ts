@@ -4,7 +4,7 @@ import type { Resolution, SourceOutcome } from '../../manifest/desired-state.ts'
 import type { Actor } from '../../model/actor.ts';
 import { TsdError } from '../../model/errors/errors.ts';
 import { parseKey } from '../../model/resource.ts';
-import type { FailedUpdate } from '../../reconcile/ops/world.ts';
+import type { FailedUpdate } from '../../reconcile/ops/containers/update-outcome.ts';
 import type { History } from '../../state/history/history.ts';
 import type { AcceptedSources } from './accepted-sources.ts';
 import { changedFiles } from './changed-files.ts';

@@ -148,7 +148,7 @@ export function restoreEndpoints(world: World, containers: readonly ContainerRec
         address: `${address}/${prefixLength}`,
         mac,
         ports,
-        reach: container ? reachOf(world, container) : [],
+        reach: container ? reachOf(world.endpoints, container) : [],
       }),
     );
   }

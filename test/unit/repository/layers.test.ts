@@ -29,7 +29,7 @@ test.each([
   ['src/reconcile/observe.ts', 'src/reconcile/plan/plan.ts', []],
   ['src/drivers/graph/vfs/vfs-driver.ts', 'src/state/root.ts', ['layer-drivers']],
   ['src/supervisor/view.ts', 'src/cli/program.ts', ['layer-supervisor']],
-  ['src/composition/world.ts', 'src/main.ts', ['layer-composition']],
+  ['src/composition/parts.ts', 'src/main.ts', ['layer-composition']],
   ['src/cli/commands/host/daemon.ts', 'src/main.ts', []],
   ['src/cli/commands/manifests/get.ts', 'src/reconcile/plan/plan.ts', ['layer-cli']],
   ['src/state/root.ts', 'src/drivers/contract/graph.ts', ['layer-state-types-only']],

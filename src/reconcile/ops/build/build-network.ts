@@ -1,6 +1,7 @@
 /** The network of a build: that of its commands, and of what it fetches. */
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import type { NetworkDriver } from '../../../drivers/contract/network.ts';
 import type { DownloadNetwork } from '../../../images/build/downloads.ts';
 import { HOST_NETWORK } from '../../../images/build/downloads.ts';
 import { connectThrough } from '../../../images/build/fetch/reach.ts';
@@ -8,9 +9,22 @@ import type { BuildNetwork } from '../../../images/build/host.ts';
 import { addressIn, macOfAddress } from '../../../model/addresses.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import { buildResolvConf, readResolvConf } from '../../../state/containers/resolv-conf.ts';
-import { isDefaultNetworkOff, noDefaultBridge } from '../networks/network-config.ts';
-import type { World } from '../world.ts';
-import { buildLeaseKey } from './build-work.ts';
+import type { LeaseBook } from '../networks/lease-book.ts';
+import { type DefaultNetworks, isDefaultNetworkOff, noDefaultBridge } from '../networks/network-config.ts';
+import { type BuildWork, buildLeaseKey } from './build-work.ts';
+
+export interface BuildNetworkPorts {
+  readonly builds: Pick<BuildWork, 'using'>;
+  readonly network: Pick<NetworkDriver, 'createSandbox' | 'ensureNetwork' | 'attach' | 'detach' | 'openSocket'>;
+  readonly networks: DefaultNetworks;
+  readonly leases: Pick<LeaseBook, 'address' | 'owners' | 'release' | 'save'>;
+  /** Part of the default bridge's subnet that addresses are taken from, and the name servers of commands. */
+  readonly settings: {
+    readonly fixedCidr: string | null;
+    readonly dns: readonly string[];
+    readonly dnsSearch: readonly string[];
+  };
+}
 
 export interface NetworkPlace {
   /** Null for the host's namespace. */
@@ -19,23 +33,23 @@ export interface NetworkPlace {
 }
 
 /** @param id under which {@link disconnect} takes back what this makes, whether it succeeds or not. */
-export function connect(world: World, id: string, network: BuildNetwork): NetworkPlace {
+export function connect(ports: BuildNetworkPorts, id: string, network: BuildNetwork): NetworkPlace {
   if (network === 'host') return { netnsFd: null, address: null };
-  const { netnsFd } = world.network.createSandbox(id);
-  if (network === 'none' || isDefaultNetworkOff(world)) return { netnsFd, address: null };
-  const config = world.defaultNetwork();
+  const { netnsFd } = ports.network.createSandbox(id);
+  if (network === 'none' || isDefaultNetworkOff(ports.networks)) return { netnsFd, address: null };
+  const config = ports.networks.defaultNetwork();
   if (config === null) {
-    throw noDefaultBridge(world, {
+    throw noDefaultBridge(ports.networks, {
       hint: 'Build without a network: RUN --network=none, or tsdocker build --network none.',
     });
   }
-  world.network.ensureNetwork(config);
-  const address = world.leases.address({
+  ports.network.ensureNetwork(config);
+  const address = ports.leases.address({
     network: config.key,
     owner: buildLeaseKey(id),
     subnet: config.subnet,
     gateway: config.gateway,
-    fixedCidr: world.settings.fixedCidr,
+    fixedCidr: ports.settings.fixedCidr,
     requested: null,
     // A manifest cannot declare an address of the default bridge.
     reserved: () => new Set(),
@@ -46,7 +60,7 @@ export function connect(world: World, id: string, network: BuildNetwork): Networ
       `no available ip addresses on network ${config.key} (${config.subnet})`,
     );
   }
-  world.network.attach({
+  ports.network.attach({
     containerId: id,
     network: config.key,
     address: addressIn(address, config.subnet),
@@ -58,15 +72,15 @@ export function connect(world: World, id: string, network: BuildNetwork): Networ
 }
 
 /** What takes a place in the network back, in the order in which it is to be called. */
-export function disconnect(world: World, id: string): (() => Promise<void> | void)[] {
-  return [() => releaseLease(world, id), () => world.network.detach(id)];
+export function disconnect(ports: BuildNetworkPorts, id: string): (() => Promise<void> | void)[] {
+  return [() => releaseLease(ports, id), () => ports.network.detach(id)];
 }
 
-async function releaseLease(world: World, id: string): Promise<void> {
+async function releaseLease(ports: BuildNetworkPorts, id: string): Promise<void> {
   const key = buildLeaseKey(id);
-  if (![...world.leases.owners()].includes(key)) return;
-  world.leases.release(key);
-  await world.leases.save(world.commits);
+  if (![...ports.leases.owners()].includes(key)) return;
+  ports.leases.release(key);
+  await ports.leases.save();
 }
 
 /** Teardown goes on after a failure and then throws the first. */
@@ -83,7 +97,7 @@ export async function inOrder(work: readonly (() => Promise<void> | void)[]): Pr
 }
 
 /** /etc/resolv.conf of a build with this network. */
-export function resolvConfOf({ settings }: World, network: BuildNetwork): string {
+export function resolvConfOf({ settings }: Pick<BuildNetworkPorts, 'settings'>, network: BuildNetwork): string {
   const hostText = hostFile('/etc/resolv.conf');
   const none = { servers: [], search: [] };
   return network === 'host'
@@ -101,21 +115,21 @@ export function hostFile(path: string): string {
 }
 
 /** Where ADD fetches from: where a RUN beside it would. */
-export function downloadNetwork(world: World, network: Exclude<BuildNetwork, 'none'>): DownloadNetwork {
+export function downloadNetwork(ports: BuildNetworkPorts, network: Exclude<BuildNetwork, 'none'>): DownloadNetwork {
   if (network === 'host') return HOST_NETWORK;
   return {
     name: network,
     lend: (work) => {
       const id = randomBytes(32).toString('hex');
-      return world.builds.using(id, async () => {
+      return ports.builds.using(id, async () => {
         try {
-          connect(world, id, network);
-          const names = readResolvConf(resolvConfOf(world, network));
+          connect(ports, id, network);
+          const names = readResolvConf(resolvConfOf(ports, network));
           const open = (protocol: 'tcp' | 'udp', family: 'ipv4' | 'ipv6'): number =>
-            world.network.openSocket(id, protocol, family);
+            ports.network.openSocket(id, protocol, family);
           return await work(connectThrough({ open, names }));
         } finally {
-          await inOrder(disconnect(world, id));
+          await inOrder(disconnect(ports, id));
         }
       });
     },

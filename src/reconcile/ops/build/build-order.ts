@@ -11,9 +11,8 @@ import type { LoadedImage } from '../../../images/image.ts';
 import { TsdError, toTsdError } from '../../../model/errors/errors.ts';
 import type { ResourceKey } from '../../../model/resource.ts';
 import { IGNORE_NOTHING, ignoreFileNames, parseIgnoreFile } from '../../../model/text/ignore-file.ts';
-import { type ProgressSink, recordImage } from '../images/image.ts';
-import type { World } from '../world.ts';
-import { buildHost } from './build-host.ts';
+import { type ProgressSink, recordImage } from '../images/image-intake.ts';
+import { type BuildPorts, buildHost } from './build-host.ts';
 
 export interface BuildOrder {
   readonly context:
@@ -49,13 +48,13 @@ const IMAGE_SCHEME = 'docker-image://';
  * {@link buildImage} throws.
  */
 export async function carryOut(
-  world: World,
+  ports: BuildPorts,
   order: BuildOrder,
   report: BuildReporter,
   progress: ProgressSink,
   signal: AbortSignal,
 ): Promise<LoadedImage> {
-  const host = buildHost(world, order.declared, progress);
+  const host = buildHost(ports, order.declared, progress);
   const sourceDateEpoch = epochOf(order.args);
   return host.withDirectory(async (scratch) => {
     const opened: Beneath[] = [];
@@ -93,7 +92,7 @@ export async function carryOut(
         report,
         signal,
       );
-      await recordImage(world, image);
+      await recordImage(ports.intake, image);
       return image;
     } finally {
       for (const files of opened) files.close();

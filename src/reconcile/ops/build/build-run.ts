@@ -3,15 +3,31 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { hostname as hostName } from 'node:os';
 import { dirname, join } from 'node:path';
-import type { MountSpec, TaskExit, TaskSpec } from '../../../drivers/contract/exec.ts';
+import type { ExecDriver, MountSpec, TaskExit, TaskSpec } from '../../../drivers/contract/exec.ts';
 import type { RunRequest } from '../../../images/build/host.ts';
 import { effectiveCapabilities } from '../../../model/capabilities.ts';
 import { append } from '../../../model/lists.ts';
 import { buildHosts } from '../../../state/containers/hosts.ts';
 import { shortId } from '../../../state/ids.ts';
-import type { World } from '../world.ts';
-import { connect, disconnect, hostFile, inOrder, type NetworkPlace, resolvConfOf } from './build-network.ts';
+import {
+  type BuildNetworkPorts,
+  connect,
+  disconnect,
+  hostFile,
+  inOrder,
+  type NetworkPlace,
+  resolvConfOf,
+} from './build-network.ts';
 import { BuildOutput } from './build-output.ts';
+import type { BuildWork } from './build-work.ts';
+
+export type BuildExec = Pick<ExecDriver, 'start' | 'kill' | 'running' | 'remove'>;
+
+export interface RunPorts {
+  readonly builds: Pick<BuildWork, 'onExit'>;
+  readonly exec: BuildExec;
+  readonly buildNetworks: BuildNetworkPorts;
+}
 
 const RUN = 1;
 /** A command that writes more than this loses the beginning of what is shown, never of what it does. */
@@ -26,25 +42,26 @@ const logPath = (directory: string): string => join(directory, 'log', 'output.lo
  * @throws the reason of the signal, and what starting a container throws.
  */
 export async function runCommand(
-  world: World,
+  ports: RunPorts,
   request: RunRequest,
   directory: string,
   signal: AbortSignal,
 ): Promise<TaskExit> {
+  const { exec, buildNetworks } = ports;
   const { id } = request;
   mkdirSync(dirname(logPath(directory)), { recursive: true, mode: 0o700 });
   const output = new BuildOutput(logPath(directory), request.output);
   const cleanUp: (() => Promise<void> | void)[] = [() => output.finish()];
   try {
     signal.throwIfAborted();
-    append(cleanUp, [...disconnect(world, id).toReversed(), () => world.exec.remove(id)]);
-    const place = connect(world, id, request.network);
-    const ended = exitOf(world, id);
+    append(cleanUp, [...disconnect(buildNetworks, id).toReversed(), () => exec.remove(id)]);
+    const place = connect(buildNetworks, id, request.network);
+    const ended = exitOf(ports, id);
     cleanUp.push(async () => {
-      if (world.exec.running(id) !== null) await world.exec.kill(id);
+      if (exec.running(id) !== null) await exec.kill(id);
     });
-    await world.exec.start(taskSpec(world, request, directory, place));
-    const kill = (): void => void world.exec.kill(id).catch(() => {});
+    await exec.start(taskSpec(ports, request, directory, place));
+    const kill = (): void => void exec.kill(id).catch(() => {});
     signal.addEventListener('abort', kill, { once: true });
     try {
       if (signal.aborted) kill();
@@ -60,11 +77,11 @@ export async function runCommand(
 }
 
 /** Asked for before the start, so that an end at once is not missed. */
-function exitOf(world: World, id: string): Promise<TaskExit> {
-  return new Promise((resolve) => world.builds.onExit(id, resolve));
+function exitOf({ builds }: Pick<RunPorts, 'builds'>, id: string): Promise<TaskExit> {
+  return new Promise((resolve) => builds.onExit(id, resolve));
 }
 
-function taskSpec(world: World, request: RunRequest, directory: string, place: NetworkPlace): TaskSpec {
+function taskSpec(ports: RunPorts, request: RunRequest, directory: string, place: NetworkPlace): TaskSpec {
   const { id, network } = request;
   const hostname = network === 'host' ? hostName() : shortId(id);
   return {
@@ -78,7 +95,7 @@ function taskSpec(world: World, request: RunRequest, directory: string, place: N
     user: request.user,
     hostname,
     domainname: '',
-    mounts: [...textMounts(world, request, directory, hostname, place), ...request.mounts],
+    mounts: [...textMounts(ports, request, directory, hostname, place), ...request.mounts],
     netnsFd: place.netnsFd,
     capabilities: effectiveCapabilities([], [], false),
     privileged: false,
@@ -94,7 +111,7 @@ function taskSpec(world: World, request: RunRequest, directory: string, place: N
 }
 
 function textMounts(
-  world: World,
+  ports: RunPorts,
   { network }: RunRequest,
   directory: string,
   hostname: string,
@@ -106,7 +123,7 @@ function textMounts(
         ? hostFile('/etc/hosts')
         : buildHosts({ address, hostname, domainname: '', links: [], extraHosts: [] }),
     hostname: `${hostname}\n`,
-    'resolv.conf': resolvConfOf(world, network),
+    'resolv.conf': resolvConfOf(ports.buildNetworks, network),
   };
   return Object.entries(texts).map(([name, text]) => {
     const source = join(directory, name);

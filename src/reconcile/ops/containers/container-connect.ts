@@ -1,19 +1,54 @@
-import type { EndpointConfig, NetworkConfig, PublishedPort } from '../../../drivers/contract/network.ts';
+import type { ExecDriver } from '../../../drivers/contract/exec.ts';
+import type { EndpointConfig, NetworkConfig, NetworkDriver, PublishedPort } from '../../../drivers/contract/network.ts';
 import type { Desired } from '../../../model/desired.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import type { ResourceKey } from '../../../model/resource.ts';
-import type { ContainerRecord } from '../../../state/containers/container-record.ts';
+import type { ContainerNetwork, ContainerRecord } from '../../../state/containers/container-record.ts';
+import type { ContainerStore } from '../../../state/containers/containers.ts';
+import type { DriftMemory } from '../../drift-memory.ts';
 import type { OpOf } from '../../op.ts';
+import { ownsSandbox } from '../../plan/references.ts';
 import { putBack } from '../../put-back.ts';
-import { endpointConfig, networkOf, recordedNetwork } from '../networks/endpoint.ts';
-import { declarationFor, recordOf, type World } from '../world.ts';
+import { type Declared, declarationFor, recordOf } from '../declared.ts';
+import { type EndpointPorts, endpointConfig, networkOf, recordedNetwork } from '../networks/endpoint.ts';
+import type { LeaseBook } from '../networks/lease-book.ts';
+import type { KnownNetworks } from '../networks/network-config.ts';
+
+/** What brings a container onto its network. */
+export interface Connections extends Declared {
+  readonly containers: Pick<ContainerStore, 'get' | 'updateSoon'>;
+  readonly exec: Pick<ExecDriver, 'running' | 'openNetns'>;
+  readonly network: Pick<
+    NetworkDriver,
+    'sandbox' | 'createSandbox' | 'adoptSandbox' | 'ensureNetwork' | 'attach' | 'checkPort' | 'handOver'
+  >;
+  readonly networks: KnownNetworks;
+  readonly endpoints: EndpointPorts;
+  readonly drifts: Pick<DriftMemory, 'of' | 'mended'>;
+}
+
+export interface ConnectPorts extends Declared {
+  readonly containers: Pick<ContainerStore, 'get'>;
+  readonly connections: Connections;
+  readonly leases: Pick<LeaseBook, 'save'>;
+}
+
+export interface WithdrawPorts {
+  readonly network: Pick<NetworkDriver, 'withdraw'>;
+  readonly containers: Pick<ContainerStore, 'get' | 'updateSoon'>;
+}
+
+export interface DisconnectPorts {
+  readonly network: Pick<NetworkDriver, 'detach'>;
+  readonly containers: Pick<ContainerStore, 'get' | 'updateSoon'>;
+}
 
 const samePort = (a: PublishedPort, b: PublishedPort): boolean =>
   a.hostIp === b.hostIp && a.hostPort === b.hostPort && a.protocol === b.protocol;
 
 /** A port that some other program listens on; the error names the line that asked for it. */
 function checkPorts(
-  world: World,
+  on: Connections,
   desired: Desired<'container'>,
   { id, network }: ContainerRecord,
   wanted: readonly PublishedPort[],
@@ -22,7 +57,7 @@ function checkPorts(
   wanted.forEach((port, index) => {
     if (held.some((own) => samePort(own, port))) return;
     try {
-      world.network.checkPort(port, id);
+      on.network.checkPort(port, id);
     } catch (error) {
       if (!(error instanceof TsdError)) throw error;
       throw error.withContext({ key: desired.key, source: desired.positions[`ports.${index}`] ?? desired.source });
@@ -31,19 +66,24 @@ function checkPorts(
 }
 
 /** Nothing else puts back the bridge of a network that is only kept for those that are still on it. */
-export function keepUp(world: World, network: NetworkConfig): void {
+function keepUp(on: Connections, network: NetworkConfig): void {
   const { key } = network;
-  if (key === world.defaultNetwork()?.key || world.desired().resources.has(key as ResourceKey)) return;
-  world.network.ensureNetwork(network);
+  if (key === on.networks.defaultNetwork()?.key || on.desired().resources.has(key as ResourceKey)) return;
+  on.network.ensureNetwork(network);
 }
 
 /** @throws TSD_NETWORK saying that the network itself is gone and is left so, where that is why. */
-function attach(world: World, desired: Desired<'container'>, { key }: NetworkConfig, endpoint: EndpointConfig): void {
+function attach(
+  on: Connections,
+  desired: Desired<'container'>,
+  { key }: NetworkConfig,
+  endpoint: EndpointConfig,
+): void {
   try {
-    world.network.attach(endpoint);
+    on.network.attach(endpoint);
   } catch (thrown) {
-    const declared = world.desired().resources.get(key as ResourceKey) as Desired<'network'> | undefined;
-    const missing = world.drifts.of(key as ResourceKey);
+    const declared = on.desired().resources.get(key as ResourceKey) as Desired<'network'> | undefined;
+    const missing = on.drifts.of(key as ResourceKey);
     if (declared === undefined || declared.spec.drift === 'heal' || missing.length === 0) throw thrown;
     const what = `${missing.join(', ')} of ${key} missing, left as it is (drift: ${declared.spec.drift})`;
     throw new TsdError('TSD_NETWORK', what, {
@@ -54,43 +94,73 @@ function attach(world: World, desired: Desired<'container'>, { key }: NetworkCon
   }
 }
 
+/** What holds the namespaces of containers. */
+interface Sandboxes {
+  readonly exec: Pick<ExecDriver, 'openNetns'>;
+  readonly network: Pick<NetworkDriver, 'sandbox' | 'adoptSandbox'>;
+}
+
 /** Holds the namespace of a container that runs. */
-export function adoptSandbox({ exec, network }: Pick<World, 'exec' | 'network'>, containerId: string): void {
+export function adoptSandbox({ exec, network }: Sandboxes, containerId: string): void {
   if (network.sandbox(containerId) === null) network.adoptSandbox(containerId, exec.openNetns(containerId));
 }
 
 /** Brings namespace, veth, address and published ports into agreement with the declaration. */
-export function connect(world: World, desired: Desired<'container'>, containerId: string): void {
-  const record = recordOf(world, containerId);
-  const network = networkOf(world, desired);
-  if (world.exec.running(containerId)) adoptSandbox(world, containerId);
-  else world.network.createSandbox(containerId);
+export function connect(on: Connections, desired: Desired<'container'>, containerId: string): void {
+  const record = recordOf(on, containerId);
+  const network = networkOf(on.networks, desired);
+  if (on.exec.running(containerId)) adoptSandbox(on, containerId);
+  else on.network.createSandbox(containerId);
   if (network === null) return;
-  keepUp(world, network);
-  const endpoint = endpointConfig(world, desired, containerId, network);
-  checkPorts(world, desired, record, endpoint.ports);
-  attach(world, desired, network, endpoint);
-  world.drifts.mended(desired.key);
-  world.containers.updateSoon({ ...record, network: recordedNetwork(world, desired, endpoint, network) });
+  keepUp(on, network);
+  const endpoint = endpointConfig(on.endpoints, desired, containerId, network);
+  checkPorts(on, desired, record, endpoint.ports);
+  attach(on, desired, network, endpoint);
+  on.drifts.mended(desired.key);
+  on.containers.updateSoon({ ...record, network: recordedNetwork(on.endpoints, desired, endpoint, network) });
 }
 
-export async function connectContainer(world: World, op: OpOf<'container.connect'>): Promise<void> {
-  connect(world, declarationFor(world, op), op.containerId);
-  await world.leases.save(world.commits);
+/**
+ * Gives the address and the published ports of the one that gives way to its successor, in one step. Returns the network
+ * that the successor is on; null for one that has ended and let go of its namespace: there is nothing to give ports to.
+ */
+export function handOver(
+  on: Connections,
+  desired: Desired<'container'>,
+  retiringId: string,
+  successorId: string,
+): ContainerNetwork | null {
+  if (!ownsSandbox(desired.spec)) return null;
+  if (on.exec.running(successorId)) adoptSandbox(on, successorId);
+  const network = on.network.sandbox(successorId) === null ? null : networkOf(on.networks, desired);
+  if (network === null) return null;
+  const endpoint = endpointConfig(on.endpoints, desired, successorId, network);
+  keepUp(on, network);
+  on.network.handOver(retiringId, endpoint);
+  on.drifts.mended(desired.key);
+  return recordedNetwork(on.endpoints, desired, endpoint, network);
+}
+
+export async function connectContainer(ports: ConnectPorts, op: OpOf<'container.connect'>): Promise<void> {
+  connect(ports.connections, declarationFor(ports, op), op.containerId);
+  await ports.leases.save();
 }
 
 /** Gives up the host ports of a container that does not run; the next start publishes them again, if they are free then. */
-export async function withdrawPorts(world: World, containerId: string): Promise<void> {
-  world.network.withdraw(containerId);
-  const record = world.containers.get(containerId);
+export async function withdrawPorts({ network, containers }: WithdrawPorts, containerId: string): Promise<void> {
+  network.withdraw(containerId);
+  const record = containers.get(containerId);
   if (!record?.network || record.network.ports.length === 0) return;
-  world.containers.updateSoon({ ...record, network: { ...record.network, ports: [] } });
+  containers.updateSoon({ ...record, network: { ...record.network, ports: [] } });
 }
 
 /** Gives up namespace, veth and ports; the address stays leased. */
-export function disconnectContainer(world: World, op: OpOf<'container.disconnect'>): Promise<void> {
-  world.network.detach(op.containerId);
-  const record = world.containers.get(op.containerId);
-  if (record) world.containers.updateSoon({ ...record, network: null });
+export function disconnectContainer(
+  { network, containers }: DisconnectPorts,
+  op: OpOf<'container.disconnect'>,
+): Promise<void> {
+  network.detach(op.containerId);
+  const record = containers.get(op.containerId);
+  if (record) containers.updateSoon({ ...record, network: null });
   return Promise.resolve();
 }

@@ -1,124 +1,84 @@
-import { formatTime } from '../../../model/clock.ts';
+import type { GraphDriver } from '../../../drivers/contract/graph.ts';
 import type { Desired } from '../../../model/desired.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
-import type { ContainerOwner, ContainerRecord } from '../../../state/containers/container-record.ts';
-import { NEVER_RUN } from '../../../state/containers/container-record.ts';
-import { writtenSpec } from '../../../state/containers/written-spec.ts';
+import type { ContainerStore } from '../../../state/containers/containers.ts';
+import type { GroupCommit } from '../../group-commit.ts';
 import type { OpOf } from '../../op.ts';
-import { dockerHostConfig, dockerRunConfig } from '../../task/docker-config.ts';
-import { commandLine } from '../../task/task-spec.ts';
-import { type ContainerImage, imageOf } from '../images/image-of.ts';
-import { recordNames, requireNameFree } from '../networks/link-names.ts';
-import { desiredOf, type World } from '../world.ts';
-import { containerTexts, hostnameOf } from './container-texts.ts';
+import { type Declared, desiredOf } from '../declared.ts';
+import { type ImageStores, imageOf } from '../images/image-of.ts';
+import type { KeyedMutex } from '../keyed-mutex.ts';
+import { type LinkNamePorts, recordNames, requireNameFree } from '../networks/link-names.ts';
+import { containerTexts } from './container-texts.ts';
+import { type ReplacePorts, replaceDamaged } from './damaged-container.ts';
 import {
   createAnonymousVolumes,
+  type MountPorts,
   missingAnonymousVolumes,
   mountedTexts,
   recordedVolumes,
   resolvedVolumes,
-} from './container-volumes.ts';
-import { replaceDamaged } from './damaged-container.ts';
+} from './mounts.ts';
+import { type DraftPorts, newRecord } from './record-draft.ts';
 
-/** Version of the normalised spec in a container's record. */
-export const SPEC_SCHEMA_VERSION = 1;
-
-/** The declaration as it is remembered: the normalised spec, with the defaults of the time it was made. */
-function ownerOf(world: World, desired: Desired<'container'>): ContainerOwner {
-  return {
-    key: desired.key,
-    written: writtenSpec(desired.spec),
-    schemaVersion: SPEC_SCHEMA_VERSION,
-    specHash: desired.specHash,
-    contentHashes: desired.contentHashes,
-    ...(desired.files && { files: desired.files }),
-    generation: world.desired().generation,
-  };
+/** Containers that are being made. */
+interface Makings {
+  /** Their ids: what carries one has an owner to come. */
+  readonly making: Set<string>;
+  /** By id: a create and the removal of its leftovers exclude each other. */
+  readonly mutex: KeyedMutex;
 }
 
-/** What of a record follows from the declaration; written at creation and again when a change is taken over. */
-export function declaredPart(
-  world: World,
-  desired: Desired<'container'>,
-  image: ContainerImage,
-  containerId: string,
-): Pick<ContainerRecord, 'owner' | 'engineName' | 'path' | 'args' | 'config' | 'hostConfig'> {
-  const [path = '', ...args] = commandLine(desired.spec, image.defaults);
-  return {
-    owner: ownerOf(world, desired),
-    engineName: desired.engineName,
-    path,
-    args,
-    config: dockerRunConfig({
-      spec: desired.spec,
-      image: image.defaults,
-      imagePorts: image.ports,
-      hostname: hostnameOf(world, desired, containerId),
-    }),
-    hostConfig: dockerHostConfig(desired.spec),
-  };
+/** Names, and what a name is freed of that a damaged container has. */
+interface NameClaims extends LinkNamePorts {
+  readonly damaged: ReplacePorts;
 }
 
-function newRecord(world: World, desired: Desired<'container'>, image: ContainerImage, id: string): ContainerRecord {
-  return {
-    id,
-    ...declaredPart(world, desired, image, id),
-    created: formatTime(world.clock.now().wallMs),
-    imageId: image.id,
-    topLayer: image.topLayer,
-    snapshotId: id,
-    graphDriver: world.graph.name,
-    execDriver: world.exec.name,
-    run: 0,
-    begunAt: null,
-    state: NEVER_RUN,
-    handle: null,
-    network: null,
-    volumes: {},
-    stopOverride: null,
-    stopTimeoutMs: null,
-    stopping: null,
-    restart: { restarts: 0, consecutive: 0, requested: false },
-    linkAddresses: {},
-    envAddresses: {},
-    dependencyRuns: {},
-    hostnamePath: world.containers.textPath(id, 'hostname'),
-    hostsPath: world.containers.textPath(id, 'hosts'),
-    resolvConfPath: world.containers.textPath(id, 'resolv.conf'),
-  };
+export interface CreatePorts extends Declared {
+  readonly containers: Pick<ContainerStore, 'byKey' | 'create'>;
+  readonly graph: Pick<GraphDriver, 'createSnapshot'>;
+  readonly commits: Pick<GroupCommit, 'commit'>;
+  readonly makings: Makings;
+  readonly imageStores: ImageStores;
+  readonly mounts: MountPorts;
+  readonly linkNames: NameClaims;
+  readonly drafts: DraftPorts;
 }
 
-/** Makes snapshot, volumes and record; the container exists once this resolved. */
-export async function createContainer(world: World, op: OpOf<'container.create'>): Promise<void> {
-  const desired = desiredOf(world, 'container', op.key);
-  world.making.add(op.containerId);
+async function whileMaking({ making, mutex }: Makings, id: string, work: () => Promise<void>): Promise<void> {
+  making.add(id);
   try {
-    await world.mutex.runExclusive(op.containerId, () => make(world, op, desired));
+    await mutex.runExclusive(id, work);
   } finally {
-    world.making.delete(op.containerId);
+    making.delete(id);
   }
 }
 
-async function make(world: World, op: OpOf<'container.create'>, desired: Desired<'container'>): Promise<void> {
-  const existing = world.containers.byKey(op.key);
+/** Makes snapshot, volumes and record; the container exists once this resolved. */
+export async function createContainer(ports: CreatePorts, op: OpOf<'container.create'>): Promise<void> {
+  const desired = desiredOf(ports, 'container', op.key);
+  await whileMaking(ports.makings, op.containerId, () => make(ports, op, desired));
+}
+
+async function make(ports: CreatePorts, op: OpOf<'container.create'>, desired: Desired<'container'>): Promise<void> {
+  const existing = ports.containers.byKey(op.key);
   if (existing?.id === op.containerId) return;
   if (existing) throw new TsdError('TSD_BUG', `${op.key} exists as ${existing.id}`, { key: op.key });
-  await replaceDamaged(world, op.key, desired.engineName);
+  await replaceDamaged(ports.linkNames.damaged, op.key, desired.engineName);
   // Before anything is made: a container that exists would be started, with or without its name.
-  requireNameFree(world, desired.engineName, op.containerId);
-  const image = imageOf(world, desired);
-  const missing = missingAnonymousVolumes(world, desired, image);
-  if (missing.length > 0) await createAnonymousVolumes(world, desired, missing);
-  await world.graph.createSnapshot(op.containerId, image.topLayer);
+  requireNameFree(ports.linkNames, desired.engineName, op.containerId);
+  const image = imageOf(ports.imageStores, desired);
+  const missing = missingAnonymousVolumes(ports.mounts, desired, image);
+  if (missing.length > 0) await createAnonymousVolumes(ports.mounts, desired, missing);
+  await ports.graph.createSnapshot(op.containerId, image.topLayer);
   const record = {
-    ...newRecord(world, desired, image, op.containerId),
-    volumes: recordedVolumes(resolvedVolumes(world, desired, image, op.containerId)),
+    ...newRecord(ports.drafts, desired, image, op.containerId),
+    volumes: recordedVolumes(resolvedVolumes(ports.mounts, desired, image, op.containerId)),
   };
-  await world.commits.commit({
+  await ports.commits.commit({
     files: (batch) => {
-      const texts = containerTexts(world, desired, op.containerId);
-      world.containers.create(record, texts, batch, mountedTexts(desired));
+      const texts = containerTexts(ports.drafts.texts, desired, op.containerId);
+      ports.containers.create(record, texts, batch, mountedTexts(desired));
     },
-    names: () => recordNames(world, desired, op.containerId),
+    names: () => recordNames(ports.linkNames, desired, op.containerId),
   });
 }

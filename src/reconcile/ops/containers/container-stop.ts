@@ -1,69 +1,90 @@
+import type { ExecDriver } from '../../../drivers/contract/exec.ts';
+import type { Clock } from '../../../model/clock.ts';
 import { formatTime } from '../../../model/clock.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import { type SignalName, signalNumber } from '../../../model/signals.ts';
 import type { ContainerRecord } from '../../../state/containers/container-record.ts';
+import type { ContainerStore } from '../../../state/containers/containers.ts';
+import type { ExitRecorder } from '../../exits.ts';
 import type { OpOf } from '../../op.ts';
-import type { ProgressSink } from '../images/image.ts';
-import { recordOf, type World } from '../world.ts';
+import { recordOf } from '../declared.ts';
+import type { FileReaders } from '../file-readers.ts';
+import type { ProgressSink } from '../images/image-intake.ts';
+import type { StopClocks } from './stop-clocks.ts';
+
+/** What ends a run, and what remembers when it was asked to end. */
+export interface EndPorts {
+  readonly clock: Clock;
+  readonly bootId: string;
+  readonly containers: Pick<ContainerStore, 'get' | 'updateSoon'>;
+  readonly exec: Pick<ExecDriver, 'running' | 'signal' | 'kill' | 'unpause'>;
+  readonly exits: Pick<ExitRecorder, 'ended'>;
+  readonly fileReaders: Pick<FileReaders, 'changing'>;
+  readonly stopClocks: Pick<StopClocks, 'within'>;
+}
+
+export interface StopContainerPorts extends EndPorts {
+  readonly containers: EndPorts['containers'] & Pick<ContainerStore, 'update'>;
+}
 
 /**
  * When this run was asked to end with this signal, on the boot clock, by a supervisor that ended meanwhile; null when it has
  * to be asked. Within its time it is not asked twice; after that only where the same manual stop still holds: otherwise
  * whoever asked then may have thought better of it.
  */
-function askedAt(world: World, record: ContainerRecord, signal: SignalName, timeoutMs: number): number | null {
+function askedAt(ports: EndPorts, record: ContainerRecord, signal: SignalName, timeoutMs: number): number | null {
   const { stopping, stopOverride, run } = record;
-  if (stopping?.run !== run || stopping.signal !== signal || stopping.at.bootId !== world.bootId) return null;
+  if (stopping?.run !== run || stopping.signal !== signal || stopping.at.bootId !== ports.bootId) return null;
   const { atBootMs, at } = stopping.at;
-  const isOver = world.clock.now().bootMs - atBootMs > timeoutMs;
+  const isOver = ports.clock.now().bootMs - atBootMs > timeoutMs;
   const holds = stopOverride !== null && Date.parse(stopOverride.at) <= Date.parse(at);
   return isOver && !holds ? null : atBootMs;
 }
 
 /** Known to supervisors to come; one that cannot be written down is asked again. */
-function noteAsked(world: World, { id, run }: ContainerRecord, signal: SignalName): void {
-  const record = world.containers.get(id);
-  if (record?.run !== run || world.exec.running(id) === null) return;
-  const { wallMs, bootMs } = world.clock.now();
-  const at = { at: formatTime(wallMs), bootId: world.bootId, atBootMs: bootMs };
-  world.containers.updateSoon({ ...record, stopping: { run, signal, at } });
+function noteAsked(ports: EndPorts, { id, run }: ContainerRecord, signal: SignalName): void {
+  const record = ports.containers.get(id);
+  if (record?.run !== run || ports.exec.running(id) === null) return;
+  const { wallMs, bootMs } = ports.clock.now();
+  const at = { at: formatTime(wallMs), bootId: ports.bootId, atBootMs: bootMs };
+  ports.containers.updateSoon({ ...record, stopping: { run, signal, at } });
 }
 
-async function ask(world: World, record: ContainerRecord, signal: SignalName): Promise<void> {
+async function ask(ports: EndPorts, record: ContainerRecord, signal: SignalName): Promise<void> {
   try {
-    await world.exec.signal(record.id, signalNumber(signal));
-    noteAsked(world, record, signal);
+    await ports.exec.signal(record.id, signalNumber(signal));
+    noteAsked(ports, record, signal);
   } catch (error) {
     // One that ends just now needs no signal.
-    if (world.exec.running(record.id) !== null) throw error;
+    if (ports.exec.running(record.id) !== null) throw error;
   }
 }
 
 async function endInTime(
-  world: World,
+  ports: EndPorts,
   record: ContainerRecord,
   signal: SignalName,
   timeoutMs: number,
   calledOff: AbortSignal | undefined,
 ): Promise<void> {
-  const asked = askedAt(world, record, signal, timeoutMs);
-  const since = asked ?? world.clock.now().bootMs;
+  const asked = askedAt(ports, record, signal, timeoutMs);
+  const since = asked ?? ports.clock.now().bootMs;
   const unasked = new AbortController();
   const off = calledOff === undefined ? unasked.signal : AbortSignal.any([calledOff, unasked.signal]);
-  const ended = world.stopClocks.within({ containerId: record.id, timeoutMs, since, calledOff: off }, (done) =>
-    world.exits.ended(record.id, done),
+  const ended = ports.stopClocks.within({ containerId: record.id, timeoutMs, since, calledOff: off }, (done) =>
+    ports.exits.ended(record.id, done),
   );
   try {
-    if (world.containers.get(record.id)?.state.status === 'paused') await world.exec.unpause(record.id);
-    if (asked === null) await ask(world, record, signal);
+    if (ports.containers.get(record.id)?.state.status === 'paused') await ports.exec.unpause(record.id);
+    if (asked === null) await ask(ports, record, signal);
   } catch (error) {
     unasked.abort();
     throw error;
   }
   if (await ended) return;
   calledOff?.throwIfAborted();
-  await world.exec.kill(record.id);
-  await world.exits.ended(record.id, calledOff);
+  await ports.exec.kill(record.id);
+  await ports.exits.ended(record.id, calledOff);
 }
 
 /**
@@ -72,14 +93,14 @@ async function endInTime(
  * @param calledOff leaves the rest to whoever comes after us, at once; rejects with its reason
  */
 export function endRun(
-  world: World,
+  ports: EndPorts,
   record: ContainerRecord,
   signal: SignalName,
   timeoutMs: number,
   calledOff?: AbortSignal,
 ): Promise<void> {
-  const work = world.fileReaders.changing(record, 'stopped', () =>
-    endInTime(world, record, signal, timeoutMs, calledOff),
+  const work = ports.fileReaders.changing(record, 'stopped', () =>
+    endInTime(ports, record, signal, timeoutMs, calledOff),
   );
   if (calledOff === undefined) return work;
   return new Promise((resolve, reject) => {
@@ -100,18 +121,18 @@ function leftAlone(error: unknown, op: OpOf<'container.stop'>): unknown {
 }
 
 export async function stopContainer(
-  world: World,
+  ports: StopContainerPorts,
   op: OpOf<'container.stop'>,
   _progress: ProgressSink,
   signal: AbortSignal,
 ): Promise<void> {
-  const record = recordOf(world, op.containerId);
+  const record = recordOf(ports, op.containerId);
   // One that was stopped by a person meanwhile is not asked to come back.
   if (op.restart && record.stopOverride === null)
-    world.containers.update({ ...record, restart: { ...record.restart, requested: true } });
-  if (world.exec.running(op.containerId) === null) return;
+    ports.containers.update({ ...record, restart: { ...record.restart, requested: true } });
+  if (ports.exec.running(op.containerId) === null) return;
   try {
-    await endRun(world, record, op.signal, op.timeoutMs, signal);
+    await endRun(ports, record, op.signal, op.timeoutMs, signal);
   } catch (error) {
     throw leftAlone(error, op);
   }

@@ -3,14 +3,32 @@ import { readFileSync } from 'node:fs';
 import { hostname as hostName } from 'node:os';
 import type { Desired } from '../../../model/desired.ts';
 import type { ContainerTextFile } from '../../../state/containers/container-directory.ts';
+import type { ContainerStore } from '../../../state/containers/containers.ts';
 import { buildHostname, buildHosts } from '../../../state/containers/hosts.ts';
 import { buildResolvConf } from '../../../state/containers/resolv-conf.ts';
 import { shortId } from '../../../state/ids.ts';
+import type { NetworkNames } from '../../names/network-names.ts';
 import { namesBeside } from '../../names/peer-index.ts';
 import { namespaceOwner, usesHostNetwork } from '../../plan/references.ts';
+import type { Declared } from '../declared.ts';
 import { isCutOff, linkTargets } from '../networks/endpoint.ts';
-import { addressOf } from '../networks/unread-endpoint.ts';
-import type { World } from '../world.ts';
+import type { DefaultNetworks } from '../networks/network-config.ts';
+import { type AddressPorts, addressOf } from '../networks/unread-endpoint.ts';
+
+/** What decides the name of a container on its network. */
+export interface HostnamePorts extends Declared {
+  readonly containers: Pick<ContainerStore, 'byKey'>;
+}
+
+/** What the text files of a container are written from. */
+export interface TextPorts extends HostnamePorts {
+  readonly containers: Pick<ContainerStore, 'byKey' | 'get'>;
+  readonly addresses: AddressPorts;
+  readonly networks: DefaultNetworks;
+  readonly names: Pick<NetworkNames, 'lines'>;
+  /** Name servers of containers that declare none. */
+  readonly settings: { readonly dns: readonly string[]; readonly dnsSearch: readonly string[] };
+}
 
 function hostText(path: string): string {
   try {
@@ -22,18 +40,21 @@ function hostText(path: string): string {
 }
 
 /** Of the container whose network it shares, where it does: their one hosts file has that name. */
-export function hostnameOf(world: World, desired: Desired<'container'>, containerId: string): string {
-  const owner = namespaceOwner(desired, world.desired().resources) ?? desired;
+export function hostnameOf(ports: HostnamePorts, desired: Desired<'container'>, containerId: string): string {
+  const owner = namespaceOwner(desired, ports.desired().resources) ?? desired;
   if (usesHostNetwork(owner.spec)) return hostName();
-  const ownerId = owner === desired ? containerId : world.containers.byKey(owner.key)?.id;
+  const ownerId = owner === desired ? containerId : ports.containers.byKey(owner.key)?.id;
   return owner.spec.hostname ?? shortId(ownerId ?? containerId);
 }
 
 /** Addresses of the linked containers as they are now, by alias. */
-export function linkAddresses(world: World, desired: Desired<'container'>): Readonly<Record<string, string>> {
+export function linkAddresses(
+  { addresses }: Pick<TextPorts, 'addresses'>,
+  desired: Desired<'container'>,
+): Readonly<Record<string, string>> {
   return Object.fromEntries(
     linkTargets(desired).flatMap(({ alias, key }) => {
-      const address = addressOf(world, key);
+      const address = addressOf(addresses, key);
       return address === undefined ? [] : [[alias, address]];
     }),
   );
@@ -43,42 +64,42 @@ export function linkAddresses(world: World, desired: Desired<'container'>): Read
 const OWN_LOOPBACK = '127.0.1.1';
 
 export function hostsText(
-  world: World,
+  ports: TextPorts,
   desired: Desired<'container'>,
   containerId: string,
   address: string | null,
 ): string {
   const { key, spec } = desired;
   if (usesHostNetwork(spec)) return hostText('/etc/hosts');
-  const hostname = hostnameOf(world, desired, containerId);
-  const links = Object.entries(linkAddresses(world, desired)).map(([alias, linked]) => ({ alias, address: linked }));
+  const hostname = hostnameOf(ports, desired, containerId);
+  const links = Object.entries(linkAddresses(ports, desired)).map(([alias, linked]) => ({ alias, address: linked }));
   const beside = namesBeside({ ...spec, hostname, aliases: links.map(({ alias }) => alias) });
-  const bridge = world.containers.get(containerId)?.network?.bridge ?? null;
+  const bridge = ports.containers.get(containerId)?.network?.bridge ?? null;
   return buildHosts({
-    address: address ?? (isCutOff(world, spec) ? OWN_LOOPBACK : null),
+    address: address ?? (isCutOff(ports.networks, spec) ? OWN_LOOPBACK : null),
     hostname,
     domainname: spec.domainname,
     links,
     extraHosts: spec.extraHosts.map((host) => `${host.name}:${host.address}`),
-    names: world.names.lines(bridge, key, beside),
+    names: ports.names.lines(bridge, key, beside),
   });
 }
 
 export function containerTexts(
-  world: World,
+  ports: TextPorts,
   desired: Desired<'container'>,
   containerId: string,
 ): Readonly<Record<ContainerTextFile, string>> {
   const { spec } = desired;
   const resolvConf = hostText('/etc/resolv.conf');
   return {
-    hostname: buildHostname(hostnameOf(world, desired, containerId), spec.domainname),
-    hosts: hostsText(world, desired, containerId, null),
+    hostname: buildHostname(hostnameOf(ports, desired, containerId), spec.domainname),
+    hosts: hostsText(ports, desired, containerId, null),
     'resolv.conf': usesHostNetwork(spec)
       ? resolvConf
       : buildResolvConf(
           { servers: spec.dns, search: spec.dnsSearch },
-          { servers: world.settings.dns, search: world.settings.dnsSearch },
+          { servers: ports.settings.dns, search: ports.settings.dnsSearch },
           resolvConf,
         ),
   };

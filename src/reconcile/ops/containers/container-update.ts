@@ -1,46 +1,67 @@
+import type { ExecDriver } from '../../../drivers/contract/exec.ts';
+import type { LimitName } from '../../../ffi/host/sysinfo.ts';
 import type { Desired } from '../../../model/desired.ts';
 import type { ContainerRecord } from '../../../state/containers/container-record.ts';
+import type { ContainerStore } from '../../../state/containers/containers.ts';
 import { keptLimits } from '../../kernel-limits.ts';
 import type { OpOf } from '../../op.ts';
-import { imageById } from '../images/image-of.ts';
-import { declarationFor, desiredOf, recordOf, type World } from '../world.ts';
-import { connect } from './container-connect.ts';
-import { declaredPart } from './container-create.ts';
-import { hostsText, linkAddresses } from './container-texts.ts';
-import { stopAgainst } from './stop-override.ts';
+import { type Declared, declarationFor, desiredOf, recordOf } from '../declared.ts';
+import { type ImageStores, imageById } from '../images/image-of.ts';
+import type { LeaseBook } from '../networks/lease-book.ts';
+import { type Connections, connect } from './container-connect.ts';
+import { hostsText, linkAddresses, type TextPorts } from './container-texts.ts';
+import { declaredPart } from './record-draft.ts';
+import { type StopPorts, stopAgainst } from './stop-override.ts';
+
+export interface UpdatePorts extends StopPorts {
+  readonly containers: Pick<ContainerStore, 'get' | 'byKey' | 'change'>;
+  readonly exec: Pick<ExecDriver, 'running' | 'updateResources'>;
+  readonly connections: Connections;
+  readonly imageStores: Pick<ImageStores, 'images'>;
+  readonly leases: Pick<LeaseBook, 'save'>;
+  /** Limits that containers are started without. */
+  readonly settings: { readonly discardedLimits: ReadonlySet<LimitName> };
+}
+
+export interface RelinkPorts extends Declared {
+  readonly containers: Pick<ContainerStore, 'get' | 'update' | 'writeText'>;
+  readonly connections: Connections;
+  readonly texts: TextPorts;
+}
 
 /** Takes over changed fields without touching the payload. */
-export async function updateContainer(world: World, op: OpOf<'container.update'>): Promise<void> {
-  const desired = desiredOf(world, 'container', op.key);
-  const record = recordOf(world, op.containerId);
-  const running = world.exec.running(op.containerId) !== null;
+export async function updateContainer(ports: UpdatePorts, op: OpOf<'container.update'>): Promise<void> {
+  const desired = desiredOf(ports, 'container', op.key);
+  const record = recordOf(ports, op.containerId);
+  const running = ports.exec.running(op.containerId) !== null;
   if (running && op.fields.some((field) => field.startsWith('resources'))) {
     const { ulimits: _perProcess, ...limits } = desired.spec.resources;
-    world.exec.updateResources(op.containerId, keptLimits(limits, world.settings.discardedLimits));
+    ports.exec.updateResources(op.containerId, keptLimits(limits, ports.settings.discardedLimits));
   }
-  if ((running || record.network !== null) && op.fields.includes('ports')) connect(world, desired, op.containerId);
-  const declared = declaredPart(world, desired, imageById(world, record.imageId, desired), op.containerId);
+  if ((running || record.network !== null) && op.fields.includes('ports'))
+    connect(ports.connections, desired, op.containerId);
+  const declared = declaredPart(ports, desired, imageById(ports.imageStores, record.imageId, desired), op.containerId);
   const update = (current: ContainerRecord): ContainerRecord => ({
     ...current,
     ...declared,
-    stopOverride: stopAgainst(world, op, current),
+    stopOverride: stopAgainst(ports, op, current),
     stopTimeoutMs: null,
     restart: { restarts: 0, consecutive: 0, requested: false },
   });
-  await world.leases.save(world.commits, {
-    files: (batch) => world.containers.change(op.containerId, update, batch),
+  await ports.leases.save({
+    files: (batch) => ports.containers.change(op.containerId, update, batch),
   });
 }
 
 /** Tells a running container the present addresses of those it links to, and lets it reach them. */
-function relink(world: World, desired: Desired<'container'>, { id, network }: ContainerRecord): void {
-  world.containers.writeText(id, 'hosts', hostsText(world, desired, id, network?.address ?? null));
+function relink(ports: RelinkPorts, desired: Desired<'container'>, { id, network }: ContainerRecord): void {
+  ports.containers.writeText(id, 'hosts', hostsText(ports.texts, desired, id, network?.address ?? null));
   // On a network whose containers reach each other only by links, rules name the addresses.
-  if (network !== null) connect(world, desired, id);
-  world.containers.update({ ...recordOf(world, id), linkAddresses: linkAddresses(world, desired) });
+  if (network !== null) connect(ports.connections, desired, id);
+  ports.containers.update({ ...recordOf(ports, id), linkAddresses: linkAddresses(ports.texts, desired) });
 }
 
-export function relinkContainer(world: World, op: OpOf<'container.relink'>): Promise<void> {
-  relink(world, declarationFor(world, op), recordOf(world, op.containerId));
+export function relinkContainer(ports: RelinkPorts, op: OpOf<'container.relink'>): Promise<void> {
+  relink(ports, declarationFor(ports, op), recordOf(ports, op.containerId));
   return Promise.resolve();
 }

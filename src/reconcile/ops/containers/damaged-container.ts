@@ -1,23 +1,51 @@
 /** A declared container whose record cannot be read: it runs on, and a person says when another one takes its place. */
+
+import type { ExecDriver } from '../../../drivers/contract/exec.ts';
+import type { NetworkDriver } from '../../../drivers/contract/network.ts';
 import type { Desired } from '../../../model/desired.ts';
 import { describeError, TsdError } from '../../../model/errors/errors.ts';
 import type { ResourceKey } from '../../../model/resource.ts';
-import type { World } from '../world.ts';
+import type { ContainerStore } from '../../../state/containers/containers.ts';
+import type { ApprovalStore } from '../../../state/history/approval-store.ts';
+import type { LinkGraph } from '../../../state/link-graph.ts';
+import type { GroupCommit } from '../../group-commit.ts';
+import type { KeyedMutex } from '../keyed-mutex.ts';
 
-type Names = Pick<World, 'containers' | 'links'>;
+/** Names of containers, and which of their records cannot be read. */
+export interface DamagedNames {
+  readonly containers: Pick<ContainerStore, 'hasDamaged' | 'damaged'>;
+  readonly links: Pick<LinkGraph, 'get'>;
+}
+
+export interface DamagedRecords extends DamagedNames {
+  readonly approvals: Pick<ApprovalStore, 'all'>;
+}
+
+export interface ReplacePorts extends DamagedNames {
+  readonly containers: DamagedNames['containers'] & Pick<ContainerStore, 'setAside'>;
+  readonly links: DamagedNames['links'] & Pick<LinkGraph, 'purge'>;
+  readonly approvals: Pick<ApprovalStore, 'all' | 'withdraw'>;
+  readonly mutex: KeyedMutex;
+  readonly exec: Pick<ExecDriver, 'kill' | 'remove'>;
+  readonly network: Pick<NetworkDriver, 'detach'>;
+  readonly commits: Pick<GroupCommit, 'commit'>;
+}
 
 /** Its id, by the name that the link graph has for it; null where there is none. */
-export function damagedHolder({ containers, links }: Names, engineName: string): string | null {
+export function damagedHolder({ containers, links }: DamagedNames, engineName: string): string | null {
   if (!containers.hasDamaged) return null;
   const id = links.get(`/${engineName}`);
   return id !== null && containers.damaged(id) !== undefined ? id : null;
 }
 
 /** What stands in the way of a declared container; null once it is approved that the damaged one goes. */
-export function damagedRecord(world: World, { key, engineName, source }: Desired<'container'>): TsdError | null {
-  const id = damagedHolder(world, engineName);
-  if (id === null || world.approvals.all().has(key)) return null;
-  const error = world.containers.damaged(id);
+export function damagedRecord(
+  records: DamagedRecords,
+  { key, engineName, source }: Desired<'container'>,
+): TsdError | null {
+  const id = damagedHolder(records, engineName);
+  if (id === null || records.approvals.all().has(key)) return null;
+  const error = records.containers.damaged(id);
   const why = error ? describeError(error) : 'its record cannot be read';
   return new TsdError('TSD_STATE_CORRUPT', `${why}; ${id.slice(0, 12)} is left as it is`, {
     source,
@@ -28,15 +56,15 @@ export function damagedRecord(world: World, { key, engineName, source }: Desired
 }
 
 /** Ends a damaged container that has the name of one to be made, where that is approved, and keeps its files. */
-export async function replaceDamaged(world: World, key: ResourceKey, engineName: string): Promise<void> {
-  const id = damagedHolder(world, engineName);
-  if (id === null || !world.approvals.all().has(key)) return;
-  await world.mutex.runExclusive(id, async () => {
-    await world.exec.kill(id);
-    await world.exec.remove(id);
-    world.network.detach(id);
-    await world.commits.commit({ names: () => world.links.purge(id) });
-    world.containers.setAside(id);
+export async function replaceDamaged(ports: ReplacePorts, key: ResourceKey, engineName: string): Promise<void> {
+  const id = damagedHolder(ports, engineName);
+  if (id === null || !ports.approvals.all().has(key)) return;
+  await ports.mutex.runExclusive(id, async () => {
+    await ports.exec.kill(id);
+    await ports.exec.remove(id);
+    ports.network.detach(id);
+    await ports.commits.commit({ names: () => ports.links.purge(id) });
+    ports.containers.setAside(id);
   });
-  world.approvals.withdraw(key);
+  ports.approvals.withdraw(key);
 }

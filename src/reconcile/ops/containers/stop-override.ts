@@ -1,12 +1,18 @@
 /** Manual stops as they are recorded. */
-import type { Instant } from '../../../model/clock.ts';
+import type { Clock, Instant } from '../../../model/clock.ts';
 import type { ObservedExit } from '../../../model/observed.ts';
 import type { ResourceKey } from '../../../model/resource.ts';
 import { parseKey } from '../../../model/resource.ts';
 import { baseKey } from '../../../model/update.ts';
 import type { ContainerRecord, StopOverride } from '../../../state/containers/container-record.ts';
 import { isStopped } from '../../plan/stopped.ts';
-import type { World } from '../world.ts';
+import type { Declared } from '../declared.ts';
+
+/** What says whether a recorded stop still holds. */
+export interface StopPorts extends Declared {
+  readonly clock: Clock;
+  readonly bootId: string;
+}
 
 /** When a manual stop is over, on both clocks; null without an end. */
 export function stopEnd({ stopOverride }: ContainerRecord, now: Instant, bootId: string): Instant | null {
@@ -43,13 +49,13 @@ export interface Purpose {
  * The stop that holds against what an op is for, or null. The plan of the op knew of none: it was given since, and the
  * op must neither be begun nor forget it.
  */
-export function stopAgainst(world: World, { key, asMade }: Purpose, record: ContainerRecord): StopOverride | null {
+export function stopAgainst(ports: StopPorts, { key, asMade }: Purpose, record: ContainerRecord): StopOverride | null {
   const { stopOverride, owner } = record;
   if (stopOverride === null) return null;
-  const now = world.clock.now();
-  const end = stopEnd(record, now, world.bootId);
+  const now = ports.clock.now();
+  const end = stopEnd(record, now, ports.bootId);
   if (end !== null && end.bootMs <= now.bootMs) return null;
-  const { resources, heldBack } = world.desired();
+  const { resources, heldBack } = ports.desired();
   const any = asMade !== undefined || heldBack?.get(parseKey(key).app)?.failed === true;
   const declared = resources.get(baseKey(key))?.specHash ?? '';
   const stop = { stopOverride: true, stopHash: stopOverride.specHash, specHash: owner?.specHash ?? '' };

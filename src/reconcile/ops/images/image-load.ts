@@ -4,19 +4,28 @@ import type { Desired } from '../../../model/desired.ts';
 import { toTsdError } from '../../../model/errors/errors.ts';
 import type { ImageConfig, ImageSpec } from '../../../model/kinds/image.ts';
 import type { ResourceKey } from '../../../model/resource.ts';
-import { REFRESH_REQUESTED } from '../../../state/history/resource-store.ts';
+import type { ImageStore } from '../../../state/history/image-store.ts';
+import { REFRESH_REQUESTED, type ResourceStore } from '../../../state/history/resource-store.ts';
 import type { ImageName } from '../../../state/images/image-names.ts';
 import type { OpOf } from '../../op.ts';
+import type { BuildPorts } from '../build/build-host.ts';
 import { type BuildOrder, carryOut } from '../build/build-order.ts';
-import { desiredOf, type World } from '../world.ts';
-import { archiveContext, imageName, type ProgressSink, recordImage } from './image.ts';
-import { type PullSource, resolvePull } from './image-pull.ts';
+import { type Declared, desiredOf } from '../declared.ts';
+import { type Admission, archiveContext, type ProgressSink, recordImage } from './image-intake.ts';
+import { imageName } from './image-name.ts';
+import { type PullPorts, type PullSource, resolvePull } from './image-pull.ts';
+
+export interface LoadImagePorts extends Declared, PullPorts, Admission {
+  readonly resources: Pick<ResourceStore, 'images' | 'isUncached' | 'setImage'>;
+  readonly imagesOfPast: Pick<ImageStore, 'pinned'>;
+  readonly builder: BuildPorts;
+}
 
 /** Where an image comes from that is made of files of this host. */
 type FileSource = Exclude<ImageSpec['source'], { type: 'pull' | 'build' }>;
-type Declared = Extract<ImageSource, { type: 'host' }>['config'];
+type DeclaredConfig = Extract<ImageSource, { type: 'host' }>['config'];
 
-function declaredConfig(config: ImageConfig | null): Declared {
+function declaredConfig(config: ImageConfig | null): DeclaredConfig {
   if (config === null) return {};
   return {
     env: config.env,
@@ -46,32 +55,32 @@ function imageSource(source: FileSource, config: ImageConfig | null): ImageSourc
 
 /** Loads or pulls the image of a declaration, and remembers which one it is. */
 export function loadDeclaredImage(
-  world: World,
+  ports: LoadImagePorts,
   op: OpOf<'image.load'>,
   progress: ProgressSink,
   signal: AbortSignal,
 ): Promise<void> {
-  return world.imageWork.making(() => loadAndName(world, op, progress, signal));
+  return ports.intake.imageWork.making(() => loadAndName(ports, op, progress, signal));
 }
 
 async function loadAndName(
-  world: World,
+  ports: LoadImagePorts,
   op: OpOf<'image.load'>,
   progress: ProgressSink,
   signal: AbortSignal,
 ): Promise<void> {
-  const desired = desiredOf(world, 'image', op.key);
+  const desired = desiredOf(ports, 'image', op.key);
   try {
     const { source, config } = desired.spec;
-    const binding = world.resources.images().find(({ key }) => key === op.key);
-    const uncached = world.resources.isUncached(op.key);
+    const binding = ports.resources.images().find(({ key }) => key === op.key);
+    const uncached = ports.resources.isUncached(op.key);
     const refresh = uncached || binding?.sourceFingerprint === REFRESH_REQUESTED;
-    const past = refresh ? null : imageOfPast(world, op.key);
+    const past = refresh ? null : imageOfPast(ports, op.key);
     // Before it is built: a base that changes meanwhile has it built again.
-    const bases = source.type === 'build' ? basesNow(world, desired) : null;
+    const bases = source.type === 'build' ? basesNow(ports, desired) : null;
     if (past !== null) {
-      if (source.type !== 'pull') await world.repositories.set(imageName(desired), past, true);
-      world.resources.setImage({
+      if (source.type !== 'pull') await ports.repositories.set(imageName(desired), past, true);
+      ports.resources.setImage({
         key: op.key,
         specHash: desired.specHash,
         imageId: past,
@@ -82,31 +91,34 @@ async function loadAndName(
     }
     const found =
       source.type === 'build'
-        ? await buildDeclared(world, desired, { ...source, noCache: uncached }, progress, signal)
+        ? await buildDeclared(ports, desired, { ...source, noCache: uncached }, progress, signal)
         : source.type === 'pull'
           ? {
-              imageId: await resolvePull(world, currentSource(source, refresh), progress, signal),
+              imageId: await resolvePull(ports, currentSource(source, refresh), progress, signal),
               sourceFingerprint: '',
             }
-          : await loadFiles(world, imageName(desired), imageSource(source, config), progress, signal);
-    world.resources.setImage({ key: op.key, specHash: desired.specHash, ...found, bases });
+          : await loadFiles(ports, imageName(desired), imageSource(source, config), progress, signal);
+    ports.resources.setImage({ key: op.key, specHash: desired.specHash, ...found, bases });
   } catch (error) {
     throw toTsdError(error).withContext({ key: op.key, source: desired.source });
   }
 }
 
 /** The images that a build uses, as they are now. */
-function basesNow(world: World, { references }: Desired<'image'>): Readonly<Record<ResourceKey, string>> {
-  const bound = world.resources.images().filter(({ key }) => references.bases.includes(key));
+function basesNow(
+  { resources }: Pick<LoadImagePorts, 'resources'>,
+  { references }: Desired<'image'>,
+): Readonly<Record<ResourceKey, string>> {
+  const bound = resources.images().filter(({ key }) => references.bases.includes(key));
   return Object.fromEntries(bound.map(({ key, imageId }) => [key, imageId]));
 }
 
 /** What an earlier generation that was brought back meant, while it is on this host. */
-function imageOfPast(world: World, key: ResourceKey): string | null {
-  const id = world.imagesOfPast.pinned(key);
-  const image = id === null ? undefined : world.images.get(id);
+function imageOfPast({ imagesOfPast, intake }: LoadImagePorts, key: ResourceKey): string | null {
+  const id = imagesOfPast.pinned(key);
+  const image = id === null ? undefined : intake.images.get(id);
   if (image === undefined) return null;
-  return image.parent === '' || world.graph.exists(image.parent) ? image.id : null;
+  return image.parent === '' || intake.graph.exists(image.parent) ? image.id : null;
 }
 
 /** Returns the source, to be resolved at its registry when a refresh was requested and the manifest permits that. */
@@ -115,7 +127,7 @@ function currentSource(source: PullSource, refresh: boolean): PullSource {
 }
 
 async function buildDeclared(
-  world: World,
+  ports: LoadImagePorts,
   desired: Desired<'image'>,
   source: Extract<ImageSpec['source'], { type: 'build' }> & { readonly noCache: boolean },
   progress: ProgressSink,
@@ -137,21 +149,22 @@ async function buildDeclared(
     output: (label: string, text: string) => progress(`${label} ${text.trimEnd().split('\n').at(-1)}`, 0, null),
     warning: (text: string) => progress(`warning: ${text}`, 0, null),
   };
-  const image = await carryOut(world, order, report, progress, signal);
-  await world.repositories.set(imageName(desired), image.id, true);
+  const image = await carryOut(ports.builder, order, report, progress, signal);
+  await ports.repositories.set(imageName(desired), image.id, true);
   return { imageId: image.id, sourceFingerprint: '' };
 }
 
 async function loadFiles(
-  world: World,
+  ports: LoadImagePorts,
   name: ImageName,
   source: ImageSource,
   progress: ProgressSink,
   signal: AbortSignal,
 ) {
   const fingerprint = await sourceFingerprint(source, signal);
-  const image = await loadImage(source, archiveContext(world, progress, signal));
-  await recordImage(world, image);
-  await world.repositories.set(name, image.id, true);
+  const { intake, trustPolicy } = ports;
+  const image = await loadImage(source, archiveContext({ ...intake, trustPolicy }, progress, signal));
+  await recordImage(intake, image);
+  await ports.repositories.set(name, image.id, true);
   return { imageId: image.id, sourceFingerprint: fingerprint };
 }

@@ -3,9 +3,18 @@ import type { Desired } from '../../../model/desired.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import { parsePortRange } from '../../../model/kinds/port-forms.ts';
 import type { ExposedPort } from '../../../model/kinds/short-forms.ts';
+import type { ResourceStore } from '../../../state/history/resource-store.ts';
+import type { GraphIndex } from '../../../state/images/graph-index.ts';
 import type { ImageRecord } from '../../../state/images/image-record.ts';
+import type { RepositoryStore } from '../../../state/images/repositories.ts';
 import type { ImageDefaults } from '../../task/task-spec.ts';
-import type { World } from '../world.ts';
+
+/** Images of this host, their names, and what declarations are bound to. */
+export interface ImageStores {
+  readonly images: Pick<GraphIndex, 'get' | 'lookup'>;
+  readonly repositories: Pick<RepositoryStore, 'lookup'>;
+  readonly resources: Pick<ResourceStore, 'images'>;
+}
 
 export interface ContainerImage {
   readonly id: string;
@@ -44,12 +53,12 @@ function toContainerImage(record: ImageRecord): ContainerImage {
 }
 
 /** Id of the image a declared container would be made from now, or null while it is not on this host. */
-export function imageIdOf(world: World, desired: Desired<'container'>): string | null {
+export function imageIdOf(stores: ImageStores, desired: Desired<'container'>): string | null {
   const { references, spec } = desired;
   if (references.image !== null)
-    return world.resources.images().find(({ key }) => key === references.image)?.imageId ?? null;
+    return stores.resources.images().find(({ key }) => key === references.image)?.imageId ?? null;
   try {
-    return world.repositories.lookup(spec.image, (prefix) => world.images.lookup(prefix).id);
+    return stores.repositories.lookup(spec.image, (prefix) => stores.images.lookup(prefix).id);
   } catch (error) {
     if (error instanceof TsdError && error.class === 'not-found') return null;
     throw error;
@@ -57,8 +66,12 @@ export function imageIdOf(world: World, desired: Desired<'container'>): string |
 }
 
 /** @throws TsdError TSD_IMAGE_MISSING. */
-export function imageById(world: World, id: string | null, desired: Desired<'container'>): ContainerImage {
-  const record = id === null ? undefined : world.images.get(id);
+export function imageById(
+  { images }: { readonly images: Pick<GraphIndex, 'get'> },
+  id: string | null,
+  desired: Desired<'container'>,
+): ContainerImage {
+  const record = id === null ? undefined : images.get(id);
   if (!record) {
     throw new TsdError('TSD_IMAGE_MISSING', `image ${desired.spec.image} is not on this host`, { key: desired.key });
   }
@@ -66,6 +79,6 @@ export function imageById(world: World, id: string | null, desired: Desired<'con
 }
 
 /** The image that a container of this declaration is made from now. @throws TsdError TSD_IMAGE_MISSING. */
-export function imageOf(world: World, desired: Desired<'container'>): ContainerImage {
-  return imageById(world, imageIdOf(world, desired), desired);
+export function imageOf(stores: ImageStores, desired: Desired<'container'>): ContainerImage {
+  return imageById(stores, imageIdOf(stores, desired), desired);
 }

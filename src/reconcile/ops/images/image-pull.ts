@@ -1,4 +1,6 @@
 /** Declared images of registries: which image they mean now. */
+
+import type { Registry } from '../../../images/registry/registries.ts';
 import { TsdError, toTsdError } from '../../../model/errors/errors.ts';
 import {
   familiarRepository,
@@ -9,8 +11,14 @@ import {
 import type { ImageSource } from '../../../model/kinds/image.ts';
 import { parseImageName } from '../../../state/images/image-names.ts';
 import type { ImageRecord } from '../../../state/images/image-record.ts';
-import type { World } from '../world.ts';
-import { loadContext, type ProgressSink, recordImage } from './image.ts';
+import type { RepositoryStore } from '../../../state/images/repositories.ts';
+import { type IntakePorts, loadContext, type ProgressSink, recordImage } from './image-intake.ts';
+
+export interface PullPorts {
+  readonly registry: Pick<Registry, 'pull'>;
+  readonly repositories: Pick<RepositoryStore, 'get' | 'set'>;
+  readonly intake: IntakePorts;
+}
 
 export type PullSource = Extract<ImageSource, { type: 'pull' }>;
 
@@ -22,11 +30,15 @@ export function imageReference(text: string): ImageReference {
 }
 
 /** The image that has this name on this host. What a digest stands for is known to registries only. */
-function localImage(world: World, reference: ImageReference, platform: string | null): ImageRecord | null {
+function localImage(
+  { repositories, intake }: PullPorts,
+  reference: ImageReference,
+  platform: string | null,
+): ImageRecord | null {
   const { tag, digest } = reference;
   const id =
-    tag === null || digest !== null ? null : world.repositories.get({ repository: familiarRepository(reference), tag });
-  const image = id === null ? undefined : world.images.get(id);
+    tag === null || digest !== null ? null : repositories.get({ repository: familiarRepository(reference), tag });
+  const image = id === null ? undefined : intake.images.get(id);
   if (image === undefined) return null;
   const [os, architecture] = platform?.split('/') ?? [image.os, image.architecture];
   return image.os === os && image.architecture === architecture ? image : null;
@@ -52,33 +64,33 @@ function advised(error: TsdError, reference: ImageReference): TsdError {
 
 /** Pulls an image and gives it its name. @returns its id. @throws TSD_REGISTRY*, TSD_IMAGE_INVALID, TSD_DISK_FULL. */
 export async function pullAndName(
-  world: World,
+  { registry, repositories, intake }: PullPorts,
   reference: ImageReference,
-  asked: Parameters<World['registry']['pull']>[1],
+  asked: Parameters<Registry['pull']>[1],
   progress: ProgressSink,
 ): Promise<string> {
-  const image = await world.registry.pull(reference, asked, loadContext(world, progress)).catch((thrown: unknown) => {
+  const image = await registry.pull(reference, asked, loadContext(intake, progress)).catch((thrown: unknown) => {
     throw advised(toTsdError(thrown), reference);
   });
-  await recordImage(world, image);
-  for (const name of image.references) await world.repositories.set(parseImageName(name), image.id, true);
+  await recordImage(intake, image);
+  for (const name of image.references) await repositories.set(parseImageName(name), image.id, true);
   return image.id;
 }
 
 /** Id of the image that a declaration means: the one of this host, or that of the registry, as its policy says. */
 export async function resolvePull(
-  world: World,
+  ports: PullPorts,
   source: PullSource,
   progress: ProgressSink,
   signal: AbortSignal,
 ): Promise<string> {
   const reference = imageReference(source.reference);
-  const local = source.policy === 'always' ? null : localImage(world, reference, source.platform);
+  const local = source.policy === 'always' ? null : localImage(ports, reference, source.platform);
   if (local !== null) return local.id;
   if (source.policy === 'never') {
     throw new TsdError('TSD_IMAGE_MISSING', `image ${source.reference} is not on this host, and its policy is never`, {
       hint: `\`tsdocker pull ${source.reference}\` brings it here, or write another policy.`,
     });
   }
-  return pullAndName(world, reference, { platform: source.platform, credentials: null, signal }, progress);
+  return pullAndName(ports, reference, { platform: source.platform, credentials: null, signal }, progress);
 }

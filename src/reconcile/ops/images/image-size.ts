@@ -1,11 +1,22 @@
 /** `Size` of an image's record and its file layersize. */
+
+import type { GraphDriver } from '../../../drivers/contract/graph.ts';
+import type { GraphIndex } from '../../../state/images/graph-index.ts';
 import type { ImageRecord } from '../../../state/images/image-record.ts';
-import type { World } from '../world.ts';
+import type { ImageWork } from './image-work.ts';
+
+export interface SizePorts {
+  readonly graph: GraphDriver;
+  readonly imageWork: Pick<ImageWork, 'sizes'>;
+}
 
 /** An image of ours stands for all its layers, which have no records of their own. */
-export function imageSize(world: World, layers: readonly { readonly chainId: string }[]): Promise<number> {
-  return world.imageWork.sizes.of(
-    world.graph,
+export function imageSize(
+  { graph, imageWork }: SizePorts,
+  layers: readonly { readonly chainId: string }[],
+): Promise<number> {
+  return imageWork.sizes.of(
+    graph,
     layers.map(({ chainId }) => chainId),
   );
 }
@@ -16,11 +27,13 @@ function lacksSize({ Size, Tsdocker: stored }: ImageRecord): boolean {
 }
 
 /** Looks up the sizes that are missing in records, one image after the other. */
-export async function mendSizes(world: World): Promise<void> {
-  for (const image of world.images.all().filter(lacksSize)) {
+export async function mendSizes(
+  ports: SizePorts & { readonly images: Pick<GraphIndex, 'all' | 'saveSize'> },
+): Promise<void> {
+  for (const image of ports.images.all().filter(lacksSize)) {
     const layers = (image.Tsdocker?.Layers ?? []).map(({ ChainId }) => ({ chainId: ChainId }));
-    if (layers.every(({ chainId }) => world.graph.exists(chainId))) {
-      world.images.saveSize(image.id, await imageSize(world, layers));
+    if (layers.every(({ chainId }) => ports.graph.exists(chainId))) {
+      ports.images.saveSize(image.id, await imageSize(ports, layers));
     }
   }
 }

@@ -1,5 +1,5 @@
 /** Addresses, ports and reach of a container on its network, from declarations and leases. */
-import type { EndpointConfig, NetworkConfig, PublishedPort } from '../../../drivers/contract/network.ts';
+import type { EndpointConfig, NetworkConfig, NetworkDriver, PublishedPort } from '../../../drivers/contract/network.ts';
 import { addressIn, macOfAddress, prefixLengthOf } from '../../../model/addresses.ts';
 import type { Desired, DesiredState } from '../../../model/desired.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
@@ -8,36 +8,62 @@ import type { ExposedPort } from '../../../model/kinds/short-forms.ts';
 import { networkMode } from '../../../model/network-mode.ts';
 import type { ResourceKey } from '../../../model/resource.ts';
 import type { ContainerNetwork } from '../../../state/containers/container-record.ts';
+import type { ContainerStore } from '../../../state/containers/containers.ts';
 import { exposedPorts } from '../../task/docker-config.ts';
-import { imageById, imageIdOf } from '../images/image-of.ts';
-import { recordOf, type World } from '../world.ts';
-import { isDefaultNetworkOff, networkConfig, networkRecord, noDefaultBridge } from './network-config.ts';
-import { addressOf } from './unread-endpoint.ts';
+import { type Declared, recordOf } from '../declared.ts';
+import { type ImageStores, imageById, imageIdOf } from '../images/image-of.ts';
+import type { LeaseBook } from './lease-book.ts';
+import {
+  type DefaultNetworks,
+  isDefaultNetworkOff,
+  type KnownNetworks,
+  networkConfig,
+  networkRecord,
+  noDefaultBridge,
+} from './network-config.ts';
+import { type AddressPorts, addressOf } from './unread-endpoint.ts';
+
+/** What says which ports of other containers one may reach. */
+export interface ReachPorts extends Declared {
+  readonly containers: Pick<ContainerStore, 'byKey'>;
+  readonly addresses: AddressPorts;
+  readonly imageStores: ImageStores;
+}
+
+/** What an endpoint is made of: its network, addresses and ports that are free, and what links reach. */
+export interface EndpointPorts extends ReachPorts {
+  readonly containers: Pick<ContainerStore, 'byKey' | 'get'>;
+  readonly network: Pick<NetworkDriver, 'checkPort'>;
+  readonly networks: KnownNetworks;
+  readonly leases: Pick<LeaseBook, 'address' | 'port'>;
+  /** Host address of published ports that name none, and the part of the default bridge's subnet to take from. */
+  readonly settings: { readonly defaultIp: string; readonly fixedCidr: string | null };
+}
 
 /** A container of the default network where that is switched off has loopback only. */
-export function isCutOff(world: World, { network }: Pick<ContainerSpec, 'network'>): boolean {
-  return networkMode(network).type === 'bridge' && isDefaultNetworkOff(world);
+export function isCutOff(networks: DefaultNetworks, { network }: Pick<ContainerSpec, 'network'>): boolean {
+  return networkMode(network).type === 'bridge' && isDefaultNetworkOff(networks);
 }
 
 /** The bridge network of a container, or null for the modes without one. @throws TsdError TSD_NETWORK. */
-export function networkOf(world: World, desired: Desired<'container'>): NetworkConfig | null {
+export function networkOf(networks: KnownNetworks, desired: Desired<'container'>): NetworkConfig | null {
   const { references, spec } = desired;
   if (references.network !== null) {
-    const record = networkRecord(world, references.network);
+    const record = networkRecord(networks, references.network);
     if (!record) throw new TsdError('TSD_NETWORK', `${references.network} is not set up`, { key: desired.key });
-    return networkConfig(world, record);
+    return networkConfig(networks, record);
   }
-  if (networkMode(spec.network).type !== 'bridge' || isDefaultNetworkOff(world)) return null;
-  const config = world.defaultNetwork();
+  if (networkMode(spec.network).type !== 'bridge' || isDefaultNetworkOff(networks)) return null;
+  const config = networks.defaultNetwork();
   if (config) return config;
-  throw noDefaultBridge(world, {
+  throw noDefaultBridge(networks, {
     key: desired.key,
     hint: 'Mend what the message names; or give the container a network of its own, or `network: none`.',
   });
 }
 
-function declaredContainers(world: World): Desired<'container'>[] {
-  return [...world.desired().resources.values()].filter(
+function declaredContainers(declared: Declared): Desired<'container'>[] {
+  return [...declared.desired().resources.values()].filter(
     (desired) => desired.kind === 'container',
   ) as Desired<'container'>[];
 }
@@ -48,12 +74,12 @@ type AddressesByNetwork = Map<ResourceKey | null, Set<string>>;
 const fixedByGeneration = new WeakMap<DesiredState, AddressesByNetwork>();
 
 /** Addresses that containers on a network ask for. */
-function fixedAddresses(world: World, network: ResourceKey): ReadonlySet<string> {
-  const desired = world.desired();
+function fixedAddresses(declared: Declared, network: ResourceKey): ReadonlySet<string> {
+  const desired = declared.desired();
   let found = fixedByGeneration.get(desired);
   if (!found) {
     found = new Map();
-    for (const { references, spec } of declaredContainers(world)) {
+    for (const { references, spec } of declaredContainers(declared)) {
       if (spec.address === null) continue;
       found.set(references.network, (found.get(references.network) ?? new Set()).add(spec.address));
     }
@@ -63,16 +89,16 @@ function fixedAddresses(world: World, network: ResourceKey): ReadonlySet<string>
 }
 
 /** Leases an address, the same one as long as the container is declared. @throws TsdError TSD_ADDRESS_POOL_FULL. */
-function leaseAddress(world: World, desired: Desired<'container'>, network: NetworkConfig): string {
-  const fixed = network.key === world.defaultNetwork()?.key ? world.settings.fixedCidr : null;
-  const address = world.leases.address({
+function leaseAddress(ports: EndpointPorts, desired: Desired<'container'>, network: NetworkConfig): string {
+  const fixed = network.key === ports.networks.defaultNetwork()?.key ? ports.settings.fixedCidr : null;
+  const address = ports.leases.address({
     network: network.key,
     owner: desired.key,
     subnet: network.subnet,
     gateway: network.gateway,
     fixedCidr: fixed,
     requested: desired.spec.address,
-    reserved: () => fixedAddresses(world, network.key as ResourceKey),
+    reserved: () => fixedAddresses(ports, network.key as ResourceKey),
   });
   if (address !== null) return address;
   const { address: fixedAddress } = desired.spec;
@@ -86,9 +112,9 @@ function leaseAddress(world: World, desired: Desired<'container'>, network: Netw
   });
 }
 
-function isPortFree(world: World, port: PublishedPort, containerId: string | null): boolean {
+function isPortFree(driver: EndpointPorts['network'], port: PublishedPort, containerId: string | null): boolean {
   try {
-    world.network.checkPort(port, containerId);
+    driver.checkPort(port, containerId);
     return true;
   } catch (error) {
     if (error instanceof TsdError && error.code === 'TSD_PORT_IN_USE') return false;
@@ -96,17 +122,17 @@ function isPortFree(world: World, port: PublishedPort, containerId: string | nul
   }
 }
 
-function declaredHostPorts(world: World): Set<string> {
+function declaredHostPorts(declared: Declared): Set<string> {
   return new Set(
-    declaredContainers(world).flatMap(({ spec }) =>
+    declaredContainers(declared).flatMap(({ spec }) =>
       spec.ports.map(({ hostPort, protocol }) => `${hostPort}/${protocol}`),
     ),
   );
 }
 
 /** Reports whether a port may be picked: the container holds it, or it is free on this host and in all manifests. */
-function pickable(world: World, desired: Desired<'container'>): (port: PublishedPort) => boolean {
-  const record = world.containers.byKey(desired.key);
+function pickable(ports: EndpointPorts, desired: Desired<'container'>): (port: PublishedPort) => boolean {
+  const record = ports.containers.byKey(desired.key);
   const own = record?.network?.ports ?? [];
   let declared: Set<string> | null = null;
   return (port) => {
@@ -114,20 +140,20 @@ function pickable(world: World, desired: Desired<'container'>): (port: Published
     if (own.some((held) => held.hostIp === hostIp && held.hostPort === hostPort && held.protocol === protocol)) {
       return true;
     }
-    declared ??= declaredHostPorts(world);
-    return !declared.has(`${hostPort}/${protocol}`) && isPortFree(world, port, record?.id ?? null);
+    declared ??= declaredHostPorts(ports);
+    return !declared.has(`${hostPort}/${protocol}`) && isPortFree(ports.network, port, record?.id ?? null);
   };
 }
 
 /** Host ports as declared; those left to us are leased. @throws TsdError TSD_PORT_IN_USE when none is free. */
-function publishedPorts(world: World, desired: Desired<'container'>): readonly PublishedPort[] {
-  const mayPick = pickable(world, desired);
+function publishedPorts(ports: EndpointPorts, desired: Desired<'container'>): readonly PublishedPort[] {
+  const mayPick = pickable(ports, desired);
   return desired.spec.ports.map((port, index) => {
     const { containerPort, protocol } = port;
-    const hostIp = port.hostIp ?? world.settings.defaultIp;
+    const hostIp = port.hostIp ?? ports.settings.defaultIp;
     const request = { owner: desired.key, hostIp, containerPort, protocol };
     const published = (hostPort: number): PublishedPort => ({ hostIp, hostPort, containerPort, protocol });
-    const hostPort = port.hostPort ?? world.leases.port(request, (candidate) => mayPick(published(candidate)));
+    const hostPort = port.hostPort ?? ports.leases.port(request, (candidate) => mayPick(published(candidate)));
     if (hostPort === null) {
       throw new TsdError('TSD_PORT_IN_USE', 'all ports are allocated', {
         key: desired.key,
@@ -140,31 +166,31 @@ function publishedPorts(world: World, desired: Desired<'container'>): readonly P
 
 /** Host ports that a manifest names, with the index of its field. Those left to us are picked when they are needed. */
 export function declaredPorts(
-  world: World,
+  { settings }: { readonly settings: Pick<EndpointPorts['settings'], 'defaultIp'> },
   desired: Desired<'container'>,
 ): readonly (readonly [number, PublishedPort])[] {
   return desired.spec.ports.flatMap(({ hostIp, hostPort, containerPort, protocol }, index) =>
     hostPort === null
       ? []
-      : [[index, { hostIp: hostIp ?? world.settings.defaultIp, hostPort, containerPort, protocol }] as const],
+      : [[index, { hostIp: hostIp ?? settings.defaultIp, hostPort, containerPort, protocol }] as const],
   );
 }
 
 /** Ports that the image of a container exposes. */
-function imagePorts(world: World, linked: Desired<'container'>): readonly ExposedPort[] {
-  const container = world.containers.byKey(linked.key);
+function imagePorts({ containers, imageStores }: ReachPorts, linked: Desired<'container'>): readonly ExposedPort[] {
+  const container = containers.byKey(linked.key);
   // Its image as declared now may not be on this host yet; it is all that is known where the record cannot be read.
-  const imageId = container ? container.imageId : imageIdOf(world, linked);
-  return container || imageId !== null ? imageById(world, imageId, linked).ports : [];
+  const imageId = container ? container.imageId : imageIdOf(imageStores, linked);
+  return container || imageId !== null ? imageById(imageStores, imageId, linked).ports : [];
 }
 
 /** Ports of linked containers, for networks whose containers do not talk to each other without a link. */
-export function reachOf(world: World, desired: Desired<'container'>): EndpointConfig['reach'] {
+export function reachOf(ports: ReachPorts, desired: Desired<'container'>): EndpointConfig['reach'] {
   return desired.references.links.flatMap((target) => {
-    const linked = world.desired().resources.get(target) as Desired<'container'> | undefined;
-    const address = addressOf(world, target);
+    const linked = ports.desired().resources.get(target) as Desired<'container'> | undefined;
+    const address = addressOf(ports.addresses, target);
     if (!linked || address === undefined) return [];
-    return exposedPorts(linked.spec, imagePorts(world, linked)).map(({ port, protocol }) => ({
+    return exposedPorts(linked.spec, imagePorts(ports, linked)).map(({ port, protocol }) => ({
       address,
       port,
       protocol,
@@ -173,30 +199,30 @@ export function reachOf(world: World, desired: Desired<'container'>): EndpointCo
 }
 
 export function endpointConfig(
-  world: World,
+  ports: EndpointPorts,
   desired: Desired<'container'>,
   containerId: string,
   network: NetworkConfig,
 ): EndpointConfig {
-  const address = leaseAddress(world, desired, network);
+  const address = leaseAddress(ports, desired, network);
   return {
     containerId,
     network: network.key,
     address: addressIn(address, network.subnet),
     mac: macOfAddress(address),
-    ports: publishedPorts(world, desired),
-    reach: reachOf(world, desired),
+    ports: publishedPorts(ports, desired),
+    reach: reachOf(ports, desired),
   };
 }
 
 export function recordedNetwork(
-  world: World,
+  ports: Pick<EndpointPorts, 'containers' | 'imageStores'>,
   desired: Desired<'container'>,
   endpoint: EndpointConfig,
   network: NetworkConfig,
 ): ContainerNetwork {
   const [address = ''] = endpoint.address.split('/');
-  const { imageId } = recordOf(world, endpoint.containerId);
+  const { imageId } = recordOf(ports, endpoint.containerId);
   const published = new Set(endpoint.ports.map(({ containerPort, protocol }) => `${containerPort}/${protocol}`));
   return {
     address,
@@ -205,7 +231,7 @@ export function recordedNetwork(
     gateway: network.gateway,
     bridge: network.bridge,
     ports: endpoint.ports,
-    exposed: exposedPorts(desired.spec, imageById(world, imageId, desired).ports).filter(
+    exposed: exposedPorts(desired.spec, imageById(ports.imageStores, imageId, desired).ports).filter(
       ({ port, protocol }) => !published.has(`${port}/${protocol}`),
     ),
   };

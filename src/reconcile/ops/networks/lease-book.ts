@@ -69,13 +69,15 @@ const nothingUnsaved = (): Unsaved => ({ owners: new Set(), goneNetworks: new Se
  */
 export class LeaseBook {
   readonly #store: LeaseStore;
+  readonly #commits: Pick<GroupCommit, 'commit'>;
   readonly #networks = new Map<string, NetworkLeases>();
   readonly #ports = new Map<string, PortLease>();
   #lastPort: number | null = null;
   #unsaved = nothingUnsaved();
 
-  constructor(store: LeaseStore) {
+  constructor(store: LeaseStore, commits: Pick<GroupCommit, 'commit'>) {
     this.#store = store;
+    this.#commits = commits;
     for (const { network, address, container } of store.addresses()) {
       const leases = this.#leasesOf(network);
       leases.taken.add(address);
@@ -129,11 +131,11 @@ export class LeaseBook {
   }
 
   /** Makes what was decided since the last call durable, in one commit with these changes. */
-  async save(commits: GroupCommit, others: Omit<Changes, 'history'> = {}): Promise<void> {
+  async save(others: Omit<Changes, 'history'> = {}): Promise<void> {
     const unsaved = this.#unsaved;
     this.#unsaved = nothingUnsaved();
     try {
-      await commits.commit({ ...others, history: () => this.#write(unsaved) });
+      await this.#commits.commit({ ...others, history: () => this.#write(unsaved) });
     } catch (error) {
       for (const owner of unsaved.owners) this.#unsaved.owners.add(owner);
       for (const network of unsaved.goneNetworks) this.#unsaved.goneNetworks.add(network);

@@ -1,59 +1,70 @@
 /** Names in the link graph: a container's own, and its aliases for the containers that it links to. */
 import type { Desired } from '../../../model/desired.ts';
-import { ownersOf } from '../owners.ts';
-import type { World } from '../world.ts';
+import type { ContainerStore } from '../../../state/containers/containers.ts';
+import type { LinkGraph } from '../../../state/link-graph.ts';
+import type { GroupCommit } from '../../group-commit.ts';
+import type { Declared } from '../declared.ts';
+import type { IsOwned } from '../owners.ts';
 import { linkTargets } from './endpoint.ts';
 
+/** The link graph, and who is linked to whom. */
+export interface LinkNamePorts extends Declared {
+  readonly containers: Pick<ContainerStore, 'byKey'>;
+  readonly links: Pick<LinkGraph, 'get' | 'set' | 'list' | 'delete' | 'purge' | 'requireFree'>;
+  readonly commits: Pick<GroupCommit, 'commit'>;
+  readonly isOwned: IsOwned;
+}
+
 /** Ids by alias, of those linked containers that exist. */
-function aliasesOf(world: World, desired: Desired<'container'>): Map<string, string> {
+function aliasesOf({ containers }: LinkNamePorts, desired: Desired<'container'>): Map<string, string> {
   return new Map(
     linkTargets(desired).flatMap(({ key, alias }) => {
-      const linked = world.containers.byKey(key);
+      const linked = containers.byKey(key);
       return linked ? [[alias, linked.id] as const] : [];
     }),
   );
 }
 
-function setAliases(world: World, desired: Desired<'container'>): void {
+function setAliases(ports: LinkNamePorts, desired: Desired<'container'>): void {
   const own = `/${desired.engineName}`;
-  const wanted = aliasesOf(world, desired);
-  for (const { path, name, id } of world.links.list(own, 1)) {
+  const wanted = aliasesOf(ports, desired);
+  for (const { path, name, id } of ports.links.list(own, 1)) {
     if (wanted.get(name) === id) wanted.delete(name);
-    else world.links.delete(path);
+    else ports.links.delete(path);
   }
-  for (const [alias, id] of wanted) world.links.set(`${own}/${alias}`, id);
+  for (const [alias, id] of wanted) ports.links.set(`${own}/${alias}`, id);
 }
 
-function linkingTo(world: World, key: string): Desired<'container'>[] {
-  return [...world.desired().resources.values()].filter(
+function linkingTo(declared: Declared, key: string): Desired<'container'>[] {
+  return [...declared.desired().resources.values()].filter(
     (desired) =>
       desired.kind === 'container' && (desired as Desired<'container'>).references.links.includes(key as never),
   ) as Desired<'container'>[];
 }
 
 /** Who has a name, unless it is only left of one that was not made or not removed to its end. */
-function holderOf(world: World, path: string): string | null {
-  const holder = world.links.get(path);
-  return holder !== null && ownersOf(world)({ type: 'state', id: holder }) ? holder : null;
+function holderOf({ links, isOwned }: LinkNamePorts, path: string): string | null {
+  const holder = links.get(path);
+  return holder !== null && isOwned({ type: 'state', id: holder }) ? holder : null;
 }
 
 /** @throws TsdError class conflict when another container than `id` has the name. */
-export function requireNameFree(world: World, name: string, id: string): void {
-  if (holderOf(world, `/${name}`) !== null) world.links.requireFree(`/${name}`, id);
+export function requireNameFree(ports: LinkNamePorts, name: string, id: string): void {
+  if (holderOf(ports, `/${name}`) !== null) ports.links.requireFree(`/${name}`, id);
 }
 
 /**
  * Of a new container: its name, its aliases, and the aliases that others have for it. To be called in a transaction. Names
  * are committed before files, so all of it may have happened before.
  */
-export function recordNames(world: World, desired: Desired<'container'>, id: string): void {
+export function recordNames(ports: LinkNamePorts, desired: Desired<'container'>, id: string): void {
   const path = `/${desired.engineName}`;
-  const holder = world.links.get(path);
-  if (holder !== null && holder !== id && holderOf(world, path) === null) world.links.purge(holder);
-  if (holder !== id) world.links.set(path, id);
-  setAliases(world, desired);
-  for (const other of linkingTo(world, desired.key)) {
-    if (other.key !== desired.key && world.links.get(`/${other.engineName}`) !== null) setAliases(world, other);
+  const holder = ports.links.get(path);
+  if (holder !== null && holder !== id && holderOf(ports, path) === null) ports.links.purge(holder);
+  if (holder !== id) ports.links.set(path, id);
+  setAliases(ports, desired);
+  for (const other of linkingTo(ports, desired.key)) {
+    if (other.key !== desired.key && ports.links.get(`/${other.engineName}`) !== null) setAliases(ports, other);
   }
 }
 
@@ -61,13 +72,17 @@ export function recordNames(world: World, desired: Desired<'container'>, id: str
  * Aliases as the links are now, and the container's own name, which it lost where its removal was begun and came to
  * nothing. Nothing is written when they are so already.
  */
-export async function updateAliases(world: World, desired: Desired<'container'>, containerId: string): Promise<void> {
+export async function updateAliases(
+  ports: LinkNamePorts,
+  desired: Desired<'container'>,
+  containerId: string,
+): Promise<void> {
   const own = `/${desired.engineName}`;
-  const named = world.links.get(own) !== null;
-  const wanted = aliasesOf(world, desired);
-  const present = world.links.list(own, 1);
+  const named = ports.links.get(own) !== null;
+  const wanted = aliasesOf(ports, desired);
+  const present = ports.links.list(own, 1);
   if (named && present.length === wanted.size && present.every(({ name, id }) => wanted.get(name) === id)) return;
-  await world.commits.commit({
-    names: () => (named ? setAliases(world, desired) : recordNames(world, desired, containerId)),
+  await ports.commits.commit({
+    names: () => (named ? setAliases(ports, desired) : recordNames(ports, desired, containerId)),
   });
 }

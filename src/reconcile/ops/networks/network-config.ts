@@ -2,11 +2,25 @@ import type { NetworkConfig } from '../../../drivers/contract/network.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import type { ResourceKey } from '../../../model/resource.ts';
 import { networkSpecOf } from '../../../state/containers/written-spec.ts';
-import type { NetworkRecord } from '../../../state/history/resource-store.ts';
-import type { World } from '../world.ts';
+import type { NetworkRecord, ResourceStore } from '../../../state/history/resource-store.ts';
+
+/** The default bridge of this host. */
+export interface DefaultNetworks {
+  /** Null where it is switched off or could not be set up so far. */
+  defaultNetwork(): NetworkConfig | null;
+  /** Why it could not be set up, in words. */
+  defaultNetworkProblem(): string | null;
+}
+
+/** The networks that there are, as they were recorded when they were made. */
+export interface KnownNetworks extends DefaultNetworks {
+  readonly resources: Pick<ResourceStore, 'networks'>;
+  /** For those that declare none. */
+  readonly settings: { readonly mtu: number };
+}
 
 /** A declared network as the driver wants it, from what was recorded when it was made. */
-export function networkConfig(world: Pick<World, 'settings'>, record: NetworkRecord): NetworkConfig {
+export function networkConfig({ settings }: Pick<KnownNetworks, 'settings'>, record: NetworkRecord): NetworkConfig {
   const spec = networkSpecOf(record);
   return {
     key: record.key,
@@ -14,7 +28,7 @@ export function networkConfig(world: Pick<World, 'settings'>, record: NetworkRec
     foreign: false,
     subnet: record.subnet,
     gateway: record.gateway,
-    mtu: spec.mtu ?? world.settings.mtu,
+    mtu: spec.mtu ?? settings.mtu,
     icc: spec.icc,
     masquerade: spec.masquerade,
     internal: spec.internal,
@@ -22,26 +36,29 @@ export function networkConfig(world: Pick<World, 'settings'>, record: NetworkRec
 }
 
 /** All networks that there are, the default one among them. */
-export function networkConfigs(world: World): NetworkConfig[] {
-  const fallback = world.defaultNetwork();
-  const declared = world.resources.networks().filter(({ key }) => key !== fallback?.key);
-  return [...declared.map((record) => networkConfig(world, record)), ...(fallback ? [fallback] : [])];
+export function networkConfigs(networks: Omit<KnownNetworks, 'defaultNetworkProblem'>): NetworkConfig[] {
+  const fallback = networks.defaultNetwork();
+  const declared = networks.resources.networks().filter(({ key }) => key !== fallback?.key);
+  return [...declared.map((record) => networkConfig(networks, record)), ...(fallback ? [fallback] : [])];
 }
 
-export function networkRecord(world: World, key: ResourceKey): NetworkRecord | undefined {
-  return world.resources.networks().find((record) => record.key === key);
+export function networkRecord(
+  { resources }: Pick<KnownNetworks, 'resources'>,
+  key: ResourceKey,
+): NetworkRecord | undefined {
+  return resources.networks().find((record) => record.key === key);
 }
 
 /** `-b none`: no default bridge is wanted, while one that could not be made so far is tried again. */
-export function isDefaultNetworkOff(world: Pick<World, 'defaultNetwork' | 'defaultNetworkProblem'>): boolean {
-  return world.defaultNetwork() === null && world.defaultNetworkProblem() === null;
+export function isDefaultNetworkOff(networks: DefaultNetworks): boolean {
+  return networks.defaultNetwork() === null && networks.defaultNetworkProblem() === null;
 }
 
 /** For what needs the default bridge where there is none; it is tried again with every look at everything. */
 export function noDefaultBridge(
-  world: Pick<World, 'defaultNetworkProblem'>,
+  networks: Pick<DefaultNetworks, 'defaultNetworkProblem'>,
   details: { readonly key?: ResourceKey; readonly hint: string },
 ): TsdError {
-  const problem = world.defaultNetworkProblem() ?? 'it is switched off (--bridge=none)';
+  const problem = networks.defaultNetworkProblem() ?? 'it is switched off (--bridge=none)';
   return new TsdError('TSD_NETWORK', `there is no default bridge: ${problem}`, { ...details, class: 'precondition' });
 }

@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import type { Instance } from '../../../drivers/contract/driver.ts';
+import type { NetworkDriver } from '../../../drivers/contract/network.ts';
 import {
   allocateSubnet,
   DEFAULT_SUBNET_POOL,
@@ -10,30 +12,50 @@ import type { Desired } from '../../../model/desired.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import type { ResourceKey } from '../../../model/resource.ts';
 import { writtenSpec } from '../../../state/containers/written-spec.ts';
-import type { NetworkRecord } from '../../../state/history/resource-store.ts';
+import type { NetworkRecord, ResourceStore } from '../../../state/history/resource-store.ts';
+import type { DriftMemory } from '../../drift-memory.ts';
 import type { OpOf } from '../../op.ts';
+import type { OpFailureCache } from '../../op-failure-cache.ts';
 import { attachedTo } from '../../plan/references.ts';
-import { SPEC_SCHEMA_VERSION } from '../containers/container-create.ts';
-import { desiredOf, type World } from '../world.ts';
-import { networkConfig, networkRecord } from './network-config.ts';
+import { SPEC_SCHEMA_VERSION } from '../containers/record-draft.ts';
+import { type Declared, desiredOf } from '../declared.ts';
+import type { LeaseBook } from './lease-book.ts';
+import { type KnownNetworks, networkConfig, networkRecord } from './network-config.ts';
+
+export interface EnsureNetworkPorts extends Declared, Pick<KnownNetworks, 'settings' | 'defaultNetwork'> {
+  readonly instance: Pick<Instance, 'id'>;
+  readonly network: Pick<NetworkDriver, 'ensureNetwork' | 'occupiedSubnets'>;
+  readonly resources: Pick<ResourceStore, 'networks' | 'setNetwork'>;
+  readonly drifts: Pick<DriftMemory, 'of' | 'mended'>;
+  readonly failures: Pick<OpFailureCache, 'clear'>;
+}
+
+export interface RemoveNetworkPorts extends Declared {
+  readonly network: Pick<NetworkDriver, 'removeNetwork'>;
+  readonly resources: Pick<ResourceStore, 'removeNetwork'>;
+  readonly leases: Pick<LeaseBook, 'releaseNetwork' | 'save'>;
+}
+
+/** What a new network is fitted in between. */
+type Surroundings = Pick<EnsureNetworkPorts, 'instance' | 'network' | 'resources'>;
 
 /** `b<instance><8 hex of the key>`: fifteen bytes, the longest name the kernel takes (IFNAMSIZ). */
-function bridgeName(world: World, desired: Desired<'network'>): string {
+function bridgeName({ instance }: Surroundings, desired: Desired<'network'>): string {
   if (desired.spec.bridgeName !== null) return desired.spec.bridgeName;
-  return `b${world.instance.id}${createHash('sha256').update(desired.key).digest('hex').slice(0, 8)}`;
+  return `b${instance.id}${createHash('sha256').update(desired.key).digest('hex').slice(0, 8)}`;
 }
 
 /** Subnets that a new network must not overlap: the host's, and those of our other networks. */
-function occupied(world: World, desired: Desired<'network'>): string[] {
-  const ours = world.resources.networks().filter(({ key }) => key !== desired.key);
-  const known = networkRecord(world, desired.key)?.subnet;
-  const host = world.network.occupiedSubnets().filter((subnet) => subnet !== known);
+function occupied(around: Surroundings, desired: Desired<'network'>): string[] {
+  const ours = around.resources.networks().filter(({ key }) => key !== desired.key);
+  const known = networkRecord(around, desired.key)?.subnet;
+  const host = around.network.occupiedSubnets().filter((subnet) => subnet !== known);
   return [...host, ...ours.map(({ subnet }) => subnet)];
 }
 
-function chooseSubnet(world: World, desired: Desired<'network'>): string {
-  const taken = occupied(world, desired);
-  const wanted = desired.spec.subnet ?? networkRecord(world, desired.key)?.subnet ?? null;
+function chooseSubnet(around: Surroundings, desired: Desired<'network'>): string {
+  const taken = occupied(around, desired);
+  const wanted = desired.spec.subnet ?? networkRecord(around, desired.key)?.subnet ?? null;
   if (wanted !== null) {
     const clash = taken.find((subnet) => overlaps(subnet, wanted));
     if (clash === undefined) return wanted;
@@ -53,47 +75,47 @@ function chooseSubnet(world: World, desired: Desired<'network'>): string {
   });
 }
 
-function resolve(world: World, desired: Desired<'network'>): NetworkRecord {
+function resolve(around: Surroundings, desired: Desired<'network'>): NetworkRecord {
   const { spec, key, specHash } = desired;
-  const subnet = chooseSubnet(world, desired);
+  const subnet = chooseSubnet(around, desired);
   return {
     key,
     specHash,
     written: writtenSpec(spec),
     schemaVersion: SPEC_SCHEMA_VERSION,
-    bridge: bridgeName(world, desired),
+    bridge: bridgeName(around, desired),
     subnet,
     gateway: spec.gateway ?? firstHostOf(subnet),
   };
 }
 
 /** Clears the failures of containers on a repaired network, so that they are retried at once. */
-function mended(world: World, key: ResourceKey): void {
-  if (world.drifts.of(key).length === 0) return;
-  world.drifts.mended(key);
-  for (const user of attachedTo(key, world.desired().resources)) world.failures.clear(user);
+function mended(ports: EnsureNetworkPorts, key: ResourceKey): void {
+  if (ports.drifts.of(key).length === 0) return;
+  ports.drifts.mended(key);
+  for (const user of attachedTo(key, ports.desired().resources)) ports.failures.clear(user);
 }
 
 /** Makes or mends a network; the default bridge is mended with the configuration of the supervisor. */
-export async function ensureNetwork(world: World, op: OpOf<'network.ensure'>): Promise<void> {
-  const fallback = world.defaultNetwork();
+export async function ensureNetwork(ports: EnsureNetworkPorts, op: OpOf<'network.ensure'>): Promise<void> {
+  const fallback = ports.defaultNetwork();
   if (fallback?.key === op.key) {
-    world.network.ensureNetwork(fallback);
-    mended(world, op.key);
+    ports.network.ensureNetwork(fallback);
+    mended(ports, op.key);
     return;
   }
-  const desired = desiredOf(world, 'network', op.key);
-  const record = resolve(world, desired);
+  const desired = desiredOf(ports, 'network', op.key);
+  const record = resolve(ports, desired);
   // Remembered first: a network whose making is interrupted is then mended or removed, not lost.
-  world.resources.setNetwork(record);
-  world.network.ensureNetwork(networkConfig(world, record));
-  mended(world, op.key);
+  ports.resources.setNetwork(record);
+  ports.network.ensureNetwork(networkConfig(ports, record));
+  mended(ports, op.key);
 }
 
-export async function removeNetwork(world: World, op: OpOf<'network.remove'>): Promise<void> {
-  world.network.removeNetwork(op.key);
-  world.resources.removeNetwork(op.key);
-  if (world.desired().resources.has(op.key)) return;
-  world.leases.releaseNetwork(op.key);
-  await world.leases.save(world.commits);
+export async function removeNetwork(ports: RemoveNetworkPorts, op: OpOf<'network.remove'>): Promise<void> {
+  ports.network.removeNetwork(op.key);
+  ports.resources.removeNetwork(op.key);
+  if (ports.desired().resources.has(op.key)) return;
+  ports.leases.releaseNetwork(op.key);
+  await ports.leases.save();
 }

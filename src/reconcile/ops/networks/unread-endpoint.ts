@@ -4,35 +4,46 @@
  */
 import type { Desired } from '../../../model/desired.ts';
 import type { ResourceKey } from '../../../model/resource.ts';
+import type { ContainerStore } from '../../../state/containers/containers.ts';
 import { hostnamesOf, type Peer } from '../../names/peer-index.ts';
 import { attachedNetwork, isContainer } from '../../plan/references.ts';
-import { damagedHolder } from '../containers/damaged-container.ts';
-import type { World } from '../world.ts';
-import { networkConfigs } from './network-config.ts';
+import { type DamagedNames, damagedHolder } from '../containers/damaged-container.ts';
+import type { Declared } from '../declared.ts';
+import type { LeaseBook } from './lease-book.ts';
+import { type KnownNetworks, networkConfigs } from './network-config.ts';
 
-function leased(world: World, { key, references, spec }: Desired<'container'>) {
+export interface AddressPorts extends Declared, DamagedNames {
+  readonly containers: DamagedNames['containers'] & Pick<ContainerStore, 'byKey'>;
+  readonly leases: Pick<LeaseBook, 'addressesOf'>;
+}
+
+function leased({ leases }: Pick<AddressPorts, 'leases'>, { key, references, spec }: Desired<'container'>) {
   const network = attachedNetwork(references, spec);
-  const address = world.leases.addressesOf(key).find(([on]) => on === network)?.[1];
+  const address = leases.addressesOf(key).find(([on]) => on === network)?.[1];
   return network === null || address === undefined ? null : { network, address };
 }
 
 /** Address of a container by its key, from its record or, where that cannot be read, from its lease. */
-export function addressOf(world: World, key: ResourceKey): string | undefined {
-  const record = world.containers.byKey(key);
-  if (record || !world.containers.hasDamaged) return record?.network?.address;
-  const desired = world.desired().resources.get(key);
-  if (!desired || !isContainer(desired) || damagedHolder(world, desired.engineName) === null) return undefined;
-  return leased(world, desired)?.address;
+export function addressOf(ports: AddressPorts, key: ResourceKey): string | undefined {
+  const record = ports.containers.byKey(key);
+  if (record || !ports.containers.hasDamaged) return record?.network?.address;
+  const desired = ports.desired().resources.get(key);
+  if (!desired || !isContainer(desired) || damagedHolder(ports, desired.engineName) === null) return undefined;
+  return leased(ports, desired)?.address;
 }
 
 /** By which names others reach a container whose record cannot be read; null for every other one. */
-export function unreadPeer(world: World, id: string): Peer | null {
-  if (world.containers.damaged(id) === undefined) return null;
-  for (const desired of world.desired().resources.values()) {
-    if (!isContainer(desired) || damagedHolder(world, desired.engineName) !== id) continue;
+export function unreadPeer(
+  ports: AddressPorts,
+  networks: Omit<KnownNetworks, 'defaultNetworkProblem'>,
+  id: string,
+): Peer | null {
+  if (ports.containers.damaged(id) === undefined) return null;
+  for (const desired of ports.desired().resources.values()) {
+    if (!isContainer(desired) || damagedHolder(ports, desired.engineName) !== id) continue;
     const { key, app, name, engineName, spec } = desired;
-    const lease = leased(world, desired);
-    const bridge = networkConfigs(world).find((network) => network.key === lease?.network)?.bridge;
+    const lease = leased(ports, desired);
+    const bridge = networkConfigs(networks).find((network) => network.key === lease?.network)?.bridge;
     if (lease === null || bridge === undefined) return null;
     return { key, app, name, engineName, hostnames: hostnamesOf(spec), bridge, address: lease.address };
   }

@@ -2,12 +2,29 @@
 import { randomBytes } from 'node:crypto';
 import type { Desired } from '../../../model/desired.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
+import { filesReadAtStart } from '../../../model/host-files.ts';
 import { baseKey } from '../../../model/update.ts';
 import type { ContainerRecord } from '../../../state/containers/container-record.ts';
+import type { ContainerStore } from '../../../state/containers/containers.ts';
+import type { ContentStore } from '../../../state/content-store.ts';
 import { newId } from '../../../state/ids.ts';
+import type { VolumeStore } from '../../../state/volumes/volumes.ts';
+import type { GroupCommit } from '../../group-commit.ts';
 import type { ResolvedVolume } from '../../task/task-spec.ts';
+import { type HostPaths, requireFree } from '../free-paths.ts';
 import type { ContainerImage } from '../images/image-of.ts';
-import type { World } from '../world.ts';
+
+/** Copies of files that stand for them. */
+export interface ContentCopies {
+  readonly contents: Pick<ContentStore, 'path'>;
+}
+
+/** Where data lies: in volumes, in copies of files, and beside the records of containers. */
+export interface MountPorts extends ContentCopies, HostPaths {
+  readonly volumes: Pick<VolumeStore, 'anonymous' | 'named' | 'create'>;
+  readonly containers: Pick<ContainerStore, 'byKey' | 'contentPath'>;
+  readonly commits: Pick<GroupCommit, 'commit'>;
+}
 
 /** Targets that need an anonymous volume: declared without a name, or by the image and not covered by the manifest. */
 function anonymousTargets(desired: Desired<'container'>, image: ContainerImage): string[] {
@@ -18,56 +35,56 @@ function anonymousTargets(desired: Desired<'container'>, image: ContainerImage):
 
 /** Targets whose anonymous volume does not exist yet. */
 export function missingAnonymousVolumes(
-  world: World,
+  ports: MountPorts,
   desired: Desired<'container'>,
   image: ContainerImage,
 ): readonly string[] {
-  return anonymousTargets(desired, image).filter((target) => !world.volumes.anonymous(baseKey(desired.key), target));
+  return anonymousTargets(desired, image).filter((target) => !ports.volumes.anonymous(baseKey(desired.key), target));
 }
 
 /** Anonymous volumes belong to (container, target) and survive recreation. */
 export async function createAnonymousVolumes(
-  world: World,
+  ports: MountPorts,
   { key }: Desired<'container'>,
   targets: readonly string[],
 ): Promise<void> {
-  await world.commits.commit({
+  await ports.commits.commit({
     files: (batch) => {
       for (const target of targets) {
         const owner = { type: 'anonymous', containerKey: baseKey(key), target } as const;
         const volume = { id: newId(randomBytes), writable: true, owner, specHash: '', released: false };
-        world.volumes.create({ ...volume, onRemove: 'delete' }, batch);
+        ports.volumes.create({ ...volume, onRemove: 'delete' }, batch);
       }
     },
   });
 }
 
 /** Where the data of a bound path lies: the copy that stands for it, or the path itself. */
-export function boundSource({ contents }: World, { files }: Desired<'container'>, source: string): string {
+export function boundSource({ contents }: ContentCopies, { files }: Desired<'container'>, source: string): string {
   const copy = files?.[source];
   return copy === undefined ? source : contents.path(copy);
 }
 
 function ownVolumes(
-  world: World,
+  ports: MountPorts,
   desired: Desired<'container'>,
   image: ContainerImage,
   containerId: string,
 ): ResolvedVolume[] {
   const { key, references, spec } = desired;
   const anonymous = anonymousTargets(desired, image).map((target): ResolvedVolume => {
-    const volume = world.volumes.anonymous(baseKey(key), target);
+    const volume = ports.volumes.anonymous(baseKey(key), target);
     if (!volume) throw new TsdError('TSD_BUG', `the anonymous volume of ${target} was not made`, { key });
     return { source: volume.path, target, readOnly: false, copyUp: true };
   });
   const declared = spec.volumes.flatMap(({ type, source, target, readOnly }, index): ResolvedVolume[] => {
     if (type === 'content')
-      return [{ source: world.containers.contentPath(containerId, index), target, readOnly, copyUp: false }];
+      return [{ source: ports.containers.contentPath(containerId, index), target, readOnly, copyUp: false }];
     if (type === 'bind')
-      return [{ source: boundSource(world, desired, source ?? ''), target, readOnly, copyUp: false }];
+      return [{ source: boundSource(ports, desired, source ?? ''), target, readOnly, copyUp: false }];
     const volumeKey = references.volumes[target];
     if (type !== 'volume' || volumeKey === undefined) return [];
-    const volume = world.volumes.named(volumeKey);
+    const volume = ports.volumes.named(volumeKey);
     if (!volume) throw new TsdError('TSD_BUG', `${volumeKey} was not made`, { key });
     return [{ source: volume.path, target, readOnly, copyUp: true }];
   });
@@ -76,21 +93,33 @@ function ownVolumes(
 
 /** Own mounts and those of volumesFrom; an own one wins over one taken over. */
 export function resolvedVolumes(
-  world: World,
+  ports: MountPorts,
   desired: Desired<'container'>,
   image: ContainerImage,
   containerId: string,
 ): readonly ResolvedVolume[] {
   const byTarget = new Map<string, ResolvedVolume>();
   desired.references.volumesFrom.forEach((key, index) => {
-    const other = world.containers.byKey(key);
+    const other = ports.containers.byKey(key);
     const readOnly = desired.spec.volumesFrom[index]?.readOnly ?? false;
     for (const [target, volume] of Object.entries(other?.volumes ?? {})) {
       byTarget.set(target, { source: volume.path, target, readOnly: readOnly || !volume.writable, copyUp: false });
     }
   });
-  for (const volume of ownVolumes(world, desired, image, containerId)) byTarget.set(volume.target, volume);
+  for (const volume of ownVolumes(ports, desired, image, containerId)) byTarget.set(volume.target, volume);
   return [...byTarget.values()];
+}
+
+/** Resolves when what a container mounts, and the files that it is started with, can be used at once. @throws TsdError TSD_BIND_SOURCE. */
+export async function requireMountsFree(
+  ports: MountPorts,
+  desired: Desired<'container'>,
+  image: ContainerImage,
+  containerId: string,
+): Promise<void> {
+  const mounted = resolvedVolumes(ports, desired, image, containerId).map(({ source }) => source);
+  const read = filesReadAtStart(desired.spec).filter((path) => desired.files?.[path] === undefined);
+  await requireFree(ports, mounted, read);
 }
 
 export function recordedVolumes(volumes: readonly ResolvedVolume[]): ContainerRecord['volumes'] {
