@@ -74,7 +74,13 @@ export async function open(config: DaemonConfig, core: Core): Promise<Opened> {
   engine.onShutdown('exec driver', () => exec.close(), ['linkgraph.db', 'history.db']);
   const paths = createPathBook(exec, (path) => wires.emit('file', path));
   const { sources, settingsReader } = openSources({ config, log, gates, stores, kept, paths, loopPauses, wires });
-  const registry = createRegistry(config, { root: state.root, downloads: tmp.downloads }, trustPolicy, gates.own);
+  const registry = createRegistry(
+    config,
+    { root: state.root, downloads: tmp.downloads },
+    trustPolicy,
+    gates.own,
+    engine,
+  );
   const { world, defaultNetwork, names } = openParts(
     {
       config,

@@ -1,10 +1,8 @@
 /** Second step of a start: the parts that work on what was opened, tied to each other. Nothing works yet. */
 import { randomBytes } from 'node:crypto';
-import { join } from 'node:path';
 import { VERSION } from '../api/version.ts';
 import { systemTimers } from '../engine/timers.ts';
 import { systemClock } from '../ffi/boot-clock.ts';
-import { readTrustDirectory } from '../images/trust/trust-store.ts';
 import { within } from '../model/clock.ts';
 import { describeError, type TsdError } from '../model/errors/errors.ts';
 import type { ResourceKey } from '../model/resource.ts';
@@ -25,6 +23,7 @@ import { Adoption } from '../supervisor/take-over/take-over.ts';
 import { Timeline } from '../supervisor/timeline.ts';
 import { createController } from './loop.ts';
 import type { Opened } from './open.ts';
+import { openTrustStore } from './registries.ts';
 import { WORKED_ON } from './worked-on.ts';
 
 export interface Wired {
@@ -45,7 +44,7 @@ export interface Wired {
 }
 
 export function wire(opened: Opened): Wired {
-  const { config, log, engine, loopPauses, wires, state, world } = opened;
+  const { config, log, gates, engine, loopPauses, wires, state, world } = opened;
   const events = new SupervisorEventBus();
   const seed = randomBytes(16).toString('hex');
   const onBug = (error: TsdError): void => log.error({ code: error.code, stack: error.stack }, describeError(error));
@@ -71,7 +70,10 @@ export function wire(opened: Opened): Wired {
   engine.onShutdown('reconcile loop', () => controller.stop(), WORKED_ON);
   loop.attach(controller);
   wires.on('look', (keys) => controller.enqueue(keys));
-  registerTrustJobs(engine, systemClock, readTrustDirectory(join(state.root, 'trust')));
+  const trustStore = openTrustStore(config, state.root, gates.own, log);
+  engine.onShutdown('trust store', () => trustStore.close());
+  registerTrustJobs(engine, systemClock, trustStore);
+  trustStore.begin();
   const prober = createProber(opened, { seed, timeline, events });
   engine.onShutdown('prober', () => prober.stop(), WORKED_ON);
   wires.on('probe', (keys) => prober.review(keys));

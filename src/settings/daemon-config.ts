@@ -17,6 +17,7 @@ export interface DaemonConfig
     | 'pidfile'
     | 'trustPolicy'
     | 'trustKey'
+    | 'trustBase'
     | 'tmpdir'
     | 'selinuxEnabled'
     | 'imageBudget'
@@ -39,6 +40,7 @@ export interface DaemonConfig
   readonly web: HttpAddress | null;
   readonly trustPolicy: string | null;
   readonly trustKey: string | null;
+  readonly trustBase: URL | null;
   readonly tmpdir: string | null;
   /** Bytes. */
   readonly imageBudget: number | null;
@@ -83,6 +85,7 @@ function finish(given: Settings, configFile: string): DaemonConfig {
     pidfile,
     trustPolicy,
     trustKey,
+    trustBase,
     tmpdir,
     selinuxEnabled: _never,
     imageBudget,
@@ -108,6 +111,7 @@ function finish(given: Settings, configFile: string): DaemonConfig {
     web: web ?? null,
     trustPolicy: trustPolicy ?? null,
     trustKey: trustKey ?? null,
+    trustBase: trustBase ?? null,
     tmpdir: tmpdir ?? null,
     imageBudget: imageBudget ?? null,
     logBudget: logBudget ?? null,

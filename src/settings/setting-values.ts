@@ -79,6 +79,15 @@ const httpAddress = z.string().transform((text, context): HttpAddress => {
     return z.NEVER;
   }
 });
+const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
+/** Whoever is in between could grant names to a key of their own. */
+const trustBase = z.string().transform((text, context): URL => {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  const isSafe = url?.protocol === 'https:' || (url?.protocol === 'http:' && LOOPBACK.test(url.hostname));
+  if (url !== null && isSafe) return url;
+  context.addIssue({ code: 'custom', message: `${text} is no https address; http is for this host alone` });
+  return z.NEVER;
+});
 /** A text in one of the short forms of manifests. */
 const shortForm = (parse: (text: string | number) => Parsed<number>) =>
   z.union([z.string(), z.number()]).transform((text, context) => {
@@ -133,6 +142,7 @@ const shape = {
   trustKey: absolutePath.optional(),
   /** Unset: the default file, which may be missing. */
   trustPolicy: absolutePath.optional(),
+  trustBase: trustBase.optional(),
   gcInterval: duration.default(300_000),
   gcHigh: percent.default(85),
   gcLow: percent.default(80),

@@ -149,6 +149,11 @@ export const SETTINGS = {
     env: 'TSDOCKER_TRUST_POLICY',
     doc: 'which images may come in, and whose signature they need (default: /etc/tsdocker/trust-policy.yaml, when it exists)',
   },
+  trustBase: {
+    flags: '--trust-base <url>',
+    env: 'TSDOCKER_TRUST_BASE',
+    doc: 'address of official.json, signed statements of who may publish under which name, asked at each pull as by Docker 1.4 (default: nowhere)',
+  },
   gcInterval: {
     flags: '--gc-interval <duration>',
     env: 'TSDOCKER_GC_INTERVAL',

@@ -9,6 +9,7 @@ import { type EndpointSettings, INSECURE_BY_DEFAULT } from '../../src/images/reg
 import type { PushedImage, PushProgress } from '../../src/images/registry/push.ts';
 import { Registry } from '../../src/images/registry/registries.ts';
 import { TrustPolicyFile } from '../../src/images/trust/policy.ts';
+import type { TrustJobs } from '../../src/images/trust/signed-manifest.ts';
 import { type ImageReference, parseImageReference } from '../../src/model/image-reference.ts';
 import { loadContext, temporaryDirectory } from './images.ts';
 
@@ -29,7 +30,7 @@ export class TestHost {
   readonly logins: AuthFile;
   readonly context: ReturnType<typeof loadContext>;
 
-  constructor(settings: Partial<EndpointSettings> = {}) {
+  constructor(settings: Partial<EndpointSettings> = {}, trustJobs: TrustJobs | null = null) {
     mkdirSync(join(this.path, 'root'));
     this.graph = createOverlayDriver(join(this.path, 'root'));
     this.logins = new AuthFile(join(this.path, 'docker', 'config.json'));
@@ -40,6 +41,7 @@ export class TestHost {
       records: join(this.path, 'records'),
       logins: this.logins,
       policy: new TrustPolicyFile(this.policy, true),
+      trustJobs,
       clock: { now: () => ({ bootMs: 0, wallMs: Date.now() }) },
       ...HASTE,
     });

@@ -19,7 +19,7 @@ const SCHEMA_1 = /^application\/vnd\.docker\.distribution\.manifest\.v1\+/;
 const ACCEPT = [OCI_MANIFEST, DOCKER_MANIFEST, ...INDEXES].join(', ');
 
 /** The size up to which the distribution specification wants manifests to be taken; configurations get as much. */
-const MAX_DOCUMENT_BYTES = 4 * 1024 * 1024;
+export const MAX_DOCUMENT_BYTES = 4 * 1024 * 1024;
 const MAX_NESTING = 4;
 /** More than the 127 that Docker allows, few enough to hold. */
 const MAX_LAYERS = 1_000;

@@ -7,6 +7,7 @@ import { parseImageConfig } from '../image-config.ts';
 import { chainIds, type LayerBlob, loadLayers } from '../layers.ts';
 import type { TrustDecision } from '../trust/policy.ts';
 import { requireSignature } from '../trust/signatures.ts';
+import { askTrust, type TrustJobs } from '../trust/signed-manifest.ts';
 import { downloadBlob } from './blob-download.ts';
 import type { BlobFiles } from './blob-files.ts';
 import type { BlobRecords } from './blob-records.ts';
@@ -22,6 +23,8 @@ export interface PullParts {
   readonly retryDelayMs: number;
   /** The policy's word on the image, which is not rejection. */
   readonly trust: TrustDecision;
+  /** Null: only the policy is asked. */
+  readonly trustJobs: TrustJobs | null;
 }
 
 /** Brings an image into the graph. Layers that are there are not downloaded; the others are unpacked as they arrive. */
@@ -32,9 +35,14 @@ export async function pullImage(
   context: LoadContext,
 ): Promise<LoadedImage> {
   const image = await fetchImage(parts.client, reference, platform);
-  const { trust, client } = parts;
+  const { trust, trustJobs, client } = parts;
   const { rule } = trust;
   if (rule.type === 'signed-by') await requireSignature(client, reference, image.digest, { ...trust, rule });
+  // A mirror serves names of another registry, which no statement is about (graph/pull.go).
+  if (trustJobs !== null && !client.endpoint.mirror) {
+    const layers = image.layers.map(({ digest }) => digest);
+    await askTrust(trustJobs, client, reference, layers, (what) => context.progress({ type: 'reading', what }));
+  }
   const { diffIds, os, architecture } = parseImageConfig(image.configJson);
   if (diffIds.length !== image.layers.length) {
     const message = `the manifest lists ${image.layers.length} layers, the configuration ${diffIds.length}`;

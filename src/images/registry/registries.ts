@@ -6,6 +6,7 @@ import { TsdError, toTsdError } from '../../model/errors/errors.ts';
 import { DOCKER_HUB, formatReference, type ImageReference } from '../../model/image-reference.ts';
 import type { ImageProgress, LoadContext, LoadedImage } from '../image.ts';
 import { rejected, type TrustPolicyFile } from '../trust/policy.ts';
+import type { TrustJobs } from '../trust/signed-manifest.ts';
 import type { AuthFile, Credentials } from './auth-file.ts';
 import { BlobFiles } from './blob-files.ts';
 import { BlobRecords } from './blob-records.ts';
@@ -28,6 +29,8 @@ export interface RegistryOptions {
   /** Logins that are used when the one who asks brings none. */
   readonly logins: AuthFile;
   readonly policy: TrustPolicyFile;
+  /** The engine's jobs about who may publish a name; left out, pulls ask the policy alone. */
+  readonly trustJobs?: TrustJobs | null;
   readonly clock: Clock;
   readonly timeouts?: HttpTimeouts;
   readonly retryDelayMs?: number;
@@ -124,11 +127,11 @@ export class Registry {
   }
 
   async #pull(reference: ImageReference, platform: Platform, asked: Asked, context: LoadContext): Promise<LoadedImage> {
-    const { clock, policy, retryDelayMs = RETRY_DELAY_MS } = this.#options;
+    const { clock, policy, trustJobs = null, retryDelayMs = RETRY_DELAY_MS } = this.#options;
     const trust = policy.decide(reference);
     if (trust.rule.type === 'reject') throw rejected(reference, trust);
     await this.#blobs.prune(clock.now().wallMs);
-    const parts = { blobs: this.#blobs, records: this.#records, queue: this.#queue, retryDelayMs, trust };
+    const parts = { blobs: this.#blobs, records: this.#records, queue: this.#queue, retryDelayMs, trust, trustJobs };
     const work = (client: RegistryClient) => {
       context.progress({ type: 'reading', what: `${formatReference(reference)} from ${client.endpoint.base.host}` });
       return pullImage({ ...parts, client }, reference, platform, context);

@@ -155,6 +155,11 @@ export const ERROR_CATALOGUE = {
     title: 'The trust policy cannot be used',
     hint: 'Every image is rejected until it is corrected: docs/images.md shows its format.',
   },
+  TSD_TRUST_BASE: {
+    class: 'unavailable',
+    title: 'The statements of a trust base cannot be fetched, or are not believed',
+    hint: 'What is held stays in force, and pulls go on: docs/images.md.',
+  },
   TSD_TRUST_STORE: {
     class: 'precondition',
     title: 'A file of the trust directory, or the key, cannot be used',

@@ -1,25 +1,62 @@
-/** Docker 1.4's job that says whether a key may publish under a name. */
+/** Docker 1.4's jobs about who may publish under a name, and how pulls ask them. */
 import { createPublicKey } from 'node:crypto';
 import type { Engine } from '../../engine/engine.ts';
+import type { JobSpec } from '../../engine/job-spec.ts';
 import { keyId } from '../../images/trust/daemon-key.ts';
-import { checkKey, READ_WRITE, type TrustGraph } from '../../images/trust/trust-graph.ts';
+import type { TrustJobs } from '../../images/trust/signed-manifest.ts';
+import { checkKey, READ_WRITE } from '../../images/trust/trust-graph.ts';
+import type { TrustStore } from '../../images/trust/trust-store.ts';
 import type { Clock } from '../../model/clock.ts';
 import { TsdError } from '../../model/errors/errors.ts';
 
-/** `trust_key_check NAMESPACE`, with PublicKey (a JWK) and Permission in its environment. */
-export function registerTrustJobs(engine: Engine, clock: Clock, graph: TrustGraph | null): void {
-  engine.register('trust_key_check', async (job) => {
+const KEY_CHECK: JobSpec = {
+  name: 'trust_key_check',
+  summary: 'says whether a key may publish under a name',
+  args: 'NAMESPACE',
+  env: {
+    PublicKey: { text: 'the key, as JWK' },
+    Permission: { text: 'bits: 1 read, 2 write, 4 and 8 the same below; 3 without' },
+  },
+  stdout: '`verified`, `expired`, `not verified` or `no graph`',
+};
+const UPDATE_BASE: JobSpec = {
+  name: 'trust_update_base',
+  summary: 'fetches the statements of the trust base (--trust-base)',
+};
+
+export function registerTrustJobs(engine: Engine, clock: Clock, store: TrustStore): void {
+  engine.register(KEY_CHECK, async (job) => {
     const [name] = job.args;
     if (name === undefined || job.args.length !== 1) {
       throw new TsdError('TSD_BAD_REQUEST', `usage: ${job.name} NAMESPACE`);
     }
     const key = keyOf(job.env.get('PublicKey'));
-    const permission = job.env.get('Permission') === '' ? READ_WRITE : job.env.getInt('Permission');
-    await job.stdout.write(checkKey(graph, { key, name, permission, nowMs: clock.now().wallMs }));
+    const permission = job.env.getInt('Permission') === 0 ? READ_WRITE : job.env.getInt('Permission');
+    await job.stdout.write(checkKey(store.graph, { key, name, permission, nowMs: clock.now().wallMs }));
+  });
+  engine.register(UPDATE_BASE, async () => {
+    await store.update();
   });
 }
 
+/** The jobs as pulls ask them. */
+export function trustJobs(engine: Engine): TrustJobs {
+  return {
+    updateBase: () => engine.job(UPDATE_BASE.name).run(),
+    checkKey: async (namespace, jwk) => {
+      const job = engine.job(KEY_CHECK.name, [namespace], { env: { PublicKey: jwk } });
+      let answer = '';
+      job.stdout.add((chunk) => {
+        answer += String(chunk);
+      });
+      await job.run();
+      return answer;
+    },
+  };
+}
+
 function keyOf(jwk: string): string {
+  if (jwk === '') throw new TsdError('TSD_BAD_REQUEST', 'PublicKey is missing');
   try {
     return keyId(createPublicKey({ key: JSON.parse(jwk) as { kty: string }, format: 'jwk' }));
   } catch (cause) {

@@ -1,16 +1,16 @@
-import { createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Engine } from '../../../src/engine/engine.ts';
 import { systemTimers } from '../../../src/engine/timers.ts';
-import { systemClock } from '../../../src/ffi/boot-clock.ts';
 import { keyId, openDaemonKey } from '../../../src/images/trust/daemon-key.ts';
 import { verifyPrettyJws } from '../../../src/images/trust/pretty-jws.ts';
-import { readTrustDirectory } from '../../../src/images/trust/trust-store.ts';
+import { TrustStore } from '../../../src/images/trust/trust-store.ts';
 import { registerTrustJobs } from '../../../src/supervisor/requests/trust-jobs.ts';
 import { tarOf, temporaryDirectory } from '../../support/images.ts';
 import { REGISTRY_INSTALLED, RegistryServer, SKOPEO_INSTALLED } from '../../support/registry.ts';
+import { jwkOf, newKey, signed, statement } from '../../support/trust-statements.ts';
 
 let temporary: ReturnType<typeof temporaryDirectory>;
 beforeEach(() => {
@@ -22,42 +22,20 @@ afterEach(() => temporary.remove());
 const at = (name: string): string => join(temporary.path, name);
 const invalid = (message: RegExp) =>
   expect.objectContaining({ code: 'TSD_TRUST_STORE', message: expect.stringMatching(message) });
-const jwkOf = (key: KeyObject) => (key.type === 'private' ? createPublicKey(key) : key).export({ format: 'jwk' });
-
-/** A statement signed as libtrust signs: the signatures stand before the document's last brace. */
-function signed(statement: object, key: KeyObject): string {
-  const text = JSON.stringify(statement, null, 3);
-  const length = text.length - 2;
-  const format = {
-    formatLength: length,
-    formatTail: Buffer.from(text.slice(length)).toString('base64url'),
-    time: 'now',
-  };
-  const head = Buffer.from(JSON.stringify(format)).toString('base64url');
-  const input = `${head}.${Buffer.from(text).toString('base64url')}`;
-  const signature = sign('sha256', Buffer.from(input), { key, dsaEncoding: 'ieee-p1363' }).toString('base64url');
-  const entry = { header: { jwk: { ...jwkOf(key), kid: keyId(key) }, alg: 'ES256' }, signature, protected: head };
-  return `${text.slice(0, length)},\n   "signatures": ${JSON.stringify([entry])}\n}`;
-}
-
-const newKey = (): KeyObject => generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
-const statement = (grantee: string, expiration = '2099-01-01T00:00:00Z') => ({
-  revocations: [],
-  grants: [{ subject: '/library', permission: 15, grantee }],
-  expiration,
-  issuedAt: '2014-10-01T00:00:00.5Z',
-});
+const NOW_MS = Date.parse('2026-01-01T00:00:00Z');
+const clock = { now: () => ({ wallMs: NOW_MS, bootMs: 0 }) };
+const openStore = () =>
+  new TrustStore({ directory: at('trust'), base: null, clock, timers: systemTimers, log: () => {} });
 
 async function check(key: KeyObject, name: string, permission?: string): Promise<string> {
-  const engine = new Engine({ clock: systemClock, timers: systemTimers });
-  const clock = { now: () => ({ wallMs: Date.parse('2026-01-01T00:00:00Z'), bootMs: 0 }) };
-  registerTrustJobs(engine, clock, readTrustDirectory(at('trust')));
+  const engine = new Engine({ clock, timers: systemTimers });
+  registerTrustJobs(engine, clock, openStore());
   const job = engine.job('trust_key_check', [name]);
   job.env.set('PublicKey', JSON.stringify(jwkOf(key)));
   if (permission !== undefined) job.env.set('Permission', permission);
   let answer = '';
   job.stdout.add((text) => {
-    answer += String(text);
+    answer += text;
   });
   await job.run();
   return answer;
@@ -89,7 +67,7 @@ describe('the trust directory', () => {
     expect(await check(key, '/library/nginx')).toBe('verified');
     expect(await check(key, '/library/nginx', '16')).toBe('not verified');
     expect(await check(newKey(), '/library/nginx')).toBe('not verified');
-    writeFileSync(at('trust/more.json'), signed(statement('OTHER', '2015-01-01T00:00:00Z'), newKey()));
+    writeFileSync(at('trust/more.json'), signed(statement('OTHER', { expiration: '2015-01-01T00:00:00Z' }), newKey()));
     expect(await check(key, '/library/nginx')).toBe('expired');
   });
 
@@ -102,7 +80,7 @@ describe('the trust directory', () => {
       ['{', /official.json: it is not JSON/],
     ] as const) {
       writeFileSync(at('trust/official.json'), text);
-      expect(() => readTrustDirectory(at('trust')), text).toThrow(invalid(message));
+      expect(() => openStore(), text).toThrow(invalid(message));
     }
   });
 });

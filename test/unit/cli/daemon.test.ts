@@ -88,6 +88,7 @@ test('the defaults are complete', () => {
       "storageDriver": null,
       "storageOpt": [],
       "tmpdir": null,
+      "trustBase": null,
       "trustKey": null,
       "trustPolicy": null,
       "web": null,
@@ -159,6 +160,11 @@ describe('rules of Docker 1.4', () => {
     [['--mtu', '12'], '--mtu: must be 0 or between 68 and 65535'],
     [['--mtu', 'big'], '--mtu: must be a number'],
     [['--icc=perhaps'], '--icc: must be true or false'],
+    [
+      ['--trust-base', 'http://trust.example/official.json'],
+      '--trust-base: http://trust.example/official.json is no https address; http is for this host alone',
+    ],
+    [['--trust-base', 'official'], '--trust-base: official is no https address; http is for this host alone'],
     [
       ['--default-bridge', 'a-name-that-is-too-long'],
       '--default-bridge: a-name-that-is-too-long is no interface name: at most 15 characters, without spaces, colons and slashes',
