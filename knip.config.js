@@ -1,6 +1,7 @@
 /**
  * What nothing uses. `knip` counts tests as users: an export that no other file imports is no export. `knip --production`
- * does not: what only tests reach is no part of the program. An export that its own file uses may be there for a test.
+ * does not: what only tests reach is no part of the program. An export that its own file uses, and a test of it alone, is
+ * marked `@internal`.
  */
 const isProduction = process.argv.includes('--production');
 
@@ -16,7 +17,6 @@ const PROGRAM = [
 export default {
   entry: [...PROGRAM.map((path) => `${path}!`), 'test/**/*.test.ts', 'test/**/*.child.ts'],
   project: ['src/**/*.ts!', 'scripts/**!', 'bench/**!', 'test/**/*.ts'],
-  ignoreExportsUsedInFile: isProduction,
   // Engine jobs for events keep their backlog in it; it is a part of the engine that has no caller yet.
   ignoreFiles: isProduction ? ['src/engine/events.ts'] : [],
   ignoreBinaries: [

@@ -171,4 +171,4 @@ function describeImports({ mayImport, types = [] }) {
   return words.filter((part) => part !== '').join('; ') || 'nothing of ours';
 }
 
-module.exports = { LAYERS, describeImports, layerRules, patternOf };
+module.exports = { LAYERS, describeImports, layerRules };

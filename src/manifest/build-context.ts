@@ -15,7 +15,7 @@ export type BuildSource = Extract<ImageSource, { type: 'build' }>;
 
 /** A declared context is read whole whenever a file of it may have changed; larger ones belong to `tsdocker build`. */
 const MAX_CONTEXT_FILES = 20_000;
-export const MAX_CONTEXT_BYTES = 512 * 1024 ** 2;
+const MAX_CONTEXT_BYTES = 512 * 1024 ** 2;
 const MAX_TEXT_BYTES = 1024 ** 2;
 /** Read between two steps. */
 const CHUNK_BYTES = 256 * 1024;

@@ -75,7 +75,7 @@ function isTextAt(path: Path): boolean {
   return kind !== undefined && isTextField(kind, rest);
 }
 
-/** The normalised spec of what was written for one resource; zod's error otherwise. */
+/** The normalised spec of what was written for one resource; zod's error otherwise. @internal */
 export function normalise<K extends Kind>(kind: K, written: unknown) {
   // `pgdata:` and `pgdata: {}` are the same volume; only kinds without required fields may be left empty.
   const value = written === null && (kind === 'volume' || kind === 'network') ? {} : written;

@@ -163,7 +163,7 @@ export function allocateSubnet(pool: string, prefixLength: number, occupied: rea
 }
 
 /** Candidates for the default bridge, in Docker 1.4's order (daemon/networkdriver/bridge/driver.go, `addrs`). */
-export const DEFAULT_BRIDGE_ADDRESSES: readonly string[] = [
+const DEFAULT_BRIDGE_ADDRESSES: readonly string[] = [
   '172.17.42.1/16',
   '10.0.42.1/16',
   '10.1.42.1/16',

@@ -44,7 +44,7 @@ export const CAPABILITIES = [
 ] as const;
 export type Capability = (typeof CAPABILITIES)[number];
 
-/** What a container may do unless its manifest says otherwise: Docker's default set. */
+/** What a container may do unless its manifest says otherwise: Docker's default set. @internal */
 export const DEFAULT_CAPABILITIES: readonly Capability[] = [
   'CHOWN',
   'DAC_OVERRIDE',

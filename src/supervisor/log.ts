@@ -20,6 +20,7 @@ const LEVELS: Readonly<Record<DaemonConfig['logLevel'], string>> = {
 const printable = (text: string, name = ''): string =>
   name === 'stack' ? text.replace(/[^\P{Cc}\n]+/gu, ' ') : asBlanks(text);
 
+/** @internal */
 export function humanLine(json: string): string {
   const { time, level, msg, pid: _pid, hostname: _host, ...fields } = JSON.parse(json) as Record<string, unknown>;
   const rest = Object.entries(fields).map(

@@ -17,7 +17,7 @@ export interface StatusFacts {
 /** Least time between two lines. */
 const INTERVAL_MS = 1_000;
 
-/** `generation 4, 11 of 12 containers running; failing: blog/web (exited with 1)`. Pure. */
+/** `generation 4, 11 of 12 containers running; failing: blog/web (exited with 1)`. Pure. @internal */
 export function statusLine({ generation, running, containers, holds }: StatusFacts): string {
   const failing = holds.filter(([, { reason }]) => HOLD_TRAITS[reason].statusLine === 'failing');
   const waiting = holds.filter(([, { reason }]) => HOLD_TRAITS[reason].statusLine === 'waiting').length;

@@ -51,7 +51,7 @@ function bytesOf(buffer: Buffer, isPath: boolean): string {
   return quoted(buffer.toString('utf8', 0, end === -1 ? buffer.length : end));
 }
 
-/** The line of one call. @param result null when it threw; negative numbers of a system call are its errno. */
+/** The line of one call. @param result null when it threw; negative numbers of a system call are its errno. @internal */
 export function traceLine(
   name: string,
   args: readonly NativeArgument[],

@@ -171,7 +171,7 @@ interface Reading<T> {
   readonly torn: RacingAnswer | null;
 }
 
-/** Reads until what was read is of one moment. @throws TsdError TSD_NETWORK, class unavailable, when it never is. */
+/** Reads until what was read is of one moment. @throws TsdError TSD_NETWORK, class unavailable, when it never is. @internal */
 export function readWhole<T>(step: string, readOnce: () => Reading<T>): T[] {
   const { found, torn } = retried('netlink dump', readOnce, (reading) => reading.torn);
   if (torn === null) return found;
@@ -237,7 +237,7 @@ export class NetlinkSocket {
    * @throws TsdError TSD_NETWORK, class unavailable when no attempt came whole
    */
   query(message: NetlinkMessage): Buffer[] {
-    return readWhole(message.step, () => this.#queryOnce(message));
+    return this.dump(message, (bytes, start, end) => Buffer.from(bytes.subarray(start, end)));
   }
 
   /**
@@ -245,10 +245,11 @@ export class NetlinkSocket {
    * places; they are for the time of the call.
    */
   dump<T>(message: NetlinkMessage, read: (bytes: Buffer, start: number, end: number) => T): T[] {
-    return readWhole(message.step, () => this.#dumpOnce(message, read));
+    return readWhole(message.step, () => this.#readOnce(message, read));
   }
 
-  #dumpOnce<T>(message: NetlinkMessage, read: (bytes: Buffer, start: number, end: number) => T): Reading<T> {
+  #readOnce<T>(message: NetlinkMessage, read: (bytes: Buffer, start: number, end: number) => T): Reading<T> {
+    const isDump = (message.flags & NLM_F_DUMP) === NLM_F_DUMP;
     const sequence = ++this.#sequence;
     this.#send(encode(message, message.flags | NLM_F_REQUEST, sequence), message.step);
     const found: T[] = [];
@@ -269,32 +270,9 @@ export class NetlinkSocket {
           if (type === NLMSG_DONE) return { found, torn };
           if (type === NLMSG_ERROR) throw errorOf(messageAt(receiveBuffer, at, end), message.step);
           found.push(read(receiveBuffer, at + HEADER_BYTES, end));
+          if (!isDump) return { found, torn };
         }
         at = align(end);
-      }
-    }
-  }
-
-  #queryOnce(message: NetlinkMessage): Reading<Buffer> {
-    const sequence = ++this.#sequence;
-    const isDump = (message.flags & NLM_F_DUMP) === NLM_F_DUMP;
-    this.#send(encode(message, message.flags | NLM_F_REQUEST, sequence), message.step);
-    const found: Buffer[] = [];
-    let torn: RacingAnswer | null = null;
-    for (;;) {
-      const length = this.#receive(message.step);
-      if (length === 'EAGAIN') return { found, torn: torn ?? length };
-      if (length === 'ENOBUFS') {
-        torn = length;
-        continue;
-      }
-      for (const reply of splitMessages(Buffer.from(receiveBuffer.subarray(0, length)))) {
-        if (reply.sequence !== sequence) continue;
-        if ((reply.flags & NLM_F_DUMP_INTR) !== 0) torn = 'NLM_F_DUMP_INTR';
-        if (reply.type === NLMSG_DONE) return { found, torn };
-        if (reply.type === NLMSG_ERROR) throw errorOf(reply, message.step);
-        found.push(reply.body);
-        if (!isDump) return { found, torn };
       }
     }
   }

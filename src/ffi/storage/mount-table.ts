@@ -31,7 +31,10 @@ const HOLDS_MS = 50;
 export const unescaped = (text: string): string =>
   text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
 
-/** Those of a mountinfo by where they are mounted. What the host itself stands on is left out: without it nothing goes. */
+/**
+ * Those of a mountinfo by where they are mounted. What the host itself stands on is left out: without it nothing goes.
+ * @internal
+ */
 export function remoteMounts(mountinfo: string): Map<string, RemoteMount> {
   const found = new Map<string, RemoteMount>();
   for (const line of mountinfo.split('\n')) {

@@ -66,7 +66,10 @@ function contextLog(contextFd: number): string {
   }
 }
 
-/** Whether /proc/filesystems has a filesystem, as proc_filesystems(5) says: a name a line, `nodev` and a tab before it. */
+/**
+ * Whether /proc/filesystems has a filesystem, as proc_filesystems(5) says: a name a line, `nodev` and a tab before it.
+ * @internal
+ */
 export const listsFilesystem = (table: string, name: string): boolean =>
   table.split('\n').some((line) => line.split('\t')[1] === name);
 

@@ -4,7 +4,7 @@ import { copiesOf, type FileCopy, type SourceContents } from '../../model/conten
  * What all pinned files of one state may take together: half of {@link MAX_KEPT_BYTES}, so that what runs and what takes
  * its place fit beside each other.
  */
-export const MAX_PINNED_BYTES = 32 * 1024 ** 2;
+const MAX_PINNED_BYTES = 32 * 1024 ** 2;
 /** What the copies of all generations that are kept may take. */
 export const MAX_KEPT_BYTES = 2 * MAX_PINNED_BYTES;
 

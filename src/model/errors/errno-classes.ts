@@ -8,7 +8,7 @@
  */
 import type { ErrorClass } from './error-class.ts';
 
-export interface ErrnoRow {
+interface ErrnoRow {
   /** Names of system calls, or of the functions of node:fs; null for all. */
   readonly calls: ReadonlySet<string> | null;
   /** `launch`: in the program of a shim, where all that was missing has been found or made a moment before. */
@@ -29,7 +29,7 @@ const BY_NAME = names(
 );
 const EXECUTE = names('execve execveat');
 
-/** The first row that applies decides. */
+/** The first row that applies decides. @internal */
 export const ERRNO_CLASSES: readonly ErrnoRow[] = [
   {
     calls: null,

@@ -6,6 +6,7 @@ import { isIP } from './port-forms.ts';
 import { commandLine, orNull, scalarText, shortForm, textOrNumber } from './schema-parts.ts';
 import { type Parsed, parseDuration, parsed, refused } from './short-forms.ts';
 
+/** @internal */
 export const PROBE_DEFAULTS = {
   intervalMs: 10_000,
   timeoutMs: 5_000,

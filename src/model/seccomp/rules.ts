@@ -70,6 +70,7 @@ function isExcluded(unwanted: ProfileConditions, context: FilterContext): boolea
   return (caps ?? []).some((name) => holds(context, name));
 }
 
+/** @internal */
 export function applies({ includes, excludes }: ProfileRule, context: FilterContext): boolean {
   return (!includes || isIncluded(includes, context)) && !(excludes && isExcluded(excludes, context));
 }

@@ -159,6 +159,7 @@ const LOCAL = [
  * `address<TAB>name name` for each: in its app by its short name, everywhere by the name of the engine, and by its host name
  * unless a container is called so.
  * @param taken names that the file has for something else already: they stay what they are
+ * @internal
  */
 export function peerLines(peers: readonly Peer[], app: string, taken: ReadonlySet<string>): string[] {
   const used = new Set([...LOCAL, ...taken]);

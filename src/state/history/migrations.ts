@@ -1,7 +1,7 @@
 import type { Database } from 'better-sqlite3';
 import { TsdError } from '../../model/errors/errors.ts';
 
-/** Times are Unix milliseconds. A migration is never changed after a release: what it made is on people's disks. */
+/** Times are Unix milliseconds. A migration is never changed after a release: what it made is on people's disks. @internal */
 export const MIGRATIONS: readonly string[] = [
   `
   CREATE TABLE texts (sha256 TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT, WITHOUT ROWID;

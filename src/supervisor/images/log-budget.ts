@@ -31,7 +31,10 @@ export function logFiles(containers: Pick<ContainerStore, 'path'>, id: string): 
   });
 }
 
-/** Rotated files to remove so that all together fit, oldest first. The live ones stay: they are bounded by themselves. */
+/**
+ * Rotated files to remove so that all together fit, oldest first. The live ones stay: they are bounded by themselves.
+ * @internal
+ */
 export function logsOverBudget(files: readonly LogFile[], budget: number): readonly LogFile[] {
   let over = files.reduce((sum, { bytes }) => sum + bytes, 0) - budget;
   const oldestFirst = files

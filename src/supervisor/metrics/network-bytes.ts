@@ -5,7 +5,7 @@ export interface NetworkBytes {
   readonly sent: number;
 }
 
-/** Sums of all interfaces but loopback, of /proc/PID/net/dev (proc_pid_net(5)). */
+/** Sums of all interfaces but loopback, of /proc/PID/net/dev (proc_pid_net(5)). @internal */
 export function parseNetworkBytes(text: string): NetworkBytes {
   let received = 0;
   let sent = 0;

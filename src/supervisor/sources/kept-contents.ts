@@ -6,7 +6,7 @@ import type { History } from '../../state/history/history.ts';
 
 type Copies = ReadonlyMap<string, FileCopy>;
 
-/** A generation and the copies that it names. */
+/** A generation and the copies that it names. @internal */
 export interface Keeping {
   readonly generation: number;
   readonly copies: Copies;
@@ -19,6 +19,7 @@ export interface Keeping {
  * @param generations newest first
  * @param newest numbers of those that may keep theirs
  * @param inUse copies that containers run with; they have their room first
+ * @internal
  */
 export function tooMuch(
   generations: readonly Keeping[],

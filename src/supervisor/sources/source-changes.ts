@@ -66,7 +66,7 @@ export function describeFiles(changes: readonly FileChange[]): string {
 
 const MAX_VALUE = 60;
 
-/** `env.MODE "a" -> "b"; ports [] -> ["8080:80"]`. */
+/** `env.MODE "a" -> "b"; ports [] -> ["8080:80"]`. @internal */
 export function describeFields({ fields }: Pick<DiffView, 'fields'>): string {
   const texts = fields.map(({ path, from, to }) => {
     const [before, after] = shortPair(shownValue(path, from), shownValue(path, to), MAX_VALUE);

@@ -9,7 +9,6 @@ import {
   raisingMemory,
   v1Writes,
   v2Writes,
-  weightOfShares,
 } from '../../../src/drivers/exec/native/cgroups/limits.ts';
 import { createCgroupManager } from '../../../src/drivers/exec/native/cgroups/manager.ts';
 import { cgroupMounts } from '../../../src/ffi/host/cgroup-mounts.ts';
@@ -96,7 +95,9 @@ describe('limits', () => {
   });
 
   it('of CPU shares map their extremes to weights', () => {
-    expect([2, 1024, 262_144].map(weightOfShares)).toEqual([1, 39, 10_000]);
+    const weightOf = (cpuShares: number) =>
+      v2Writes({ ...NO_LIMITS, cpuShares }).find(({ file }) => file === 'cpu.weight')?.value;
+    expect([2, 1024, 262_144].map(weightOf)).toEqual(['1', '39', '10000']);
   });
 });
 

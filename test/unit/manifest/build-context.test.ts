@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { finish, MAX_CONTEXT_BYTES, readBuildContext } from '../../../src/manifest/build-context.ts';
+import { finish, readBuildContext } from '../../../src/manifest/build-context.ts';
 import { BuildContexts } from '../../../src/manifest/build-contexts.ts';
 import { desiredState } from '../../../src/manifest/desired-state.ts';
 import { temporaryDirectory } from '../../support/images.ts';
@@ -91,7 +91,7 @@ it('links are hashed by text, not by target', () => {
 
 it('an oversized or missing context and a bad pattern are reported', () => {
   write('huge', '');
-  truncateSync(join(area.path, 'huge'), MAX_CONTEXT_BYTES + 1);
+  truncateSync(join(area.path, 'huge'), 512 * 1024 ** 2 + 1);
   expect(read().problem).toMatch(/holds more than 512 MiB; list what the build does not need in \.dockerignore/);
   write('.dockerignore', 'huge\n[\n');
   expect(read().problem).toMatch(/\.dockerignore:2: "\[" is no pattern/);

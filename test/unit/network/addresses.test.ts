@@ -8,7 +8,6 @@ import {
   broadcastOf,
   chooseBridgeAddress,
   containsNetwork,
-  DEFAULT_BRIDGE_ADDRESSES,
   firstHostOf,
   formatAddress,
   isHostAddress,
@@ -137,7 +136,7 @@ describe('allocateSubnet', () => {
 test('the default bridge takes the first candidate that overlaps nothing', () => {
   expect(chooseBridgeAddress([])).toBe('172.17.42.1/16');
   expect(chooseBridgeAddress(['172.17.0.0/16', '10.0.0.0/8'])).toBe('172.16.42.1/24');
-  expect(chooseBridgeAddress(DEFAULT_BRIDGE_ADDRESSES)).toBeNull();
+  expect(chooseBridgeAddress(['0.0.0.0/0'])).toBeNull();
 });
 
 test('ports rotate in 49153–65535', () => {

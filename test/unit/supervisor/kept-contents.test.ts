@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { CopyRoom, MAX_PINNED_BYTES } from '../../../src/manifest/resolve/copy-room.ts';
+import { CopyRoom, MAX_KEPT_BYTES } from '../../../src/manifest/resolve/copy-room.ts';
 import { copyName, type FileCopy, parseCopyName } from '../../../src/model/contents.ts';
 import { type Keeping, tooMuch } from '../../../src/supervisor/sources/kept-contents.ts';
 
@@ -39,7 +39,7 @@ test('the oldest are dropped first beyond the limit, shared copies count once, a
 });
 
 test('one state has a pin limit, which existing pins count towards', () => {
-  const half = MAX_PINNED_BYTES / 2;
+  const half = MAX_KEPT_BYTES / 4;
   const [a, b, c] = ['a', 'b', 'c'].map((name) => ({ name, bytes: half })) as [FileCopy, FileCopy, FileCopy];
   const room = new CopyRoom([{ resources: { 'container/x/y': { hashes: {}, files: { p: a } } }, reads: {} } as never]);
   const bytes = Buffer.alloc(0);

@@ -59,7 +59,7 @@ export interface NativeDriverOptions {
   readonly sysinfo?: Sysinfo;
 }
 
-/** The part of the cgroup manager that a run needs after its start. */
+/** The part of the cgroup manager that a run needs after its start. @internal */
 export type RunCgroups = Pick<
   CgroupManager,
   | 'clear'
@@ -77,7 +77,7 @@ export type RunCgroups = Pick<
   | 'usage'
 >;
 
-/** Turns specifications into programs. `devpts` is what the payload's terminal is of, null without one. */
+/** Turns specifications into programs. `devpts` is what the payload's terminal is of, null without one. @internal */
 export interface TaskCompiler {
   task(spec: TaskSpec, devpts: number | null): PreparedTask;
   exec(spec: ExecSpec, container: OpenContainer): PreparedTask;
@@ -104,6 +104,7 @@ const NO_DEVICES: TaskDevices = { nodes: [], policy: [] };
 /** A launch that takes longer hangs in the kernel, on a dead network filesystem for example. */
 const LAUNCH_TIMEOUT_MS = 60_000;
 
+/** @internal */
 export class NativeDriver implements ExecDriver {
   readonly name = 'native';
   readonly capabilities = { exec: true, attach: true, pause: true, limits: true };

@@ -108,6 +108,29 @@ function replyTo(question: Packet, bytes: Buffer): DecodedPacket | null {
   }
 }
 
+/** What settles a question once, whichever comes first: a reply, an error, or the end of the signal. */
+interface Settle {
+  readonly reply: (reply: DecodedPacket) => void;
+  readonly fail: (error: Error) => void;
+}
+
+/** Asks, and closes the socket when the question is settled. @param ask returns what closes the socket */
+function settledBy(signal: AbortSignal, ask: (settle: Settle) => () => void): Promise<DecodedPacket> {
+  return new Promise((resolve, reject) => {
+    const end = (settle: () => void): void => {
+      signal.removeEventListener('abort', stop);
+      close();
+      settle();
+    };
+    const stop = (): void => end(() => reject(signal.reason as Error));
+    signal.addEventListener('abort', stop, { once: true });
+    const close = ask({
+      reply: (reply) => end(() => resolve(reply)),
+      fail: (error) => end(() => reject(error)),
+    });
+  });
+}
+
 async function overUdp(
   question: Packet,
   server: string,
@@ -116,24 +139,18 @@ async function overUdp(
 ): Promise<DecodedPacket> {
   signal.throwIfAborted();
   const fd = open('udp', 'ipv4');
-  return new Promise((resolve, reject) => {
+  return settledBy(signal, ({ reply, fail }) => {
     const socket = createSocket('udp4');
-    const end = (settle: () => void): void => {
-      signal.removeEventListener('abort', stop);
-      socket.close();
-      settle();
-    };
-    const stop = (): void => end(() => reject(signal.reason as Error));
-    signal.addEventListener('abort', stop, { once: true });
-    socket.on('error', (error) => end(() => reject(error)));
+    socket.on('error', fail);
     socket.on('message', (bytes) => {
-      const reply = replyTo(question, bytes);
-      if (reply !== null) end(() => resolve(reply));
+      const answer = replyTo(question, bytes);
+      if (answer !== null) reply(answer);
     });
     // Connected, it takes what comes from the server alone.
     socket.on('listening', () => socket.connect(DNS_PORT, server));
     socket.on('connect', () => socket.send(encode(question)));
     socket.bind({ fd });
+    return () => socket.close();
   });
 }
 
@@ -145,23 +162,17 @@ async function overTcp(
 ): Promise<DecodedPacket> {
   signal.throwIfAborted();
   const socket = socketOf(open('tcp', 'ipv4'));
-  return new Promise((resolve, reject) => {
-    const end = (settle: () => void): void => {
-      signal.removeEventListener('abort', stop);
-      socket.destroy();
-      settle();
-    };
-    const stop = (): void => end(() => reject(signal.reason as Error));
-    signal.addEventListener('abort', stop, { once: true });
+  return settledBy(signal, ({ reply, fail }) => {
     let received = Buffer.alloc(0);
-    socket.on('error', (error) => end(() => reject(error)));
-    socket.on('close', () => end(() => reject(new Error('it ended without an answer'))));
+    socket.on('error', fail);
+    socket.on('close', () => fail(new Error('it ended without an answer')));
     socket.on('data', (bytes: Buffer) => {
       received = Buffer.concat([received, bytes]);
       const length = received.length < 2 ? MAX_ANSWER_BYTES : received.readUInt16BE(0);
       if (received.length < 2 + length) return;
-      const reply = replyTo(question, received.subarray(2, 2 + length));
-      end(() => (reply === null ? reject(new Error('it answers something else')) : resolve(reply)));
+      const answer = replyTo(question, received.subarray(2, 2 + length));
+      if (answer === null) fail(new Error('it answers something else'));
+      else reply(answer);
     });
     socket.connect(DNS_PORT, server, () => {
       const bytes = encode(question);
@@ -169,6 +180,7 @@ async function overTcp(
       length.writeUInt16BE(bytes.length);
       socket.write(Buffer.concat([length, bytes]));
     });
+    return () => socket.destroy();
   });
 }
 

@@ -20,7 +20,10 @@ export interface LoadedObject {
   readonly inheritedRpath: readonly string[];
 }
 
-/** Library name → paths that the cache has for it. Entries for special hardware are left out: any machine runs the others. */
+/**
+ * Library name → paths that the cache has for it. Entries for special hardware are left out: any machine runs the others.
+ * @internal
+ */
 export function parseLdCache(bytes: Buffer): ReadonlyMap<string, readonly string[]> {
   const found = new Map<string, string[]>();
   const start = bytes.indexOf(CACHE_MAGIC);

@@ -1,4 +1,5 @@
 /** The `.env` file of Compose (the Compose specification, "Interpolation", and compose-go's reader of such files). */
+import { C_ESCAPES } from '../c-escapes.ts';
 import { BadVariable, expandText } from './interpolate.ts';
 
 export interface DotEnv {
@@ -8,13 +9,7 @@ export interface DotEnv {
 }
 
 const ESCAPES: Readonly<Record<string, string>> = {
-  a: '\x07',
-  b: '\b',
-  f: '\f',
-  n: '\n',
-  r: '\r',
-  t: '\t',
-  v: '\v',
+  ...C_ESCAPES,
   '"': '"',
   '\\': '\\',
   // For the variables that are filled in afterwards, two are one that is meant.

@@ -1,7 +1,9 @@
 /** Unit files of systemd (systemd.syntax(7)): sections, continued lines, specifiers, quoted words. */
+
 import { basename } from 'node:path';
 import type { SourcePosition } from '../../../model/resource.ts';
 import type { NamedText } from '../bundle.ts';
+import { C_ESCAPES } from '../c-escapes.ts';
 import type { Draft } from '../draft.ts';
 
 /** A name and value as written, with continued lines joined. */
@@ -122,13 +124,7 @@ export class Entry {
 }
 
 const LETTERS: Readonly<Record<string, string>> = {
-  a: '\x07',
-  b: '\b',
-  f: '\f',
-  n: '\n',
-  r: '\r',
-  t: '\t',
-  v: '\v',
+  ...C_ESCAPES,
   s: ' ',
   '\\': '\\',
   '"': '"',
@@ -153,7 +149,7 @@ function cEscape(rest: string): { text: string; length: number } {
 
 const LONGEST_ESCAPE = 9;
 
-export interface UnitWords {
+interface UnitWords {
   readonly words: readonly string[];
   /** A quote has no end: the rest of the line counts as quoted. */
   readonly open: boolean;
@@ -162,6 +158,7 @@ export interface UnitWords {
 /**
  * Splits at white space, as Podman does with the values of its own keys (pkg/systemd/parser/split.go): quotes may begin
  * and end anywhere in a word and are taken away, and C escapes are filled in inside and outside of them.
+ * @internal
  */
 export function unitWords(text: string): UnitWords {
   const words: string[] = [];

@@ -63,7 +63,7 @@ function ruleInstructions(rule: DeviceRule): Instruction[] {
   );
 }
 
-/** The filter's machine code: allow when one rule matches, else deny. */
+/** The filter's machine code: allow when one rule matches, else deny. @internal */
 export function deviceFilterCode(rules: readonly DeviceRule[]): Buffer {
   const instructions: Instruction[] = [
     // struct bpf_cgroup_dev_ctx { u32 access_type; u32 major; u32 minor; }; access_type is access << 16 | type.

@@ -54,7 +54,7 @@ export function v1Writes(limits: ResourceLimits, inheritedCpus: string): readonl
 }
 
 /** The range of shares, 2 to 262144, on the range of weights, 1 to 10000: the conversion of the OCI runtimes. */
-export function weightOfShares(shares: number): number {
+function weightOfShares(shares: number): number {
   return 1 + Math.floor(((shares - 2) * 9999) / 262_142);
 }
 

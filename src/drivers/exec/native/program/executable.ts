@@ -38,7 +38,7 @@ function inspect(tree: FileTree, path: string): Candidate {
   }
 }
 
-/** The file that the kernel starts instead: of `#!` in a script, of PT_INTERP in a dynamic ELF program (elf(5)). */
+/** The file that the kernel starts instead: of `#!` in a script, of PT_INTERP in a dynamic ELF program (elf(5)). @internal */
 export function interpreterOf(head: Buffer): string | null {
   if (head.subarray(0, 2).toString('latin1') === '#!') {
     const line = head.toString('utf8', 2).split('\n', 1)[0] ?? '';

@@ -34,9 +34,11 @@ import type { LookupCall, LookupPath } from '../../../../ffi/files/lookup.ts';
 
 const PROGRAM_MAGIC = 0x50445354;
 const PROGRAM_VERSION = 3;
+/** @internal */
 export const HEADER_BYTES = 64;
+/** @internal */
 export const OP_BYTES = 56;
-/** Of an op. */
+/** Of an op. @internal */
 export const OP_FLAGS = { ignoresErrors: 1, retried: 2 } as const;
 const NO_SLOT = 255;
 const SLOTS = 32;

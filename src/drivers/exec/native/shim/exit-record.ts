@@ -18,7 +18,7 @@ export class DamagedRecord extends TsdError {
   }
 }
 
-/** @throws DamagedRecord. Keys of later versions are ignored. */
+/** @throws DamagedRecord. Keys of later versions are ignored. @internal */
 export function parseExitRecord(text: string, path: string): ExitRecord {
   const [kind, ...pairs] = text.trimEnd().split(' ');
   const values = new Map(pairs.map((pair) => pair.split('=', 2) as [string, string]));

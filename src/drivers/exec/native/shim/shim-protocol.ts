@@ -121,7 +121,7 @@ export class FrameDecoder {
 const NANOSECONDS_PER_MS = 1_000_000n;
 
 /** struct launched of shim/protocol.h */
-export function decodeLaunched(payload: Buffer): Launched {
+function decodeLaunched(payload: Buffer): Launched {
   const step = payload.readUInt32LE(0);
   const shimStep = SHIM_STEPS.get(step);
   return {
