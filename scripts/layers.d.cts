@@ -13,4 +13,3 @@ interface LayerRule {
 }
 export const LAYERS: readonly Layer[];
 export function layerRules(): readonly LayerRule[];
-export function patternOf(name: string): string;

@@ -1,5 +1,6 @@
 /** Reads what containers are configured by beside their manifests. */
-import { type ContentProblem, loadEnvironment, type ReadFile } from '../manifest/content.ts';
+import type { ContentProblem, ReadFile } from '../manifest/content.ts';
+import { loadEnvironment } from '../manifest/environment.ts';
 import { loadProfile } from '../manifest/seccomp-profile.ts';
 import { TsdError } from '../model/errors/errors.ts';
 import type { Configuration, ConfiguredContainer } from '../reconcile/ops/containers/run-task.ts';

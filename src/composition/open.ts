@@ -4,7 +4,7 @@ import type { ResetOptions } from '../api/supervisor.ts';
 import { readSysinfo, type Sysinfo } from '../ffi/host/sysinfo.ts';
 import type { Registry } from '../images/registry/registries.ts';
 import { keyId, openDaemonKey } from '../images/trust/daemon-key.ts';
-import { plainHash } from '../manifest/content.ts';
+import { plainHash } from '../manifest/content-hash.ts';
 import { describeError, toTsdError } from '../model/errors/errors.ts';
 import { type LimitSupport, limitSupport } from '../reconcile/kernel-limits.ts';
 import type { NetworkNames } from '../reconcile/names/network-names.ts';

@@ -53,73 +53,111 @@ export function readMounts(instruction: Instruction, expander: Expander, working
   );
 }
 
-function readMount(text: string, { place }: Instruction, workingDir: string): RunMount {
-  const refuse = (problem: string): never => {
-    throw dockerfileError(place, `--mount=${text}: ${problem}`);
+/** The options of one mount, `type=cache,target=/x`, by name. */
+class MountOptions {
+  readonly #options: ReadonlyMap<string, string>;
+  readonly #text: string;
+  readonly #place: Instruction['place'];
+
+  constructor(text: string, place: Instruction['place']) {
+    this.#text = text;
+    this.#place = place;
+    this.#options = new Map(
+      text.split(',').map((part) => {
+        const equals = part.indexOf('=');
+        const key = (equals < 0 ? part : part.slice(0, equals)).trim().toLowerCase();
+        return [key, equals < 0 ? 'true' : part.slice(equals + 1)] as const;
+      }),
+    );
+  }
+
+  names(): Iterable<string> {
+    return this.#options.keys();
+  }
+
+  readonly refuse = (problem: string): never => {
+    throw dockerfileError(this.#place, `--mount=${this.#text}: ${problem}`);
   };
-  const options = new Map(
-    text.split(',').map((part) => {
-      const equals = part.indexOf('=');
-      const key = (equals < 0 ? part : part.slice(0, equals)).trim().toLowerCase();
-      return [key, equals < 0 ? 'true' : part.slice(equals + 1)] as const;
-    }),
-  );
-  const type = options.get('type') ?? 'bind';
-  if (type === 'ssh') refuse('mounts of type ssh are not supported');
-  if (!isMountType(type)) return refuse(`${type} is no type of mount; there are bind, cache, tmpfs, secret`);
-  for (const key of options.keys()) if (!KEYS[type].includes(key)) refuse(`${type} mounts have no option ${key}`);
-  const value = (...names: string[]): string | undefined => names.map((name) => options.get(name)).find(Boolean);
-  const flag = (...names: string[]): boolean => names.some((name) => ['true', '1'].includes(options.get(name) ?? ''));
-  const number = (name: string, radix: number, otherwise: number): number => {
-    const written = options.get(name);
+
+  /** Returns the value of the first of these names that has one. */
+  value(...names: string[]): string | undefined {
+    return names.map((name) => this.#options.get(name)).find(Boolean);
+  }
+
+  flag(...names: string[]): boolean {
+    return names.some((name) => ['true', '1'].includes(this.#options.get(name) ?? ''));
+  }
+
+  number(name: string, radix: number, otherwise: number): number {
+    const written = this.#options.get(name);
     if (written === undefined) return otherwise;
     const pattern = radix === 8 ? /^[0-7]{1,4}$/ : /^\d{1,9}$/;
-    return pattern.test(written) ? Number.parseInt(written, radix) : refuse(`${name}=${written} is no number`);
-  };
-  const written = value('target', 'dst', 'destination');
+    return pattern.test(written) ? Number.parseInt(written, radix) : this.refuse(`${name}=${written} is no number`);
+  }
+
+  type(): RunMount['type'] {
+    const type = this.#options.get('type') ?? 'bind';
+    if (type === 'ssh') this.refuse('mounts of type ssh are not supported');
+    if (isMountType(type)) return type;
+    return this.refuse(`${type} is no type of mount; there are bind, cache, tmpfs, secret`);
+  }
+}
+
+function readMount(text: string, { place }: Instruction, workingDir: string): RunMount {
+  const options = new MountOptions(text, place);
+  const type = options.type();
+  for (const key of options.names())
+    if (!KEYS[type].includes(key)) options.refuse(`${type} mounts have no option ${key}`);
+  const written = options.value('target', 'dst', 'destination');
   const target = written === undefined ? null : posix.resolve(workingDir, written);
-  const needed = (): string => target ?? refuse('a target is needed');
+  if (type === 'secret') return readSecret(options, target);
+  const needed = target ?? options.refuse('a target is needed');
   switch (type) {
     case 'bind':
       return {
         type,
-        target: needed(),
-        source: value('source', 'src') ?? '/',
-        from: value('from') ?? null,
-        readOnly: !flag('rw', 'readwrite'),
+        target: needed,
+        source: options.value('source', 'src') ?? '/',
+        from: options.value('from') ?? null,
+        readOnly: !options.flag('rw', 'readwrite'),
       };
-    case 'cache': {
-      const sharing = value('sharing') ?? 'shared';
-      if (!['shared', 'locked'].includes(sharing))
-        refuse(`sharing=${sharing} is not supported; there are shared, locked`);
-      return {
-        type,
-        target: needed(),
-        id: value('id') ?? needed(),
-        readOnly: flag('ro', 'readonly'),
-        locked: sharing === 'locked',
-        mode: number('mode', 8, 0o755),
-        uid: number('uid', 10, 0),
-        gid: number('gid', 10, 0),
-      };
-    }
+    case 'cache':
+      return readCache(options, needed);
     case 'tmpfs':
-      return { type, target: needed(), sizeBytes: sizeOf(value('size'), refuse) };
-    case 'secret': {
-      const id = value('id', 'source', 'src') ?? (target === null ? refuse('an id is needed') : posix.basename(target));
-      const env = value('env') ?? null;
-      return {
-        type,
-        id,
-        target: target ?? (env === null ? `/run/secrets/${id}` : null),
-        env,
-        required: flag('required'),
-        mode: number('mode', 8, 0o400),
-        uid: number('uid', 10, 0),
-        gid: number('gid', 10, 0),
-      };
-    }
+      return { type, target: needed, sizeBytes: sizeOf(options.value('size'), options.refuse) };
   }
+}
+
+function readCache(options: MountOptions, target: string): RunMount {
+  const sharing = options.value('sharing') ?? 'shared';
+  if (!['shared', 'locked'].includes(sharing))
+    options.refuse(`sharing=${sharing} is not supported; there are shared, locked`);
+  return {
+    type: 'cache',
+    target,
+    id: options.value('id') ?? target,
+    readOnly: options.flag('ro', 'readonly'),
+    locked: sharing === 'locked',
+    mode: options.number('mode', 8, 0o755),
+    uid: options.number('uid', 10, 0),
+    gid: options.number('gid', 10, 0),
+  };
+}
+
+function readSecret(options: MountOptions, target: string | null): RunMount {
+  const named = options.value('id', 'source', 'src');
+  const id = named ?? (target === null ? options.refuse('an id is needed') : posix.basename(target));
+  const env = options.value('env') ?? null;
+  return {
+    type: 'secret',
+    id,
+    target: target ?? (env === null ? `/run/secrets/${id}` : null),
+    env,
+    required: options.flag('required'),
+    mode: options.number('mode', 8, 0o400),
+    uid: options.number('uid', 10, 0),
+    gid: options.number('gid', 10, 0),
+  };
 }
 
 const isMountType = (text: string): text is RunMount['type'] => Object.hasOwn(KEYS, text);

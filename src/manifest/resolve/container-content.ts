@@ -3,17 +3,9 @@
 import type { LiveFile, ResourceContents } from '../../model/contents.ts';
 import type { Desired } from '../../model/desired.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
-import {
-  type Content,
-  type ContentHasher,
-  type ContentPath,
-  type ContentPaths,
-  contentPaths,
-  contentReactions,
-  hashContent,
-  loadEnvironment,
-  type Pinning,
-} from '../content.ts';
+import { type Content, type ContentHasher, hashContent, type Pinning } from '../content-hash.ts';
+import { type ContentPath, type ContentPaths, contentPaths, contentReactions } from '../content-paths.ts';
+import { loadEnvironment } from '../environment.ts';
 import { loadProfile } from '../seccomp-profile.ts';
 import type { CopyRoom } from './copy-room.ts';
 import { saysOnChange } from './says-on-change.ts';

@@ -1,13 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import {
-  contentPaths,
-  hashContent,
-  loadEnvironment,
-  MAX_CONTENT_BYTES,
-  type ReadFile,
-} from '../../../src/manifest/content.ts';
+import { MAX_CONTENT_BYTES, type ReadFile } from '../../../src/manifest/content.ts';
+import { hashContent } from '../../../src/manifest/content-hash.ts';
+import { contentPaths } from '../../../src/manifest/content-paths.ts';
 import { parseEnvFile } from '../../../src/manifest/env-file.ts';
+import { loadEnvironment } from '../../../src/manifest/environment.ts';
 import { containerFields, containerSchema } from '../../../src/model/kinds/container.ts';
 
 const filesystem =

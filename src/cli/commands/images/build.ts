@@ -83,27 +83,28 @@ export function configure(command: Command, context: CliContext): void {
   command.option('--no-cache', 'carry out every instruction');
   command.option('-q, --quiet', 'print only the id');
   command.addOption(new Option('-o, --output <format>', 'json: events, one a line').choices(['json']));
-  command.action(
-    context.action(async (where: string, options: BuildOptions) => {
-      const stop = new AbortController();
-      const interrupt = (): void => stop.abort();
-      process.once('SIGINT', interrupt);
-      const scratch = where === '-' ? mkdtempSync(join(tmpdir(), 'tsdocker-build-')) : null;
-      try {
-        const client = await context.client();
-        const request = await buildRequest(context, where, options, scratch);
-        const form = options.output === 'json' ? 'json' : options.quiet === true ? 'quiet' : 'plain';
-        return await followBuild(context, client.builds.build(request, stop.signal), form);
-      } catch (thrown) {
-        if (!stop.signal.aborted) throw thrown;
-        context.warn('the build was cancelled');
-        return EXIT.error;
-      } finally {
-        process.off('SIGINT', interrupt);
-        if (scratch !== null) rmSync(scratch, { recursive: true, force: true });
-      }
-    }),
-  );
+  command.action(context.action((where: string, options: BuildOptions) => build(context, where, options)));
+}
+
+/** Builds until it ends or Ctrl-C cancels it. Returns the exit code. */
+async function build(context: CliContext, where: string, options: BuildOptions): Promise<number> {
+  const stop = new AbortController();
+  const interrupt = (): void => stop.abort();
+  process.once('SIGINT', interrupt);
+  const scratch = where === '-' ? mkdtempSync(join(tmpdir(), 'tsdocker-build-')) : null;
+  try {
+    const client = await context.client();
+    const request = await buildRequest(context, where, options, scratch);
+    const form = options.output === 'json' ? 'json' : options.quiet === true ? 'quiet' : 'plain';
+    return await followBuild(context, client.builds.build(request, stop.signal), form);
+  } catch (thrown) {
+    if (!stop.signal.aborted) throw thrown;
+    context.warn('the build was cancelled');
+    return EXIT.error;
+  } finally {
+    process.off('SIGINT', interrupt);
+    if (scratch !== null) rmSync(scratch, { recursive: true, force: true });
+  }
 }
 
 async function buildRequest(
