@@ -1,5 +1,4 @@
 /** One manifest file: text → resources with positions, or the list of everything that is wrong with it. */
-
 import { basename } from 'node:path';
 import type { SpecOfKind } from '../model/desired.ts';
 import { isTextField, KIND_SCHEMAS } from '../model/kinds/kinds.ts';
@@ -9,7 +8,7 @@ import { KINDS, type Kind, NAME_PATTERN, type SourcePosition } from '../model/re
 import { importForeign, type Reach, type Translation } from './importers/import.ts';
 import { compareIssues, MAX_ISSUES, type ManifestIssue } from './issue.ts';
 import { type Path, Places, toPlain } from './plain.ts';
-import { schemaIssues } from './schema-issues.ts';
+import { schemaIssues, valueWords } from './schema-issues.ts';
 import { unknownKey } from './unknown-keys.ts';
 import { readYaml, type YamlText } from './yaml-text.ts';
 
@@ -79,7 +78,7 @@ function isTextAt(path: Path): boolean {
 export function normalise<K extends Kind>(kind: K, written: unknown) {
   // `pgdata:` and `pgdata: {}` are the same volume; only kinds without required fields may be left empty.
   const value = written === null && (kind === 'volume' || kind === 'network') ? {} : written;
-  return KIND_SCHEMAS[kind].schema.safeParse(value);
+  return KIND_SCHEMAS[kind].schema.safeParse(value, { error: valueWords });
 }
 
 function refuseName(kind: Kind, name: string): string | null {

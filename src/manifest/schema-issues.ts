@@ -52,6 +52,10 @@ function label(path: Path): string {
 
 type ZodIssue = z.core.$ZodIssue;
 
+/** Words for a value that is not one of a list; a field with words of its own keeps those. */
+export const valueWords: z.core.$ZodErrorMap = (issue) =>
+  issue.code === 'invalid_value' ? `expected ${issue.values.map(String).join(' or ')}` : undefined;
+
 /** The alternative of a union that the value was most likely meant for: the one that did not refuse its type as a whole. */
 function likelyBranch(
   issue: Extract<ZodIssue, { code: 'invalid_union' }>,
@@ -71,9 +75,6 @@ function describe(issue: ZodIssue, found: unknown): string {
   switch (issue.code) {
     case 'invalid_type':
       return `expected ${TYPE_NAMES[issue.expected] ?? issue.expected}, found ${typeName(found)}`;
-    case 'invalid_value':
-      // A field may know better than zod what to write instead.
-      return issue.message.startsWith('Invalid ') ? `expected ${issue.values.map(String).join(' or ')}` : issue.message;
     case 'too_small':
       if (issue.origin === 'string' || issue.origin === 'array') return 'cannot be empty';
       return `expected at least ${issue.minimum}`;

@@ -55,13 +55,11 @@ function refuseBeforeParsing(text: string): Refusal | null {
   return new Refusal(`the character U+${code} is not allowed in YAML`, forbidden.index);
 }
 
-const UNRESOLVED = 'Unresolved tag: ';
-
 const CONSEQUENCES: ReadonlySet<string> = new Set(['BAD_INDENT', 'BLOCK_AS_IMPLICIT_KEY', 'MULTILINE_IMPLICIT_KEY']);
 
-/** A line that is indented wrongly makes the parser refuse each line after it: the first error of that kind stands for all. */
+/** Keeps the first error of indentation only: a line that is indented wrongly makes the parser refuse each line after it. */
 function withoutConsequences(errors: Document.Parsed['errors']): Document.Parsed['errors'] {
-  const first = errors.findIndex(({ message }) => /^All (?:mapping|sequence) items must start/.test(message));
+  const first = errors.findIndex(({ code }) => code === 'BAD_INDENT');
   return first < 0 ? errors : errors.filter(({ code }, index) => index <= first || !CONSEQUENCES.has(code));
 }
 
@@ -100,8 +98,8 @@ export function readYaml(text: string, file: string, { mergeTags = false } = {})
     if (document.directives?.yaml.version === '1.1')
       refuse('YAML 1.1 is not supported; remove the %YAML line', document.range[0]);
     for (const problem of [...withoutConsequences(document.errors), ...document.warnings]) {
-      const tag = problem.message.startsWith(UNRESOLVED) ? problem.message.slice(UNRESOLVED.length).trim() : '';
-      if (mergeTags && MERGE_TAGS.has(tag)) continue;
+      const isTag = problem.code === 'TAG_RESOLVE_FAILED';
+      if (mergeTags && isTag && MERGE_TAGS.has(text.slice(...problem.pos))) continue;
       refuse(problem.message, problem.pos[0]);
     }
   }

@@ -4,6 +4,7 @@ import type { Job } from '../engine/job.ts';
 import type { Clock, Timers } from '../model/clock.ts';
 import type { TsdError } from '../model/errors/errors.ts';
 import { toTsdError } from '../model/errors/errors.ts';
+import type { ProgressPart, ProgressSink } from '../model/progress.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import type { Op, OpOf, OpType, Plan } from './op.ts';
 import { OP_TRAITS } from './op-traits.ts';
@@ -14,7 +15,7 @@ export interface OpContext {
    */
   readonly signal: AbortSignal;
   /** Says how far it is; `total` is null where that is unknown. */
-  readonly progress: (message: string, current: number, total: number | null) => void;
+  readonly progress: ProgressSink;
 }
 
 /** Carries an op out. Idempotent: after a crash the same op may come again. Throws TsdError; never retries. */
@@ -46,6 +47,7 @@ export type OpEvent =
       readonly message: string;
       readonly current: number;
       readonly total: number | null;
+      readonly part?: ProgressPart;
     }
   | { readonly type: 'ended'; readonly result: OpResult; readonly reconcileId: string };
 
@@ -203,8 +205,8 @@ class Run {
       this.#writeDown(op, () => journal.begin(op, this.#plan.generation, this.#reconcileId));
       this.#hooks.onStart?.(op);
       onEvent?.({ type: 'started', op });
-      const progress: OpContext['progress'] = (message, current, total) =>
-        onEvent?.({ type: 'progress', op, message, current, total });
+      const progress: OpContext['progress'] = (message, current, total, part) =>
+        onEvent?.({ type: 'progress', op, message, current, total, ...(part && { part }) });
       const payload: Work = { op, context: { signal, progress } };
       await engine.job(op.op, [op.key], { payload }).run();
       return null;

@@ -124,8 +124,8 @@ export class LoopStatus implements LoopState {
         events.emit('op', { type: 'op', id: event.op.id, resource: event.op.key, status: 'started', ms: 0 });
         break;
       case 'progress': {
-        const { op, message, current, total } = event;
-        events.emit('op', { type: 'progress', resource: op.key, message, current, total });
+        const { op, message, current, total, part } = event;
+        events.emit('op', { type: 'progress', resource: op.key, message, current, total, ...(part && { part }) });
         return;
       }
       case 'ended':

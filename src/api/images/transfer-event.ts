@@ -1,4 +1,5 @@
 import type { TsdErrorJson } from '../../model/errors/errors.ts';
+import type { ProgressPart } from '../../model/progress.ts';
 
 interface ReadyEvent {
   readonly type: 'ready';
@@ -22,6 +23,7 @@ export type TransferEvent =
       readonly message: string;
       readonly current: number;
       readonly total: number | null;
+      readonly part?: ProgressPart;
     }
   | { readonly type: 'result'; readonly resource: string; readonly message: string }
   | ReadyEvent

@@ -73,9 +73,9 @@ class PlainBuild {
     this.#context.print(`${this.#dim(printable(step))} ${printable(line)}`);
   }
 
-  /** Layers are written quickly; only downloads are worth a line. */
+  /** Prints downloads only: layers are written too quickly for a line each. */
   #progress(event: TransferProgress): void {
-    const line = event.message.startsWith('downloading') ? this.#transfers.line(event) : null;
+    const line = event.part?.step === 'download' ? this.#transfers.line(event) : null;
     if (line !== null) this.#context.print(line);
   }
 

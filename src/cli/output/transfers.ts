@@ -70,9 +70,9 @@ export class Transfers {
   }
 }
 
-/** One transfer: stages of one thing have its id in them. */
-export function transferKey({ resource, message }: TransferProgress): string {
-  return `${resource} ${/\b[0-9a-f]{12}\b/.exec(message)?.[0] ?? message}`;
+/** Names one transfer; the steps of one item have the same key. */
+export function transferKey({ resource, message, part }: TransferProgress): string {
+  return `${resource} ${part?.item ?? message}`;
 }
 
 /** Bytes a second. */

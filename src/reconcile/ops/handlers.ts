@@ -1,4 +1,5 @@
 /** The one table of operations: what each op of a plan does, and what it works on. */
+import type { ProgressSink } from '../../model/progress.ts';
 import type { OpContext, OpHandlers } from '../executor.ts';
 import type { Op, OpOf, OpType } from '../op.ts';
 import type { UpdateBook } from '../update-book.ts';
@@ -18,7 +19,6 @@ import { type StartPorts, startContainer } from './containers/container-start.ts
 import { type StopContainerPorts, stopContainer } from './containers/container-stop.ts';
 import { type RelinkPorts, relinkContainer, type UpdatePorts, updateContainer } from './containers/container-update.ts';
 import { type FailUpdatePorts, failUpdate, type SettleUpdatePorts, settleUpdate } from './containers/update-outcome.ts';
-import type { ProgressSink } from './images/image-intake.ts';
 import { type LoadImagePorts, loadDeclaredImage } from './images/image-load.ts';
 import { type ReleaseImagePorts, releaseImage } from './images/image-release.ts';
 import { type DirectoryPorts, makeDirectories } from './make-directories.ts';

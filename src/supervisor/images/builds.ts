@@ -1,4 +1,5 @@
 import type { BuildApi, BuildEvent, BuildRequest } from '../../api/images/build.ts';
+import type { ProgressSink } from '../../model/progress.ts';
 import { carryOut } from '../../reconcile/ops/build/build-order.ts';
 import type { World } from '../../reconcile/ops/world.ts';
 import { checkImageName, parseImageName } from '../../state/images/image-names.ts';
@@ -28,8 +29,8 @@ export class Builds implements BuildApi {
           output: (label: string, text: string) => send({ type: 'output', resource: label, text }),
           warning: (message: string) => send({ type: 'warning', message }),
         };
-        const progress = (message: string, current: number, total: number | null): void =>
-          send({ type: 'progress', resource, message, current, total });
+        const progress: ProgressSink = (message, current, total, part) =>
+          send({ type: 'progress', resource, message, current, total, ...(part && { part }) });
         const wanted = {
           ...order,
           context: context ?? { type: 'none' as const },

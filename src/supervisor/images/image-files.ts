@@ -29,13 +29,8 @@ import { decompressed } from '../../images/unpack/decompress.ts';
 import { formatTime } from '../../model/clock.ts';
 import { TsdError } from '../../model/errors/errors.ts';
 import { append } from '../../model/lists.ts';
-import {
-  archiveContext,
-  loadContext,
-  type ProgressSink,
-  recipesOf,
-  recordImage,
-} from '../../reconcile/ops/images/image-intake.ts';
+import type { ProgressSink } from '../../model/progress.ts';
+import { archiveContext, loadContext, recipesOf, recordImage } from '../../reconcile/ops/images/image-intake.ts';
 import type { World } from '../../reconcile/ops/world.ts';
 import type { ContainerRecord } from '../../state/containers/container-record.ts';
 import type { History } from '../../state/history/history.ts';

@@ -17,8 +17,9 @@ import type { Registry } from '../../images/registry/registries.ts';
 import { TsdError } from '../../model/errors/errors.ts';
 import { familiarRepository, formatReference, type ImageReference, registryName } from '../../model/image-reference.ts';
 import type { ImageSpec } from '../../model/kinds/image.ts';
+import type { ProgressSink } from '../../model/progress.ts';
 import type { ResourceKey } from '../../model/resource.ts';
-import { type ProgressSink, recipesOf } from '../../reconcile/ops/images/image-intake.ts';
+import { recipesOf } from '../../reconcile/ops/images/image-intake.ts';
 import { imageReference, pullAndName } from '../../reconcile/ops/images/image-pull.ts';
 import type { World } from '../../reconcile/ops/world.ts';
 import type { Reserve } from '../../state/files/reserve.ts';
@@ -81,7 +82,7 @@ export class RegistryCommands implements RegistryApi {
       const image = this.#pushed(this.#find(text, reference));
       const asked = { credentials, signal: signal ?? new AbortController().signal };
       const digest = await this.#registry.push(image, reference, asked, ({ diffId, stage, bytes, total }) =>
-        report(`layer ${diffId.slice(0, 12)} ${STAGE_TEXT[stage]}`, bytes, total),
+        report(`layer ${diffId.slice(0, 12)} ${STAGE_TEXT[stage]}`, bytes, total, { step: 'upload', item: diffId }),
       );
       return `pushed ${formatReference(reference)}, ${digest}`;
     };

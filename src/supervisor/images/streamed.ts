@@ -1,6 +1,6 @@
 import type { TransferEvent } from '../../api/images/transfer-event.ts';
 import { describeError, type TsdErrorJson, toTsdError } from '../../model/errors/errors.ts';
-import type { ProgressSink } from '../../reconcile/ops/images/image-intake.ts';
+import type { ProgressSink } from '../../model/progress.ts';
 
 /** What may wait for a listener that does not read, by the weight of its events. */
 const MOST_WAITING = 4 * 1024 ** 2;
@@ -101,8 +101,8 @@ export function streamed(
 ): AsyncGenerator<TransferEvent> {
   return streamedEvents<TransferEvent>(
     async (send) => {
-      const done = await work((text, current, total) => {
-        send({ type: 'progress', resource, message: text, current, total });
+      const done = await work((text, current, total, part) => {
+        send({ type: 'progress', resource, message: text, current, total, ...(part && { part }) });
       });
       for (const message of [done].flat()) send({ type: 'result', resource, message });
       send({ type: 'ready', generation: 0 });

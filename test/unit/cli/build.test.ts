@@ -71,6 +71,16 @@ describe('build', () => {
     expect(types).toEqual(['step', 'output', 'built', 'ready']);
   });
 
+  test('downloads are printed and layers are not, whatever their messages', async () => {
+    const report = { type: 'progress', resource: 'app:1', current: 1, total: 1 } as const;
+    served().supervisor.builds.events = [
+      { ...report, message: 'downloading is over', part: { step: 'layer', item: 'a' } },
+      { ...report, message: 'example.org/file', part: { step: 'download', item: 'b' } },
+      { type: 'ready', generation: 0 },
+    ];
+    expect(await screen(['build', join(area.path, 'ctx')])).toBe('app:1: example.org/file\n--- exit 0');
+  });
+
   test('a failure is shown with all its lines, without cursor control', async () => {
     const message = 'Dockerfile:2:1: RUN ended with exit code 1\n    2 | RUN false\u001b[2J\nlast';
     const error = { code: 'TSD_BUILD_RUN', class: 'unavailable', message, hint: 'Mend it.' } as const;

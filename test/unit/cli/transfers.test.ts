@@ -12,12 +12,18 @@ beforeEach(() => {
   transfers = new Transfers(() => nowMs);
 });
 
-const progress = (current: number, total: number | null, message = `downloading ${BLOB}`): TransferProgress => ({
+const progress = (
+  current: number,
+  total: number | null,
+  message = `downloading ${BLOB}`,
+  part: TransferProgress['part'] = { step: 'download', item: BLOB },
+): TransferProgress => ({ type: 'progress', resource: 'app:1', message, current, total, part });
+const reading = (what: string): TransferProgress => ({
   type: 'progress',
   resource: 'app:1',
-  message,
-  current,
-  total,
+  message: `reading ${what}`,
+  current: 0,
+  total: null,
 });
 
 describe('a transfer', () => {
@@ -76,8 +82,8 @@ describe('a transfer', () => {
       null,
       `app:1: downloading ${BLOB} 100% of 4MiB`,
     ]);
-    expect(transfers.line(progress(0, null, `layer ${BLOB} exists`))).toBeNull();
-    expect(transfers.line(progress(0, null, 'reading app'))).toBe('app:1: reading app');
+    expect(transfers.line(progress(0, null, 'layer exists', { step: 'layer', item: BLOB }))).toBeNull();
+    expect(transfers.line(reading('app'))).toBe('app:1: reading app');
   });
 });
 
@@ -86,9 +92,9 @@ describe('on a terminal', () => {
 
   test('each download has its own line until it ends, and finished lines stay', async () => {
     served().supervisor.registry.events = [
-      progress(0, null, 'reading app:1'),
+      reading('app:1'),
       progress(MIB, 4 * MIB),
-      progress(MIB, 2 * MIB, 'downloading bbbbbbbbbbbb'),
+      progress(MIB, 2 * MIB, 'downloading bbbbbbbbbbbb', { step: 'download', item: 'bbbbbbbbbbbb' }),
       progress(4 * MIB, 4 * MIB),
       { type: 'result', resource: 'app:1', message: 'pulled app:1, sha256:1' },
       { type: 'ready', generation: 0 },

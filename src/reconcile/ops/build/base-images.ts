@@ -3,11 +3,11 @@ import type { BaseImage } from '../../../images/build/host.ts';
 import type { Clock } from '../../../model/clock.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import { familiarRepository, parseImageReference } from '../../../model/image-reference.ts';
+import type { ProgressSink } from '../../../model/progress.ts';
 import { parseKey, type ResourceKey, resourceKey } from '../../../model/resource.ts';
 import type { ImageStore } from '../../../state/history/image-store.ts';
 import type { ImageRecord } from '../../../state/images/image-record.ts';
 import type { Declared } from '../declared.ts';
-import type { ProgressSink } from '../images/image-intake.ts';
 import type { ImageStores } from '../images/image-of.ts';
 import { imageReference, type PullPorts, pullAndName } from '../images/image-pull.ts';
 

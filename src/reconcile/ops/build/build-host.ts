@@ -8,8 +8,9 @@ import { BuildCache } from '../../../images/build/cache.ts';
 import { DOWNLOAD_LIMITS, Downloads } from '../../../images/build/downloads.ts';
 import type { BuildHost } from '../../../images/build/host.ts';
 import type { Clock } from '../../../model/clock.ts';
+import type { ProgressSink } from '../../../model/progress.ts';
 import type { ResourceKey } from '../../../model/resource.ts';
-import { type IntakePorts, loadContext, type ProgressSink } from '../images/image-intake.ts';
+import { type IntakePorts, loadContext } from '../images/image-intake.ts';
 import { type BaseImagePorts, baseImage } from './base-images.ts';
 import { type BuildNetworkPorts, downloadNetwork } from './build-network.ts';
 import { type BuildExec, runCommand } from './build-run.ts';
@@ -43,7 +44,7 @@ export function buildHost(ports: BuildPorts, own: ResourceKey | null, progress: 
     }
   };
   const downloads = new Downloads(join(kept, 'downloads'), DOWNLOAD_LIMITS, ({ host, pathname }, bytes, total) =>
-    progress(`downloading ${host}${pathname}`, bytes, total),
+    progress(`downloading ${host}${pathname}`, bytes, total, { step: 'download', item: `${host}${pathname}` }),
   );
   return {
     load: loadContext(ports.intake, progress),

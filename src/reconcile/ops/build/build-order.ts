@@ -9,9 +9,10 @@ import type { SourceTree } from '../../../images/build/files/source-tree.ts';
 import type { BuildNetwork, BuildReporter, NamedContext, Permission } from '../../../images/build/host.ts';
 import type { LoadedImage } from '../../../images/image.ts';
 import { TsdError, toTsdError } from '../../../model/errors/errors.ts';
+import type { ProgressSink } from '../../../model/progress.ts';
 import type { ResourceKey } from '../../../model/resource.ts';
 import { IGNORE_NOTHING, ignoreFileNames, parseIgnoreFile } from '../../../model/text/ignore-file.ts';
-import { type ProgressSink, recordImage } from '../images/image-intake.ts';
+import { recordImage } from '../images/image-intake.ts';
 import { type BuildPorts, buildHost } from './build-host.ts';
 
 export interface BuildOrder {

@@ -2,6 +2,7 @@ import type { ExecDriver } from '../../../drivers/contract/exec.ts';
 import type { Clock } from '../../../model/clock.ts';
 import { formatTime } from '../../../model/clock.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
+import type { ProgressSink } from '../../../model/progress.ts';
 import { type SignalName, signalNumber } from '../../../model/signals.ts';
 import type { ContainerRecord } from '../../../state/containers/container-record.ts';
 import type { ContainerStore } from '../../../state/containers/containers.ts';
@@ -9,7 +10,6 @@ import type { ExitRecorder } from '../../exits.ts';
 import type { OpOf } from '../../op.ts';
 import { recordOf } from '../declared.ts';
 import type { FileReaders } from '../file-readers.ts';
-import type { ProgressSink } from '../images/image-intake.ts';
 import type { StopClocks } from './stop-clocks.ts';
 
 /** What ends a run, and what remembers when it was asked to end. */

@@ -5,6 +5,7 @@ import type { GraphDriver } from '../../../drivers/contract/graph.ts';
 import type { ImageProgress, LoadContext, LoadedImage } from '../../../images/image.ts';
 import type { TrustPolicyFile } from '../../../images/trust/policy.ts';
 import { parseImageReference } from '../../../model/image-reference.ts';
+import type { ProgressPart, ProgressSink } from '../../../model/progress.ts';
 import type { GraphIndex } from '../../../state/images/graph-index.ts';
 import type { GroupCommit } from '../../group-commit.ts';
 import { imageRecord } from './image-record.ts';
@@ -26,7 +27,8 @@ export interface Admission {
   readonly trustPolicy: Pick<TrustPolicyFile, 'admitFile'>;
 }
 
-export type ProgressSink = (message: string, current: number, total: number | null) => void;
+const shortId = (id: string): string => id.slice(0, 12);
+const layerPart = (chainId: string): ProgressPart => ({ step: 'layer', item: shortId(chainId) });
 
 function report(progress: ProgressSink, event: ImageProgress): void {
   switch (event.type) {
@@ -34,17 +36,20 @@ function report(progress: ProgressSink, event: ImageProgress): void {
       progress(`reading ${event.what}`, 0, null);
       return;
     case 'download':
-      progress(`downloading ${event.digest.slice(0, 12)}`, event.bytes, event.total);
+      progress(`downloading ${shortId(event.digest)}`, event.bytes, event.total, {
+        step: 'download',
+        item: shortId(event.digest),
+      });
       return;
     case 'layer-exists':
-      progress(`layer ${event.chainId.slice(0, 12)} exists`, 0, null);
+      progress(`layer ${shortId(event.chainId)} exists`, 0, null, layerPart(event.chainId));
       return;
     case 'layer-progress':
-      progress(`layer ${event.chainId.slice(0, 12)}`, event.bytes, event.total);
+      progress(`layer ${shortId(event.chainId)}`, event.bytes, event.total, layerPart(event.chainId));
       return;
     case 'layer-done':
       // Its bytes are those of the tar, not of what was read.
-      progress(`layer ${event.chainId.slice(0, 12)} done`, 1, 1);
+      progress(`layer ${shortId(event.chainId)} done`, 1, 1, layerPart(event.chainId));
       return;
   }
 }

@@ -3,6 +3,7 @@ import { loadImage, sourceFingerprint } from '../../../images/load-image.ts';
 import type { Desired } from '../../../model/desired.ts';
 import { toTsdError } from '../../../model/errors/errors.ts';
 import type { ImageConfig, ImageSpec } from '../../../model/kinds/image.ts';
+import type { ProgressSink } from '../../../model/progress.ts';
 import type { ResourceKey } from '../../../model/resource.ts';
 import type { ImageStore } from '../../../state/history/image-store.ts';
 import { REFRESH_REQUESTED, type ResourceStore } from '../../../state/history/resource-store.ts';
@@ -11,7 +12,7 @@ import type { OpOf } from '../../op.ts';
 import type { BuildPorts } from '../build/build-host.ts';
 import { type BuildOrder, carryOut } from '../build/build-order.ts';
 import { type Declared, desiredOf } from '../declared.ts';
-import { type Admission, archiveContext, type ProgressSink, recordImage } from './image-intake.ts';
+import { type Admission, archiveContext, recordImage } from './image-intake.ts';
 import { imageName } from './image-name.ts';
 import { type PullPorts, type PullSource, resolvePull } from './image-pull.ts';
 

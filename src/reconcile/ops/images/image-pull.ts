@@ -1,5 +1,4 @@
 /** Declared images of registries: which image they mean now. */
-
 import type { Registry } from '../../../images/registry/registries.ts';
 import { TsdError, toTsdError } from '../../../model/errors/errors.ts';
 import {
@@ -9,10 +8,11 @@ import {
   parseImageReference,
 } from '../../../model/image-reference.ts';
 import type { ImageSource } from '../../../model/kinds/image.ts';
+import type { ProgressSink } from '../../../model/progress.ts';
 import { parseImageName } from '../../../state/images/image-names.ts';
 import type { ImageRecord } from '../../../state/images/image-record.ts';
 import type { RepositoryStore } from '../../../state/images/repositories.ts';
-import { type IntakePorts, loadContext, type ProgressSink, recordImage } from './image-intake.ts';
+import { type IntakePorts, loadContext, recordImage } from './image-intake.ts';
 
 export interface PullPorts {
   readonly registry: Pick<Registry, 'pull'>;
