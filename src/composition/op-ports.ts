@@ -128,8 +128,10 @@ interface NetworkGroups {
   readonly endpoints: EndpointPorts;
 }
 
-/** The parts, and the groups of them that ops and their helpers take. */
-export function opPorts<Parts extends OpParts>(parts: Parts): Parts & OpPorts & NetworkGroups {
+/** Parts, and the groups of them that ops and their helpers take. */
+export type Grouped<Parts> = Parts & OpPorts & NetworkGroups;
+
+export function opPorts<Parts extends OpParts>(parts: Parts): Grouped<Parts> {
   const images = imageStoresOf(parts);
   const networks = networkGroups(parts, images);
   return {

@@ -8,7 +8,6 @@ import { plainHash } from '../manifest/content-hash.ts';
 import { describeError, toTsdError } from '../model/errors/errors.ts';
 import { type LimitSupport, limitSupport } from '../reconcile/kernel-limits.ts';
 import type { NetworkNames } from '../reconcile/names/network-names.ts';
-import type { World } from '../reconcile/ops/world.ts';
 import type { PathBook } from '../reconcile/path-book.ts';
 import type { DaemonConfig } from '../settings/daemon-config.ts';
 import { openTmpDir, type TmpDir } from '../state/files/tmp-dir.ts';
@@ -21,7 +20,7 @@ import type { Sources } from '../supervisor/sources/sources.ts';
 import type { Core } from './core.ts';
 import { createExecDriver } from './drivers.ts';
 import { createGates, type Gates } from './gates.ts';
-import { openParts } from './parts.ts';
+import { openParts, type Parts } from './parts.ts';
 import { requireDirectory } from './preconditions.ts';
 import { createPathBook } from './readers.ts';
 import { createRegistry, openTrustPolicy } from './registries.ts';
@@ -41,7 +40,7 @@ export interface Opened extends Core {
   readonly paths: PathBook;
   readonly sources: Sources;
   readonly registry: Registry;
-  readonly world: World;
+  readonly world: Parts;
   readonly defaultNetwork: DefaultNetwork;
   readonly names: NetworkNames;
   /** Of the daemon's key, as `info` shows it. */

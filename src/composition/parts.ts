@@ -9,14 +9,13 @@ import { bootId } from '../ffi/process/processes.ts';
 import type { Registry } from '../images/registry/registries.ts';
 import type { TrustPolicyFile } from '../images/trust/policy.ts';
 import { GroupCommit } from '../reconcile/group-commit.ts';
-import { readHostFacts } from '../reconcile/host-facts.ts';
+import { type HostFacts, readHostFacts } from '../reconcile/host-facts.ts';
 import type { LimitSupport } from '../reconcile/kernel-limits.ts';
 import { NetworkNames } from '../reconcile/names/network-names.ts';
 import type { RollBack } from '../reconcile/ops/containers/update-outcome.ts';
 import type { Declared } from '../reconcile/ops/declared.ts';
 import { LeaseBook } from '../reconcile/ops/networks/lease-book.ts';
 import { unreadPeer } from '../reconcile/ops/networks/unread-endpoint.ts';
-import type { World } from '../reconcile/ops/world.ts';
 import type { PathBook } from '../reconcile/path-book.ts';
 import type { DaemonConfig } from '../settings/daemon-config.ts';
 import { RepositoryStore } from '../state/images/repositories.ts';
@@ -26,7 +25,7 @@ import type { Logger } from '../supervisor/log.ts';
 import { openBooks, workInProgress } from './books.ts';
 import { createConfiguration, type SettingsReader } from './configuration.ts';
 import { instanceOf, openDrivers } from './drivers.ts';
-import { type Around, type OpSettings, type OpStores, opPorts } from './op-ports.ts';
+import { type Around, type Grouped, type OpParts, type OpSettings, type OpStores, opPorts } from './op-ports.ts';
 import type { Stores } from './stores.ts';
 
 export interface OpenedBefore {
@@ -45,8 +44,11 @@ export interface OpenedBefore {
   readonly log: Logger;
 }
 
+/** All that the supervisor works with. Only the composition root has it whole. */
+export type Parts = Grouped<OpParts & { /** What the host has to give, as it is now. */ hostFacts(): HostFacts }>;
+
 export interface OpenedParts {
-  readonly world: World;
+  readonly world: Parts;
   readonly defaultNetwork: DefaultNetwork;
   readonly names: NetworkNames;
 }

@@ -1,10 +1,11 @@
 /** The op image.load without archives: a source is a path whose content has a version. Steps as in ops/images/image-load.ts. */
+
+import type { Parts } from '../../src/composition/parts.ts';
 import { TsdError } from '../../src/model/errors/errors.ts';
 import type { OpOf } from '../../src/reconcile/op.ts';
 import { desiredOf } from '../../src/reconcile/ops/declared.ts';
 import { imageName } from '../../src/reconcile/ops/images/image-name.ts';
 import { imageRecord } from '../../src/reconcile/ops/images/image-record.ts';
-import type { World } from '../../src/reconcile/ops/world.ts';
 import { mintId } from '../../src/reconcile/plan/order/mint.ts';
 
 /** Version of the content by path; a path without one is not there. */
@@ -23,8 +24,12 @@ const CONFIG = {
 
 const HEALTHCHECK = { Test: ['CMD', 'probe'], Interval: 5e9, Retries: 2, StartPeriod: 2e9 };
 
-export async function loadSimImage(world: World, op: OpOf<'image.load'>, sources: Sources): Promise<void> {
-  const desired = desiredOf(world, 'image', op.key);
+export async function loadSimImage(
+  parts: Pick<Parts, 'desired' | 'graph' | 'commits' | 'images' | 'repositories' | 'resources'>,
+  op: OpOf<'image.load'>,
+  sources: Sources,
+): Promise<void> {
+  const desired = desiredOf(parts, 'image', op.key);
   const { source } = desired.spec;
   const path = 'path' in source ? source.path : '';
   const version = sources.get(path);
@@ -33,7 +38,7 @@ export async function loadSimImage(world: World, op: OpOf<'image.load'>, sources
   const base = { chainId: mintId('base'), diffId: mintId('base'), parent: null, size: 1 };
   const top = mintId(path, String(version));
   const layers = [base, { chainId: top, diffId: top, parent: base.chainId, size: 1 }];
-  for (const { chainId, parent } of layers) await world.graph.createLayer(chainId, parent, () => Promise.resolve());
+  for (const { chainId, parent } of layers) await parts.graph.createLayer(chainId, parent, () => Promise.resolve());
   const image = {
     id: mintId('image', path, String(version)),
     config: { ...CONFIG, volumes: path.includes('anonymous') ? ['/anonymous'] : [] },
@@ -45,9 +50,9 @@ export async function loadSimImage(world: World, op: OpOf<'image.load'>, sources
     topLayer: top,
     configJson: path.includes('probed') ? JSON.stringify({ config: { Healthcheck: HEALTHCHECK } }) : '{}',
   };
-  await world.commits.commit({ files: (batch) => world.images.add(imageRecord(image, '0', 2), batch) });
-  await world.repositories.set(imageName(desired), image.id, true);
+  await parts.commits.commit({ files: (batch) => parts.images.add(imageRecord(image, '0', 2), batch) });
+  await parts.repositories.set(imageName(desired), image.id, true);
   const { specHash } = desired;
   const sourceFingerprint = String(version);
-  world.resources.setImage({ key: op.key, specHash, imageId: image.id, sourceFingerprint, bases: null });
+  parts.resources.setImage({ key: op.key, specHash, imageId: image.id, sourceFingerprint, bases: null });
 }

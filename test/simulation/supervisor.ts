@@ -1,6 +1,7 @@
 /** One life of the supervisor, put together as src/composition/ does it: the real loop and operations on simulated drivers. */
 
 import { opPorts } from '../../src/composition/op-ports.ts';
+import type { Parts } from '../../src/composition/parts.ts';
 import type { NetworkConfig } from '../../src/drivers/contract/network.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import { TrustPolicyFile } from '../../src/images/trust/policy.ts';
@@ -27,7 +28,6 @@ import { opHandlers } from '../../src/reconcile/ops/handlers.ts';
 import { ImageWork } from '../../src/reconcile/ops/images/image-work.ts';
 import { KeyedMutex } from '../../src/reconcile/ops/keyed-mutex.ts';
 import { LeaseBook } from '../../src/reconcile/ops/networks/lease-book.ts';
-import type { World } from '../../src/reconcile/ops/world.ts';
 import { PathBook } from '../../src/reconcile/path-book.ts';
 import { plan } from '../../src/reconcile/plan/plan.ts';
 import { startGate } from '../../src/reconcile/start-gate.ts';
@@ -106,7 +106,7 @@ export interface Surroundings {
   defect(text: string): void;
 }
 
-function openWorld(life: Life, around: Surroundings): World {
+function openParts(life: Life, around: Surroundings): Parts {
   const { universe, disk, kernel } = around;
   const files = simFiles(life);
   const { history, links } = disk;
@@ -122,7 +122,7 @@ function openWorld(life: Life, around: Surroundings): World {
     guarded(life, 'history.leases', history.leases, ['addresses', 'ports', 'lastAddress']),
     commits,
   );
-  const world = opPorts({
+  return opPorts({
     instance: { id: 'abcdef', root: '/sim', runDir: '/sim' },
     clock: universe,
     bootId: universe.bootId,
@@ -169,7 +169,6 @@ function openWorld(life: Life, around: Surroundings): World {
     defaultNetwork: () => DEFAULT_BRIDGE,
     defaultNetworkProblem: () => null,
   });
-  return world;
 }
 
 /** The executor, telling which plan an op is of. */
@@ -189,7 +188,7 @@ class WatchedExecutor extends Executor {
 
 export class SimSupervisor {
   readonly life: Life;
-  readonly world: World;
+  readonly world: Parts;
   readonly controller: Controller;
   readonly #engine: Engine;
   readonly #prober: Prober;
@@ -202,7 +201,7 @@ export class SimSupervisor {
     const { universe } = around;
     this.#around = around;
     this.life = new Life(universe);
-    this.world = openWorld(this.life, around);
+    this.world = openParts(this.life, around);
     const { world, life } = this;
     this.#engine = new Engine({ clock: universe, timers: life });
     const handlers = {
