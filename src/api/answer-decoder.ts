@@ -23,7 +23,7 @@ type State =
   | { readonly at: 'until-close' }
   | { readonly at: 'end' };
 
-/** Takes bytes however they arrive. What is no HTTP is an Error that says so. */
+/** Accepts bytes in any pieces. Throws an Error for bytes that are not HTTP. */
 export class AnswerDecoder {
   head: AnswerHead | null = null;
   #state: State = { at: 'head' };

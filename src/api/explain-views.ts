@@ -14,7 +14,7 @@ export interface HistoryView {
   /** Who made it; null where that is not known, and for what was not requested. */
   readonly by: Actor | null;
   readonly current: boolean;
-  /** `specification`: what files held is not kept any more, or was never; a rollback brings back the rest. */
+  /** `specification`: file contents are no longer kept, or never were; a rollback restores the rest. */
   readonly keeps: 'contents' | 'specification';
   readonly files: readonly { readonly file: string; readonly change: 'added' | 'changed' | 'removed' | 'content' }[];
   readonly resources: readonly { readonly resource: ResourceKey; readonly change: 'added' | 'changed' | 'removed' }[];
@@ -44,7 +44,7 @@ export interface EventView {
 
 export interface EventOptions {
   readonly follow: boolean;
-  /** Unix time in ms; null begins with the oldest, and with what comes when `follow` is set. */
+  /** Unix time in ms; null begins with the oldest entry, or with new ones when `follow` is set. */
   readonly sinceMs: number | null;
 }
 
@@ -72,7 +72,7 @@ export interface WhyView {
   readonly source: SourcePosition | null;
   /** Oldest first; begins with the latest edit of its declaration where that is still known. */
   readonly steps: readonly WhyStep[];
-  /** What it waits for or is decided by now: its hold, its manifest, resources that it needs. */
+  /** Its present state: its hold, its manifest, resources that it needs. */
   readonly now: readonly string[];
   /** What to do about it; empty where nothing is known. */
   readonly hint: string;

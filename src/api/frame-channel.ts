@@ -88,7 +88,7 @@ export class FrameChannel {
     if (!this.#paused) this.#socket.resume();
   }
 
-  /** Ends the connection after what was sent; for who has read all there is. */
+  /** Ends the connection after all sent bytes; for a reader that has read everything. */
   end(): void {
     this.#socket.end(() => this.#socket.destroy());
   }

@@ -29,7 +29,7 @@ export interface HttpListener {
   close(): Promise<void>;
 }
 
-/** Scrapers and a few browsers; more are somebody who tries to use up our descriptors. */
+/** Enough for scrapers and a few browsers; more connections are an attack on our descriptors. */
 const MAX_CONNECTIONS = 128;
 const RECEIVE_TIMEOUT_MS = 10_000;
 
@@ -57,7 +57,7 @@ function refusal(request: IncomingMessage, address: HttpAddress): { status: numb
   return null;
 }
 
-/** @throws TsdError TSD_FLAG, TSD_LOCKED when the address cannot be had. */
+/** @throws TsdError TSD_FLAG, TSD_LOCKED when the address is unavailable. */
 export async function serveHttp(options: HttpListenerOptions): Promise<HttpListener> {
   const server = createServer({ requestTimeout: RECEIVE_TIMEOUT_MS, headersTimeout: RECEIVE_TIMEOUT_MS });
   server.maxConnections = MAX_CONNECTIONS;

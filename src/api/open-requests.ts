@@ -41,7 +41,7 @@ export class OpenRequests {
   #whenIdle = (): void => {};
 
   /**
-   * @param finishes it is work that goes on until the server closes, not until it refuses
+   * @param finishes it is work that continues until the server closes, not until it refuses
    * @throws why the server takes no more
    */
   begin(finishes: boolean): OpenRequest {

@@ -39,7 +39,7 @@ const ROUTES: readonly Route[] = [
 const UPGRADES = ['tsdocker-stream', 'tcp'];
 /** How long headers, body and an upgraded client's first frame may take. */
 const DEFAULT_RECEIVE_TIMEOUT_MS = 30_000;
-/** How long those may take to be told that the server ends. */
+/** Time to notify open connections of the end of the server. */
 const LAST_WORDS_MS = 1_000;
 
 function ending(): TsdError {
@@ -60,7 +60,7 @@ export interface ApiServerOptions {
 }
 
 export interface ApiServer {
-  /** Refuses requests, and ends those that wait or stream. What is work goes on. */
+  /** Refuses requests, and ends those that wait or stream. Work continues. */
   refuse(): void;
   /** Ends all requests, and removes the sockets made by path. */
   close(): Promise<void>;
@@ -68,7 +68,7 @@ export interface ApiServer {
 
 /**
  * Listens on all `hosts` or on none.
- * @throws TsdError TSD_FLAG for an address that cannot be had, TSD_LOCKED when another process answers on it.
+ * @throws TsdError TSD_FLAG for an unavailable address, TSD_LOCKED when another process answers on it.
  */
 export async function serveApi(options: ApiServerOptions): Promise<ApiServer> {
   const dispatcher = new Dispatcher(options);
@@ -81,7 +81,7 @@ export async function serveApi(options: ApiServerOptions): Promise<ApiServer> {
     for (const host of options.hosts) {
       for (const target of listenTargets(parseHost(host), process.env, process.pid)) {
         const server = makeServer(dispatcher, options.receiveTimeoutMs ?? DEFAULT_RECEIVE_TIMEOUT_MS);
-        // Before it listens: what fails after that must end too, or the process stays.
+        // Before it listens: a part that fails later must be closed too, or the process stays.
         servers.push(server);
         await listen(server, target, options.group);
       }
@@ -127,7 +127,7 @@ class Dispatcher {
     this.#requests.refuse(ending());
   }
 
-  /** Everybody gets the last word that can be sent. */
+  /** Every client gets the remaining output. */
   async end(): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
@@ -224,7 +224,7 @@ class Dispatcher {
   }
 }
 
-/** How long a client that is refused may go on sending; what it sent is read so that it gets to read the answer. */
+/** How long a client that is refused may continue sending; what it sent is read so that it gets to read the answer. */
 const REFUSED_MS = 1_000;
 
 /** Answers and closes, also before a client that does not close its side or has sent more than is read. */

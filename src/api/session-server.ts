@@ -8,7 +8,7 @@ import { endedBy, unlessEnded } from './open-requests.ts';
 const MAX_SIGNAL = 64;
 const SIGHUP = 1;
 
-/** A session that runs, and what its client may do with it. */
+/** A running session, and the requests of its client. */
 export interface LiveSession {
   readonly session: StdioSession;
   readonly tty: boolean;
@@ -71,7 +71,7 @@ function readOpen(frame: Frame): unknown {
 async function run({ session, tty, stdin }: LiveSession, channel: FrameChannel): Promise<void> {
   const started: Started = { pid: session.pid, tty, stdin };
   await channel.sendJson(FRAME.started, started);
-  // A payload that closes its input takes no more: what still comes is dropped, not waited with.
+  // A payload that closes its input reads no more: later input is dropped, not queued.
   session.stdin?.on('error', () => channel.resume());
   session.stdin?.on('close', () => channel.resume());
   channel.resume();

@@ -94,7 +94,7 @@ export async function listen(server: Server, target: ListenTarget, group: string
     });
   });
   const listening = new Promise<void>((resolve) => server.once('listening', resolve));
-  // bind(2) happens inside listen(): the mask makes sure that the socket is never open to everybody.
+  // bind(2) happens inside listen(): the mask makes sure that the socket is never open to everyone.
   const mask = process.umask(0o777 & ~SOCKET_MODE);
   try {
     server.listen({ ...target });

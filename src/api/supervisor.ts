@@ -90,7 +90,7 @@ export interface VolumeView {
   readonly id: string;
   readonly path: string;
   readonly phase: 'Pending' | 'Ready' | 'Released' | 'Failed';
-  /** For one that an image asked for, or a mount without a name: where it stands in which container (`app/name`). */
+  /** For one that an image asked for, or a mount without a name: where it is in which container (`app/name`). */
   readonly anonymous: { readonly container: string; readonly target: string } | null;
   /** When its container went, as far as the history reaches; null for what is not released. */
   readonly releasedAt: string | null;
@@ -129,7 +129,7 @@ export interface ManifestView {
   readonly warnings: readonly IssueView[];
   /** Why the manifest of now is not taken over; null when it is. */
   readonly held: string | null;
-  /** Files of an applied manifest that are not what they were when it was applied; null where there are none. */
+  /** Changed files of an applied manifest; null for none. */
   readonly changed: {
     readonly generation: number;
     readonly files: readonly string[];
@@ -139,7 +139,7 @@ export interface ManifestView {
   readonly hint: string;
 }
 
-/** What `tsdocker approve` let through. */
+/** The changes that `tsdocker approve` approved. */
 export interface ApprovedView {
   readonly names: readonly string[];
   /** What keeps it from being carried out; null for nothing. */
@@ -191,7 +191,7 @@ export interface PlanView {
   readonly approvals: readonly ApprovalView[];
   /** Those that are not in force as they are written, or only in part, in a plan of this moment. */
   readonly manifests: readonly ManifestView[];
-  /** What is declared well and may surprise. Left out by supervisors of before. */
+  /** Valid declarations that can surprise. Earlier supervisors omit it. */
   readonly notes?: readonly NoteView[];
   /** Files that are not brought along, or count otherwise than one may think. Left out by supervisors of before. */
   readonly fileNotes?: readonly FileNote[];
@@ -269,9 +269,9 @@ export interface ApplyOptions {
 export interface StartOptions {
   /** How long a container without a probe has to run; left out or null, what its manifest says. */
   readonly settleMs?: number | null | undefined;
-  /** How long it may take in all; left out or null, a minute and what its run may take to end. */
+  /** Time limit for everything; default or null: a minute and the stop timeout of its run. */
   readonly waitMs?: number | null | undefined;
-  /** Others are asked for the same at the same time: what this one depends on may come first. */
+  /** The same request goes to others at the same time: dependencies can come first. */
   readonly together?: boolean | undefined;
 }
 
@@ -435,7 +435,7 @@ export interface SupervisorApi {
   approve(names: readonly string[], askedBy?: number | null): Promise<ApprovedView>;
   /** @param forMs how long the stop holds; null until `start` or a changed spec */
   stop(name: string, timeoutMs: number | null, forMs: number | null): Promise<void>;
-  /** Resolves when it has shown that it goes on, or did its work. */
+  /** Resolves when it has settled or completed. */
   start(name: string, options?: StartOptions, signal?: AbortSignal): Promise<StartedView>;
   restart(name: string, timeoutMs: number | null, options?: StartOptions, signal?: AbortSignal): Promise<StartedView>;
   /** Containers of an app as APP/NAME. @throws TsdError TSD_NO_SUCH_RESOURCE when it has none */
@@ -478,7 +478,7 @@ export interface SupervisorApi {
 export interface HostShutdownView {
   /** How many containers ran and were stopped. */
   readonly stopped: number;
-  /** Names of those that run all the same. */
+  /** Names of those that still run. */
   readonly running: readonly string[];
 }
 
@@ -489,6 +489,6 @@ export interface ResetOptions {
 export interface ResetView {
   /** Containers that ran. */
   readonly stopped: number;
-  /** What had to stay, in sentences. */
+  /** Objects that had to stay, in sentences. */
   readonly stays: readonly string[];
 }

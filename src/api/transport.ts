@@ -67,7 +67,7 @@ function requestHead(
   headers: Readonly<Record<string, string>>,
 ): Buffer {
   const lines = Object.entries({ host: 'localhost', ...IDENTITY_HEADERS, ...headers });
-  // Paths are encoded and headers are ours; what would end a line must not get here all the same.
+  // Paths are encoded and headers are ours; what would end a line must not get here anyway.
   if (/[^!-~]/.test(path)) throw new TsdError('TSD_BUG', `the path of a call is not encoded: ${JSON.stringify(path)}`);
   return Buffer.from(
     `${method} ${API_PREFIX}${path} HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`,

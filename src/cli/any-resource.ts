@@ -7,7 +7,7 @@ import { type NamedResource, resourceArgument } from './options.ts';
 
 const OTHERS = { image: 'images', volume: 'volumes', network: 'networks' } as const;
 
-/** What else has the name, where it is one thing only. */
+/** The other resource of the name, if there is exactly one. */
 async function onlyOther(client: SupervisorClient, name: string): Promise<NamedResource | null> {
   const found: NamedResource[] = [];
   for (const [kind, list] of Object.entries(OTHERS)) {

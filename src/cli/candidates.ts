@@ -1,4 +1,4 @@
-/** What a word of a command line may be, of what the supervisor has. */
+/** Completion candidates for a word of a command line. */
 import type { SupervisorClient } from '../api/client.ts';
 import type { Completable } from './command-line/command.ts';
 import { LIST_ALIASES } from './output/views.ts';
@@ -6,7 +6,7 @@ import { LIST_ALIASES } from './output/views.ts';
 /** Generations that a completion offers. */
 const OFFERED_GENERATIONS = 20;
 
-/** What no app declares has its name alone. */
+/** A resource without an app has only its name. */
 const fullName = ({ app, name }: { readonly app: string; readonly name: string }) =>
   app === '' ? name : `${app}/${name}`;
 

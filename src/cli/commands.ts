@@ -1,4 +1,4 @@
-/** Every command in the order of the help page. What only some of them need is imported when they run. */
+/** Every command in the order of the help page. Modules that few of them need are imported when they run. */
 import type { Command } from './command-line/command.ts';
 import { configure as attach } from './commands/containers/attach.ts';
 import { configure as changes } from './commands/containers/changes.ts';

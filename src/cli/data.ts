@@ -16,6 +16,6 @@ export async function formatData(value: unknown, format: DataFormat): Promise<st
   if (format === 'json') return jsonText(value, 2);
   const { Document } = await import('yaml');
   const { yamlText } = await import('../manifest/yaml-written.ts');
-  // What is undefined is left out, as in JSON; nothing is written once and meant twice.
+  // Undefined members are omitted, as in JSON; nothing is written once and meant twice.
   return yamlText(new Document(JSON.parse(JSON.stringify(value)), { aliasDuplicateObjects: false })).replace(/\n$/, '');
 }

@@ -15,7 +15,7 @@ interface Acts {
 
 /**
  * Does the same to several containers at once, those of an app for `APP/`, prints each name when it is done, with the word
- * that the act resolves with, and goes on when one fails.
+ * that the act resolves with, and continues when one fails.
  */
 export async function forEachContainer(
   context: CliContext,

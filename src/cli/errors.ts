@@ -25,7 +25,7 @@ export function printUsageError(context: CliContext, { message, hint }: UsageErr
   if (hint !== '') context.warn(`hint: ${printable(hint)}`);
 }
 
-/** What went otherwise than was asked for, and is no failure. */
+/** A deviation from the request that is not a failure. */
 export function printWarning(context: CliContext, thrown: unknown): void {
   const { streams } = context;
   const error = toTsdError(thrown);

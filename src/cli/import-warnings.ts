@@ -14,7 +14,7 @@ export function printWarnings(context: CliContext, warnings: readonly ManifestIs
   }
 }
 
-/** Tells what of these manifests will be left out. Manifests of our own format say it as errors, elsewhere. */
+/** Warns about parts of these manifests that will be ignored. In our own format such parts are errors, reported elsewhere. */
 export async function warnOfImports(context: CliContext, inputs: readonly ManifestInput[]): Promise<void> {
   const foreign = inputs.filter(({ file, text }) => mayBeForeign(file, text));
   if (foreign.length === 0) return;

@@ -1,4 +1,4 @@
-/** Lists of `get` and `images`: rows, what they hint at, and what is the matter with the whole. */
+/** Lists of `get` and `images`: rows, their hints, and problems of the whole list. */
 import type { ListName, ViewOfKind } from '../api/supervisor.ts';
 import { TsdError } from '../model/errors/errors.ts';
 import { closest } from '../model/text/suggest.ts';

@@ -1,7 +1,7 @@
 import type { Clock } from '../model/clock.ts';
 import { syscall } from './call/native.ts';
 
-/** include/uapi/linux/time.h; goes on while the host sleeps. */
+/** include/uapi/linux/time.h; continues while the host sleeps. */
 const CLOCK_BOOTTIME = 7;
 /** How often the kernel is asked: a call takes 10 µs, and a start looks at the clock some forty times. */
 const ASKED_AGAIN_AFTER_MS = 10;

@@ -8,7 +8,7 @@ const SLICE_MS = 5;
 export class Slices {
   #ends = performance.now() + SLICE_MS;
 
-  /** Lets others go on where a stretch has been long enough. */
+  /** Lets others continue where a stretch has been long enough. */
   async pause(): Promise<void> {
     if (performance.now() < this.#ends) return;
     await nextTurn();

@@ -38,7 +38,7 @@ export interface Listing {
   readonly layers: readonly { readonly id: string }[];
 }
 
-/** The same with nothing to throw away but what is `listed`. An image that has another name by now stays too. */
+/** The same, limited to what is `listed`. An image that was tagged since stays too. */
 export function limitedTo(input: GcInput, listed: Listing): GcInput {
   const tags = new Map(listed.images.map((image) => [image.id, image.tags]));
   const layers = new Set(listed.layers.map(({ id }) => id));

@@ -23,7 +23,7 @@ const configuration = z.object({
     .nullish(),
 });
 
-/** What Docker takes where the image does not say (daemon/health.go). */
+/** Docker's defaults (daemon/health.go). */
 const DOCKER_DEFAULTS = {
   intervalMs: 30_000,
   timeoutMs: 30_000,

@@ -1,4 +1,4 @@
-/** What an image is made from and what comes out of loading it. */
+/** Sources of an image, and the result of loading one. */
 import type { GraphDriver } from '../drivers/contract/graph.ts';
 import type { LayerWork } from './layer-work.ts';
 
@@ -81,12 +81,12 @@ export type ImageProgress =
   /** Sent about once a mebibyte; `digest` is that of the blob, in hex. */
   | { readonly type: 'download'; readonly digest: string; readonly bytes: number; readonly total: number }
   | { readonly type: 'layer-exists'; readonly chainId: string }
-  /** Sent about once a mebibyte; `bytes` counts what was read of the layer as it is stored, `total` what that has. */
+  /** Sent about once a mebibyte; `bytes` counts stored bytes of the layer, `total` is their number. */
   | { readonly type: 'layer-progress'; readonly chainId: string; readonly bytes: number; readonly total: number | null }
   /** `bytes` counts the uncompressed tar. */
   | { readonly type: 'layer-done'; readonly chainId: string; readonly bytes: number };
 
-/** Bounds on what one layer may hold, against archives made to fill the disk. */
+/** Limits of one layer, against archives that fill the disk. */
 export interface LayerLimits {
   readonly maxEntries: number;
   /** Uncompressed size of the layer's tar. */

@@ -1,4 +1,4 @@
-/** Layers in the making: each is made once, however many ask for it at the same time. */
+/** Layers that are being created: each once, for any number of concurrent callers. */
 type Listener<E> = (event: E) => void;
 
 interface Making<E> {
@@ -13,7 +13,7 @@ export class LayerWork<E> {
   /**
    * Waits for whoever makes the layer, or makes it. A source belongs to the one who brings it, so who fails or is called
    * off does that alone: one of those who wait makes the layer from its own source.
-   * @param make makes it unless it is there, and reports to everybody who waits; resolves as this does.
+   * @param make makes it unless it is there, and reports to everyone who waits; resolves as this does.
    * @param listener gets what is reported from now on.
    * @param signal ends the wait, with its reason; `make` obeys it by itself.
    * @returns bytes of the layer's tar; null when it was there already.

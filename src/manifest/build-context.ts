@@ -32,7 +32,7 @@ export interface ContextContent {
   readonly problem: string | null;
 }
 
-/** Work that can pause after each step, so that whoever drives it can let others go on. */
+/** Work that can pause after each step, so that whoever drives it can let others continue. */
 export type Steps<T> = Generator<void, T>;
 
 export function finish<T>(steps: Steps<T>): T {
@@ -76,7 +76,7 @@ export function* readBuildContext(source: BuildSource): Steps<ContextContent> {
 const dockerfilePath = ({ dockerfile, dockerfileInline }: BuildSource): string | null =>
   dockerfileInline === undefined ? dockerfile : null;
 
-/** The Dockerfile may stand outside of the context, or be left out of it. */
+/** The Dockerfile can appear outside of the context, or be left out of it. */
 function dockerfileText({ context, dockerfile, dockerfileInline }: BuildSource, inputs: string[]): string {
   if (dockerfileInline !== undefined) return dockerfileInline;
   const path = isAbsolute(dockerfile) ? dockerfile : resolve(context, dockerfile);

@@ -1,4 +1,4 @@
-/** What is known of build contexts. They may be large: they are read in small steps, between which others go on. */
+/** Cache of build contexts. They can be large: they are read in small steps, between which other work continues. */
 import { setImmediate } from 'node:timers/promises';
 import { type BuildSource, type ContextContent, finish, readBuildContext, type Steps } from './build-context.ts';
 
@@ -19,7 +19,7 @@ async function inSlices<T>(steps: Steps<T>, signal: AbortSignal): Promise<T | nu
     if (performance.now() - since < SLICE_MS) continue;
     await setImmediate();
     if (signal.aborted) {
-      // Closes what the reader has open.
+      // Closes the files of the reader.
       steps.return(undefined as never);
       return null;
     }
@@ -52,7 +52,7 @@ export class BuildContexts {
     return content;
   }
 
-  /** Begins no look any more, and ends the one that goes on. */
+  /** Starts no read any more, and ends the running one. */
   close(): void {
     this.#closing.abort();
   }

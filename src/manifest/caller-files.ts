@@ -1,4 +1,4 @@
-/** Files that a person hands over with a command: those of others could say what the person does not mean. */
+/** Files that a person passes to a command: files of other users could contain unwanted declarations. */
 import { closeSync, readFileSync, statSync } from 'node:fs';
 import { createGate, type Gate, type JudgedPath, readJudged, untrusted } from '../ffi/files/gate.ts';
 import type { Doubt, Refusal } from '../model/trust.ts';
@@ -12,7 +12,7 @@ export interface Caller {
   readonly socketGroup: number | null;
 }
 
-/** What is said to the user `uid` of a refusal. */
+/** The message of a refusal for the user `uid`. */
 export type Wording = (refusal: Refusal, judged: JudgedPath, uid: number) => Refusal;
 
 const refuses = ({ about }: Doubt): boolean => about !== 'group';
@@ -60,7 +60,7 @@ export function readOfCaller(path: string, gate: Gate): string {
   return statSync(path).isFile() ? readJudged(path, gate) : readFileSync(path, 'utf8');
 }
 
-/** Judges what another process will read; what is not there is its business. @throws TSD_UNTRUSTED */
+/** Checks files that another process will read; that process reports missing ones. @throws TSD_UNTRUSTED */
 export function requireOfCaller(path: string, gate: Gate): void {
   const found = statSync(path, { throwIfNoEntry: false });
   if (found === undefined || !(found.isFile() || found.isDirectory())) return;

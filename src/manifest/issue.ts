@@ -11,7 +11,7 @@ export interface ManifestIssue {
   readonly hint?: string;
 }
 
-/** More would hide the first; people mend and look again. */
+/** More would hide the first ones; people fix those and check again. */
 export const MAX_ISSUES = 200;
 /** Longest text of one, names and values of the manifest in it included. */
 const MAX_TEXT = 2_000;

@@ -51,7 +51,7 @@ function parseSource({ file, baseDir }: TextSource, text: string, readFile: Read
   return { file, text, parsed, read };
 }
 
-/** What is said of a file that brings out a defect. */
+/** The issue for a file that causes a defect. */
 export function defectIssue(file: string, error: unknown): ManifestIssue {
   const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
   const message = `this file cannot be read because of a defect in tsdocker: ${what}`;
@@ -126,7 +126,7 @@ function pinnedReader({ sourceId, pinned }: TextSource, options: WithReader): Re
   };
 }
 
-/** Tells what texts mean, each read with the files that it is pinned to. */
+/** Parses texts, each with its pinned files. */
 export function parser(options: WithReader, cache: ParseCache): Parse {
   return (source, text) => cache.parse(source, text, pinnedReader(source, options));
 }

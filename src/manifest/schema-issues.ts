@@ -113,7 +113,7 @@ function collections(schema: z.core.$ZodType): Definition[] {
   return inner ? collections(inner) : [def];
 }
 
-/** Keys that may stand in the mapping at a path. */
+/** Keys that can appear in the mapping at a path. */
 function knownKeys(schema: z.core.$ZodType, path: Path): readonly string[] {
   const [first, ...rest] = path;
   return collections(schema).flatMap((def) => {

@@ -74,7 +74,7 @@ const FOREIGN: { readonly [S in Scope]: Readonly<Record<string, string>> } = {
   },
 };
 
-/** The issue for a key that the schema does not know. @param known keys that may stand there. */
+/** The issue for a key that the schema does not know. @param known keys that can appear there. */
 export function unknownKey(
   key: string,
   scope: Scope,

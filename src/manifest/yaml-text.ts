@@ -1,5 +1,5 @@
 /**
- * From text to YAML nodes, with limits: a manifest may come from anybody who may drop a file. Depth and size are checked
+ * From text to YAML nodes, with limits: a manifest may come from anyone who may drop a file. Depth and size are checked
  * while tokens arrive, because the composer behind them calls itself for every level.
  */
 import { Composer, type Document, Lexer, LineCounter, type ParsedNode, Parser } from 'yaml';

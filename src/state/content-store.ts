@@ -47,7 +47,7 @@ function bytesOf(path: string, name: string): Buffer | null {
   }
 }
 
-/** What is in the way of a copy and cannot be replaced by a rename. */
+/** Errors for an existing path that rename cannot replace by a copy. */
 function setAside(path: string): void {
   if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) return;
   let target = `${path}.damaged-1`;
@@ -81,7 +81,7 @@ export class ContentStore {
     return found?.isFile() === true && found.size === bytes && this.isWhole(name);
   }
 
-  /** Whether a copy holds what its name says: a failing disk may give other bytes back. Looked through once by each supervisor. */
+  /** Whether the content of a copy matches its name: a failing disk can return other bytes. Each supervisor reads it once. */
   isWhole(name: string): boolean {
     if (this.#whole.has(name)) return true;
     const whole = bytesOf(this.path(name), name) !== null;

@@ -38,7 +38,7 @@ export type RestoreDecision = { readonly id: string } & (
   | { readonly decision: 'adopt'; readonly handle: RunHandle }
   /** It is unknown whether it still runs. A second run would be worse than none, so it is left alone until that is known. */
   | { readonly decision: 'unknown' }
-  /** Its start was begun and came to nothing: it is still due. */
+  /** Its start was begun and had no effect: it is still due. */
   | { readonly decision: 'unstarted' }
   /** It ran when the last supervisor wrote and does not run now. Nothing is signalled. */
   | {
@@ -69,7 +69,7 @@ function unavailableReason(container: ContainerRecord, input: RestoreInput): str
   return null;
 }
 
-/** A run of ours, as opposed to one that Docker 1.4 started: those have no shim, and their pid may be anybody's. */
+/** A run of ours, as opposed to one that Docker 1.4 started: those have no shim, and their pid may be anyone's. */
 const hasOwnRun = (container: ContainerRecord, input: RestoreInput): boolean =>
   container.run > 0 && (LIVE.includes(container.state.status) || input.execIds.has(container.id));
 

@@ -53,7 +53,7 @@ function ensureDirectory(path: string, mode: number): void {
   }
 }
 
-/** The canonical path of a directory that is made when it is absent; it may be reached through symbolic links. */
+/** Returns the canonical path of a directory and creates it when missing; its path may contain symbolic links. */
 function ensureBase(path: string, mode: number): string {
   try {
     makePath(path, mode);
@@ -114,7 +114,7 @@ async function readOrMintInstance(root: string, files: StateFiles): Promise<stri
   return id;
 }
 
-/** Deletes what a killed supervisor left half done. What cannot be removed is an issue. */
+/** Deletes partial results of a killed supervisor. A failed removal is an issue. */
 function emptied(directory: string): StateIssue[] {
   return emptyDirectory(directory).map(({ path, error: thrown }) => {
     const error = toStateError(thrown, `remove ${path}`);

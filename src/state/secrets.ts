@@ -9,7 +9,7 @@ import { corrupt, readStateFile } from './files/state-file.ts';
 export const PREFIX = 'tsd-secret:';
 const REFERENCE = /^tsd-secret:([0-9a-f]{64})$/;
 
-/** What stands in state in place of a secret value. Equal values have equal references. */
+/** The reference that replaces a secret value in the state. Equal values have equal references. */
 export type SecretReference = `${typeof PREFIX}${string}`;
 
 const nameOf = (reference: string): string | null => REFERENCE.exec(reference)?.[1] ?? null;

@@ -4,7 +4,7 @@ import { TsdError } from '../model/errors/errors.ts';
 export class TruncIndex {
   readonly #sorted: string[] = [];
 
-  /** Adding what is there is a no-op. */
+  /** Adding an existing id is a no-op. */
   add(id: string): void {
     const at = this.#position(id);
     if (this.#sorted[at] !== id) this.#sorted.splice(at, 0, id);

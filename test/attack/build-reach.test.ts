@@ -1,4 +1,4 @@
-/** What the Dockerfile of a stranger reaches of the host: by ADD, by RUN. Servers stand on the host's own addresses. */
+/** The reach of a hostile Dockerfile on the host: by ADD, by RUN. Servers listen on the host's own addresses. */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
@@ -17,7 +17,7 @@ import { until } from '../support/wait.ts';
 const busybox = findBusybox();
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
-/** A server that counts what it is asked. */
+/** A server that counts its requests. */
 class Counted {
   readonly asked: string[] = [];
   readonly server: Server;
@@ -108,7 +108,7 @@ describe.skipIf(busybox === null)('the reach of a build (needs busybox-static)',
     names = createSocket('udp4');
     names.on('message', (bytes, { port, address }) => {
       const isLong = decode(bytes).questions?.[0]?.name === 'long.test';
-      // What comes from elsewhere or answers another question is not believed.
+      // Answers from elsewhere or to another question are ignored.
       names.send(Buffer.from('no answer at all'), port, address);
       names.send(
         isLong ? encode({ ...decode(bytes), type: 'response', flags: TRUNCATED_RESPONSE }) : reply(bytes),
@@ -245,7 +245,7 @@ describe.skipIf(busybox === null)('the reach of a build (needs busybox-static)',
     try {
       const { port } = server.address() as AddressInfo;
       const message = await refused(context(`ADD https://shared.test:${port}/a /a`));
-      // It came as far as the certificate, which is of no authority that the host trusts.
+      // The connection reached the certificate, whose authority the host does not trust.
       expect(message).toContain(`the certificate of shared.test:${port} is not trusted`);
     } finally {
       server.close();

@@ -1,5 +1,5 @@
 /**
- * What texts of strangers made us say: escape codes and turned lines on a terminal, messages as long as the file that they
+ * Output that hostile texts caused: escape codes and reversed lines on a terminal, messages as long as the file that they
  * are about, an issue for each of its sixty thousand words, and a defect for a line of a Dockerfile.
  */
 import { createHash } from 'node:crypto';

@@ -1,4 +1,4 @@
-/** What root of a default container reached in the kernel: keys of the host's root, a user namespace, and parts with many holes. */
+/** Kernel features that root of a default container could reach: keys of the host's root, a user namespace, and parts with many holes. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';

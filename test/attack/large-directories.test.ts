@@ -1,4 +1,4 @@
-/** 125,000 files in one directory: what walks, measures, packs and copies trees does it in pieces. */
+/** 125,000 files in one directory: walking, measuring, packing and copying yield to the event loop. */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -27,7 +27,7 @@ beforeAll(() => {
 });
 afterAll(() => memory.remove());
 
-/** How often others had their turn while the work went on. */
+/** Turns of the event loop during the work. */
 async function turnsDuring(work: Promise<unknown>): Promise<number> {
   let done = false;
   void work.finally(() => {

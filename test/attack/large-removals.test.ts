@@ -1,4 +1,4 @@
-/** Deleting many files: others have their turns, no link leads out, and what a killed process leaves goes at the next start. */
+/** Deleting many files: the event loop keeps turning, no link leads out, and the next start removes leftovers. */
 import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';

@@ -41,7 +41,7 @@ function file(name: string, text: string): string {
   return path;
 }
 
-/** Has everybody write to it. */
+/** Makes it world-writable. */
 function opened(path: string): string {
   chmodSync(path, 0o666);
   return path;
@@ -95,7 +95,7 @@ test('the trust policy, and a key that it names', () => {
   expect(policy.read().otherwise).toEqual({ type: 'reject' });
   opened(path);
   expect(() => policy.read()).toThrow(expect.objectContaining(refusal(path)));
-  // A supervisor starts with it, and lets nothing in.
+  // A supervisor starts with it, and accepts no image.
   const told: TsdError[] = [];
   const opening = openTrustPolicy({ trustPolicy: path }, OWN, (error) => told.push(error));
   expect(told).toMatchObject([refusal(path)]);
@@ -123,7 +123,7 @@ test('a credential helper named in a file that others can write does not run', a
   await expect(logins.get('registry.example')).rejects.not.toMatchObject({ code: 'TSD_UNTRUSTED' });
   opened(path);
   await expect(logins.get('registry.example')).rejects.toMatchObject(refusal(path));
-  // Nothing of it is run: a login that stands in it is a login.
+  // Nothing of it is run: a login in it is only a login.
   await expect(logins.get('other.example')).resolves.toBeNull();
 });
 

@@ -1,4 +1,4 @@
-/** A manifest whose name is not UTF-8 was left out without a word. */
+/** A manifest whose name is not UTF-8 was ignored silently. */
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, test } from 'vitest';

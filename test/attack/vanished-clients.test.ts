@@ -1,4 +1,4 @@
-/** Who asks for a commit or an export and goes away: the work ends, nothing half made stays, and the container goes on. */
+/** Who asks for a commit or an export and goes away: the work ends, nothing half made stays, and the container continues. */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';

@@ -21,7 +21,7 @@ import { hasCommit, programOf } from '../support/past-version.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
 import { until } from '../support/wait.ts';
 
-/** The last commit that obeyed everybody. */
+/** The last commit that obeyed files of every user. */
 const BEFORE = 'd456a48';
 const NOBODY = 65_534;
 const USER = 1000;
@@ -40,7 +40,7 @@ afterEach(async () => {
   await supervisor.destroy();
 });
 
-/** What the user nobody types. */
+/** A command of the user nobody. */
 function asNobody(script: string): void {
   execFileSync('/bin/sh', ['-c', script], {
     uid: NOBODY,
@@ -92,7 +92,7 @@ test('a world-writable directory accepts no privileged container', async () => {
   expect(await refusals()).toMatchObject([{ status: 'failed', message: held.held, fix: held.hint }]);
   expect(supervisor.log).toContain(held.hint);
 
-  // As printed. The file of nobody stays refused, now by its owner.
+  // As printed. The file of no one stays refused, now by its owner.
   execFileSync('/bin/sh', ['-c', commandIn(held.hint)]);
   expect(statSync(supervisor.manifests).mode & 0o7777).toBe(0o775);
   supervisor.drop(
@@ -132,7 +132,7 @@ test('what an earlier version accepted from an untrusted directory keeps running
   // It can be started again with what was accepted.
   await supervisor.ok('restart', 'kept');
   expect((await supervisor.ok('logs', 'kept')).match(/SECRET=\w+/g)).toEqual(['SECRET=good', 'SECRET=good']);
-  // What is asked for by those who may is done all the same.
+  // Requests of authorised users still work.
   const file = supervisor.file('more.yaml', app(`  more: { image: busybox, command: ${FOREVER} }\n`));
   await supervisor.ok('apply', '-f', file, '--wait');
 });

@@ -1,4 +1,4 @@
-/** A disk that damages the record of a container: it runs on, and so does what talks to it. */
+/** A disk that damages the record of a container: it keeps running, and so do containers that use it. */
 import { randomBytes } from 'node:crypto';
 import { readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-/** A full disk at night: what makes room works without any. */
+/** A full disk: operations that make room work without free space. */
 import { existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';

@@ -1,4 +1,4 @@
-/** history.db is lost, damaged or an old one: nothing is touched that was not read, everything is said, and there is a way out. */
+/** history.db is lost, damaged or old: unread state is not changed, everything is reported, and there is a remedy. */
 import {
   copyFileSync,
   existsSync,
@@ -80,7 +80,7 @@ async function putBackup(): Promise<void> {
 const mode = async (of: string) =>
   (await supervisor.ok('exec', `${of}/web`, '--', 'busybox', 'sh', '-c', 'echo $MODE')).trim();
 
-/** How history.db gets lost, what is said of it, and whether there is a file to keep. */
+/** Ways to lose history.db, their reports, and whether a file remains to be kept. */
 const half = (path: string) => truncateSync(path, Math.floor(statSync(path).size / 8192) * 4096);
 const DAMAGES: readonly { damage: (path: string) => void; says: RegExp; aside: boolean }[] = [
   { damage: (path) => rmSync(path), says: /history\.db is missing/, aside: false },

@@ -1,4 +1,4 @@
-/** Pulls that a killed supervisor leaves half done: the next one goes on where it was, and nothing else is left. */
+/** Pulls that a killed supervisor leaves half done: the next one continues where it was, and nothing else is left. */
 import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';

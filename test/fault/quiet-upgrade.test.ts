@@ -1,4 +1,4 @@
-/** A host goes from an earlier version to this one: whatever ran goes on, and there is nothing to do. */
+/** A host goes from an earlier version to this one: whatever ran continues, and there is nothing to do. */
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -129,7 +129,7 @@ async function expectQuiet(before: Record<string, unknown>): Promise<void> {
 }
 
 /** Operations on the apps, also those that are of no consequence for what runs. */
-async function told(): Promise<string[]> {
+async function reported(): Promise<string[]> {
   const lines = (await supervisor.ok('events', '--since', '1h')).split('\n');
   return lines.filter((line) => / op +\w+\/(shop|site|pages)\//.test(line));
 }
@@ -147,13 +147,13 @@ test.skipIf(!hasCommit(BEFORE)).each(['is stopped', 'crashes'] as const)(
     const current = supervisor.program;
     const [port, udp] = [await freePort(), await freePort()];
     const before = await runBefore(port, udp);
-    const known = (await told()).length;
+    const known = (await reported()).length;
     if (end === 'crashes') await supervisor.crash();
     else await supervisor.stop();
     supervisor.program = current;
     await supervisor.start();
     await expectQuiet(before);
-    expect((await told()).slice(known)).toEqual([]);
+    expect((await reported()).slice(known)).toEqual([]);
     expect(await (await fetch(`http://127.0.0.1:${port}/`)).text()).toBe('hello\n');
     await afterALook();
     const now = await everything();
@@ -222,18 +222,18 @@ test.skipIf(!hasCommit(BEFORE))(
     supervisor.drop('app.yaml', `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${FOREVER} }\n`);
     const before = await supervisor.waitFor('web', 'runs', ({ ready }) => ready);
     const mode = (pid: number | null) => /^Seccomp:\t(\d)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-    const told = async () => (await supervisor.cli('doctor')).stdout;
+    const report = async () => (await supervisor.cli('doctor')).stdout;
     await supervisor.crash();
     supervisor.program = current;
     await supervisor.start();
     const adopted = await supervisor.waitFor('web', 'is adopted', ({ ready }) => ready);
     expect([adopted.pid, mode(adopted.pid)]).toEqual([before.pid, '0']);
     expect(adopted.conditions.find(({ type }) => type === 'Unfiltered')).toMatchObject({ reason: 'EarlierVersion' });
-    expect(await told()).toContain('app-web (an earlier version started it)');
+    expect(await report()).toContain('app-web (an earlier version started it)');
     expect(await supervisor.ok('exec', 'web', 'busybox', 'grep', 'Seccomp:', '/proc/self/status')).toContain('\t0');
     await supervisor.ok('restart', 'web');
     const next = await supervisor.waitFor('web', 'runs again', ({ ready, pid }) => ready && pid !== before.pid);
     expect(mode(next.pid)).toBe('2');
-    expect(await told()).not.toContain('an earlier version started it');
+    expect(await report()).not.toContain('an earlier version started it');
   },
 );

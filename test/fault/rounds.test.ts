@@ -31,7 +31,7 @@ afterEach(async () => {
   await supervisor.destroy();
 });
 
-/** Waits for the end of so many operations as the log tells them, and returns right then. */
+/** Waits until the log has the end of so many operations, and returns at once. */
 async function boundary(operations: number): Promise<void> {
   const log = openSync(join(supervisor.base, 'daemon.log'), 'r');
   try {

@@ -1,4 +1,4 @@
-/** A run directory that somebody has removed, and with it the sockets by which shims are asked; and one on a disk. */
+/** A run directory that someone has removed, and with it the sockets by which shims are asked; and one on a disk. */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ContainerView } from '../../src/api/supervisor.ts';

@@ -1,4 +1,4 @@
-/** Payloads and shims that do not do what they are told. */
+/** Payloads and shims that do not react. */
 import { existsSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -102,7 +102,7 @@ test('a bind source that does not answer delays only its container, which starts
   await supervisor.ok('exec', 'far', 'busybox', 'test', '-d', '/x');
 });
 
-/** A path that leads over a link to a place of the host, and from {@link StuckMount} to where nobody answers, and back. */
+/** A path that leads over a link to a place of the host, and from {@link StuckMount} to where no one answers, and back. */
 function movable(supervisor: TestSupervisor): { readonly path: string; stall(): void; bringBack(): void } {
   const link = join(supervisor.base, 'link');
   const [near, far] = [join(supervisor.base, 'near'), join(supervisor.base, 'far')];
@@ -148,7 +148,7 @@ test('an env file that does not answer delays no start, which uses the pinned co
   stall();
   await supervisor.ok('restart', 'far');
   await supervisor.waitFor('far', 'a new run', (view) => view.pid !== null && view.pid !== pid);
-  await until('both runs have told', async () => (await supervisor.ok('logs', 'far')) === 'pinned\npinned\n');
+  await until('the output of both runs', async () => (await supervisor.ok('logs', 'far')) === 'pinned\npinned\n');
 });
 
 test('a payload that the kernel cannot kill is reported, delays no other, and ends later', async () => {
@@ -246,7 +246,7 @@ describe('a shim that', () => {
     );
     await supervisor.ok('restart', 'calm');
     process.kill(shim, 'SIGCONT');
-    await supervisor.waitFor('still', 'stopped as it was told to', ({ phase }) => phase === 'Exited');
+    await supervisor.waitFor('still', 'its stop', ({ phase }) => phase === 'Exited');
     await supervisor.ok('start', 'still');
     expect(await supervisor.container('still')).toMatchObject({ id: still.id, phase: 'Running' });
   });

@@ -99,7 +99,7 @@ describe('a container during a read of its files', () => {
     expect(await supervisor.waitFor('web', 'running', ({ ready }) => ready)).toMatchObject({ pid, restarts: 0 });
     const before = await lastTick();
     await until('the payload going on', async () => (await lastTick()) > before + 2);
-    // Otherwise its check fails, and the next run of it goes on.
+    // Otherwise its check fails, and the next run of it continues.
     expect(await supervisor.container('web')).toMatchObject({ pid, restarts: 0 });
   });
 });

@@ -29,12 +29,12 @@ test('is reported with a hint, delays no other, survives the supervisor, and is 
   directory = join(supervisor.root, 'execdriver', 'native', id);
   freeze(true);
   process.kill(pid ?? 0, 'SIGTERM');
-  const told = () =>
+  const view = () =>
     supervisor.waitFor('web', 'its end not written down', ({ conditions }) =>
       conditions.some(({ type }) => type === 'ExitUnrecorded'),
     );
-  expect(await told()).toMatchObject({ phase: 'Stopping', ready: false, restarts: 0 });
-  expect((await told()).message).toMatch(
+  expect(await view()).toMatchObject({ phase: 'Stopping', ready: false, restarts: 0 });
+  expect((await view()).message).toMatch(
     /^its payload has ended, .*\/exit\.1: EPERM; mend the disk: .* or give the exit status up by `kill -9 \d+`$/,
   );
   expect(await supervisor.cli('stop', 'web')).toMatchObject({
@@ -44,7 +44,7 @@ test('is reported with a hint, delays no other, survives the supervisor, and is 
   expect(await supervisor.container('other')).toMatchObject({ pid: other.pid, phase: 'Running', ready: true });
   await supervisor.crash();
   await supervisor.start();
-  expect(await told()).toMatchObject({ phase: 'Stopping' });
+  expect(await view()).toMatchObject({ phase: 'Stopping' });
 
   freeze(false);
   await supervisor.waitFor('web', 'started again', (view) => view.ready && view.pid !== pid);

@@ -27,7 +27,7 @@ afterAll(async () => {
 const serving = (value: string, then = 'exec busybox httpd -f -p 80 -h /www') =>
   shell(`mkdir -p /www; echo ${value} > /www/index.html; ${then}`);
 
-/** Serves, is ready, and ends with 3 when it is told to. */
+/** Serves, is ready, and exits with 3 on request. */
 const servingUntilTold = (value: string) =>
   serving(value, 'busybox httpd -f -p 80 -h /www & until [ -e /fail ]; do sleep 0.05; done; exit 3');
 

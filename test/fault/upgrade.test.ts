@@ -27,7 +27,7 @@ const OLDER: readonly Edit[] = [
   { file: 'shim/connections.c', from: '&status, sizeof status);', to: '&status, sizeof status - 8);' },
 ];
 
-/** Says more than we know: an event of its own to everybody who connects, and a longer status. */
+/** Says more than we know: an event of its own to everyone who connects, and a longer status. */
 const NEWER: readonly Edit[] = [
   version(2),
   { file: 'shim/protocol.h', from: 'int32_t record_error;', to: 'int32_t record_error; uint32_t later[16];' },
@@ -116,7 +116,7 @@ describe('containers of another version', () => {
     await until('output', async () => (await lines()).length > 1);
 
     await supervisor.stop();
-    // Nobody is there when it ends.
+    // No one is there when it ends.
     const early = before[2]?.pid ?? 0;
     writeFileSync(`/proc/${early}/root/data/early`, '');
     await until('the end of early', () => !existsSync(`/proc/${early}`));

@@ -50,24 +50,24 @@ async function inOrderOf(time: 'startedAt' | 'finishedAt', app = 'shop'): Promis
 }
 
 const lines = (text: string): string[] => text.trimEnd().split('\n');
-const told = (text: string): string[] => lines(text).sort();
+const sorted = (text: string): string[] => lines(text).sort();
 
 test('stop begins with dependents, start with dependencies, and neither touches other apps', async () => {
   const bystander = await supervisor.container('bystander');
-  expect(told(await supervisor.ok('stop', 'shop/'))).toEqual(NAMES.map((name) => `shop/${name}`));
+  expect(sorted(await supervisor.ok('stop', 'shop/'))).toEqual(NAMES.map((name) => `shop/${name}`));
   expect(Object.values(await members('shop')).map(({ phase, pid }) => [phase, pid])).toEqual(
     NAMES.map(() => ['Exited', null]),
   );
   expect(await inOrderOf('finishedAt')).toEqual(['front', 'web', 'db']);
 
-  expect(told(await supervisor.ok('start', 'shop/'))).toEqual(NAMES.map((name) => `shop/${name} ready`));
+  expect(sorted(await supervisor.ok('start', 'shop/'))).toEqual(NAMES.map((name) => `shop/${name} ready`));
   expect(await inOrderOf('startedAt')).toEqual(['db', 'web', 'front']);
   expect(await supervisor.container('bystander')).toEqual(bystander);
 });
 
 test('restart starts a new run of each container in stop and start order, in one pass', async () => {
   const before = await members('shop');
-  expect(told(await supervisor.ok('restart', 'shop/'))).toEqual(NAMES.map((name) => `shop/${name} ready`));
+  expect(sorted(await supervisor.ok('restart', 'shop/'))).toEqual(NAMES.map((name) => `shop/${name} ready`));
   const after = await members('shop');
   for (const name of NAMES) expect(after[name]?.pid).not.toBe(before[name]?.pid);
 
@@ -90,12 +90,12 @@ test('logs merges by time and labels each line, why and describe show each conta
 test('kill signals running containers, wait prints each exit', async () => {
   await supervisor.ok('stop', 'front');
   const before = await members('shop');
-  expect(told(await supervisor.ok('kill', 'shop/'))).toEqual(['shop/db', 'shop/web']);
+  expect(sorted(await supervisor.ok('kill', 'shop/'))).toEqual(['shop/db', 'shop/web']);
   for (const name of ['db', 'web']) {
     await supervisor.waitFor(name, 'running again', ({ pid }) => pid !== null && pid !== before[name]?.pid);
   }
   await supervisor.ok('stop', 'shop/');
-  expect(told(await supervisor.ok('wait', 'shop/'))).toEqual(NAMES.map((name) => `shop/${name} 0`));
+  expect(sorted(await supervisor.ok('wait', 'shop/'))).toEqual(NAMES.map((name) => `shop/${name} 0`));
   expect(await supervisor.cli('kill', 'shop/')).toMatchObject({ status: 1, stdout: '' });
 });
 

@@ -87,7 +87,7 @@ test('killed clients free their places also while the payload does not read', as
     stdin.on('error', () => {});
     stdin.write(Buffer.alloc(8 << 20));
   }
-  // From now on the payload is silent: nothing that is written to a client tells that it is gone.
+  // From now on the payload is silent: no write to a client reveals that the client is gone.
   await inside('rm /tick');
   let before = '';
   const settled = (): boolean => {

@@ -348,7 +348,7 @@ RUN --mount=type=cache,target=/cache wc -l < /cache/count > /lines2
     });
   });
 
-  /** A build whose command goes on for ever. */
+  /** A build whose command continues for ever. */
   async function endlessBuild() {
     const directory = context({ Dockerfile: 'FROM busybox:1\nRUN echo begun; sleep 1000\n' });
     const child = spawn(TSDOCKER, ['build', directory], {

@@ -1,4 +1,4 @@
-/** What follows when a file has other content, with real containers; signals are in policies.test.ts. */
+/** Reactions to changed files, with real containers; signals are in policies.test.ts. */
 import { spawnSync } from 'node:child_process';
 import { chmodSync, copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -66,7 +66,7 @@ test('a changed file restarts, recreates or is ignored, an env file and a secret
   });
   expect(await log('restarts')).toEqual(['one', '/made', 'two']);
   expect((await log('recreates')).includes('/made')).toBe(false);
-  // The file is the new one all the same; nobody was told.
+  // The file is the new one, but no signal was sent.
   expect(await supervisor.ok('exec', 'ignores', 'busybox', 'cat', '/app.conf')).toBe('two\n');
   const plan = JSON.parse((await supervisor.cli('plan', '-o', 'json')).stdout);
   expect(JSON.stringify([plan.ops, plan.holds])).not.toContain('container/app/ignores');

@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { expect, test } from 'vitest';
 
-/** Only empty directories and links: whatever else there should be is the host's. */
+/** Only empty directories and links; everything else is the host's. */
 function removePlaces(directory: string): void {
   for (const entry of readdirSync(directory, { withFileTypes: true })) {
     const path = join(directory, entry.name);

@@ -1,4 +1,4 @@
-/** What is thrown away, and what never is: beside builds, generations and a disk that is too full. */
+/** Objects that are removed, and those that never are: with builds, generations and a disk that is too full. */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
@@ -74,7 +74,7 @@ describe.skipIf(busybox === null)('collection (needs busybox)', () => {
     openGate();
     expect(await build).toMatchObject({ status: 0 });
     expect(await prune).toMatchObject({ status: 0 });
-    await until('what nobody needs is gone', async () => (await tags()).length === 1);
+    await until('unneeded images are removed', async () => (await tags()).length === 1);
     expect(layers().sort()).toEqual(kept.sort());
   });
 

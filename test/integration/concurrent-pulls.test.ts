@@ -1,4 +1,4 @@
-/** Several who want one image at the same time: each gets it, and the work is done once. */
+/** Concurrent requests for one image: each gets it, and the work is done once. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -46,7 +46,7 @@ afterEach(async () => {
   await proxy.stop();
 });
 
-/** A command that goes on while the test looks at what it says. */
+/** A command that continues while the test looks at what it says. */
 class Command {
   output = '';
   readonly #child: ChildProcess;

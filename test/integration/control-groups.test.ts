@@ -1,4 +1,4 @@
-/** Control groups as a supervisor keeps them: what it cannot have, and what a dead one left. */
+/** Control groups of a supervisor: refused ones, and those of a killed supervisor. */
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

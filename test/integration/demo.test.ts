@@ -1,4 +1,4 @@
-/** The guided tour is the first thing a new user runs: it must end well and say what it says. */
+/** The guided tour is the first thing a new user runs: it must succeed with its documented output. */
 import { spawnSync } from 'node:child_process';
 import { resolve } from 'node:path';
 import { expect, test } from 'vitest';

@@ -1,4 +1,4 @@
-/** What the documents say is done as they say it: each block of each document, from its own text. */
+/** Every block of every document works as described, from its own text. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';

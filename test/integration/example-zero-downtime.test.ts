@@ -47,7 +47,7 @@ test.skipIf(findBusybox() === null || !NGINX_INSTALLED)(
     going = false;
     await client;
     expect([...answers]).toEqual(['one', 'two']);
-    // It was told, and not started again.
+    // It got the signal and was not restarted.
     expect(await supervisor.container('proxy')).toMatchObject({ pid: proxy?.pid, restarts: 0 });
   },
 );
@@ -76,10 +76,10 @@ test.skipIf(findBusybox() === null || !NGINX_INSTALLED)(
     const untied = supervisor.file('site.yaml', PROXIED('one', 'dependsOn: [web]'));
     const note =
       /^note {2}\S+site\.yaml:\d+:\d+: a start-first update gives web another address, and proxy may hold the old one/m;
-    const mend = 'hint: Write `onDependencyRestart: restart`';
+    const remedy = 'hint: Write `onDependencyRestart: restart`';
     const validated = await supervisor.cli('validate', '-f', untied);
     expect(validated).toMatchObject({ status: 0, stderr: expect.stringMatching(note) });
-    expect(validated.stderr).toContain(mend);
+    expect(validated.stderr).toContain(remedy);
     expect((await supervisor.cli('plan', '-f', untied)).stdout).toMatch(note);
     await supervisor.ok('apply', '--wait', '-f', untied);
     const [web, proxy] = [await supervisor.container('web'), await supervisor.container('proxy')];

@@ -130,7 +130,7 @@ describe('why', () => {
     const since = Date.parse(conditions.find(({ type }) => type === 'Parked')?.since ?? '');
     expect(since).toBeLessThanOrEqual(Date.now());
     supervisor.drop('app.yaml', app('  web: { image: busybox, comand: x }\n'));
-    const view = await until('the rejection told', async () => {
+    const view = await until('the report of the rejection', async () => {
       const seen = await why('web');
       return seen.now.length >= 3 ? seen : null;
     });
@@ -155,7 +155,7 @@ describe('why', () => {
     expect(await supervisor.ok('why', 'app.yaml')).toContain(file);
     const { status, stderr } = await supervisor.cli('why', 'twice');
     expect([status, stderr]).toEqual([1, expect.stringMatching(/There is .*volume\/app\/twice.*: name it so/)]);
-    // What nobody declares has no app before its name.
+    // What no one declares has no app before its name.
     const names = (await supervisor.ok('get', 'images', '-o', 'name')).split('\n');
     expect(names.filter((name) => name.startsWith('/'))).toEqual([]);
   });

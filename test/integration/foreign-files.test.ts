@@ -222,12 +222,12 @@ WantedBy=multi-user.target
   };
   for (const [name, text] of Object.entries(units)) supervisor.drop(name, text);
   await supervisor.waitFor('counter', 'ready', ({ ready }) => ready);
-  const told = (name: string, text: string) =>
-    until(`${name} has told`, async () => (await supervisor.ok('logs', name)) === text);
-  await told('counter', 'hello from a unit\nend\n');
+  const printed = (name: string, text: string) =>
+    until(`${name} has printed its lines`, async () => (await supervisor.ok('logs', name)) === text);
+  await printed('counter', 'hello from a unit\nend\n');
   await supervisor.ok('restart', 'counter');
   // What the volume keeps shows that both runs had it.
-  await told('counter', 'hello from a unit\nend\nhello from a unit\nhello from a unit\nend\n');
+  await printed('counter', 'hello from a unit\nend\nhello from a unit\nhello from a unit\nend\n');
   expect(await supervisor.ok('get', 'volumes')).toMatch(/^data\s/m);
 
   for (const [name, text] of Object.entries(units)) supervisor.file(`units/${name}`, text);
@@ -235,5 +235,5 @@ WantedBy=multi-user.target
   const { status, stderr } = await supervisor.cli('convert', '-f', join(supervisor.base, 'units'), '-o', translated);
   expect({ status, stderr }).toEqual({ status: 0, stderr: expect.stringMatching(/counter\.container:\d+:1: /) });
   await supervisor.ok('apply', '--wait=30s', '-f', translated);
-  await told('units/counter', 'hello from a unit\nend\n');
+  await printed('units/counter', 'hello from a unit\nend\n');
 });

@@ -1,4 +1,4 @@
-/** What a supervisor changed on its host, and when it is as it was. */
+/** Changes of a supervisor to its host, and when they are reverted. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';

@@ -1,4 +1,4 @@
-/** What a person is told to type next, in every place where a wait is told. */
+/** Hints: the next command to type, in every view that shows a wait. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -18,7 +18,7 @@ afterEach(async () => {
   await supervisor.destroy();
 });
 
-/** All commands that tell of a resource that waits say the same. */
+/** All commands that show a waiting resource have the same hint. */
 async function expectHint(file: string, resource: string, hint: string): Promise<void> {
   const applied = await supervisor.cli('apply', '-f', file, '--wait=1s');
   expect(applied).toMatchObject({ status: 1, stderr: expect.stringContaining(`hint: ${hint}`) });

@@ -79,9 +79,9 @@ test('a follower gets each line once despite restarts, recreation and kill -9 of
   expect((await supervisor.container('web'))?.id).not.toBe(before?.id);
 
   await supervisor.crash();
-  await until('the loss is told', () => seen.stderr.includes('went away'));
+  await until('the report of the loss', () => seen.stderr.includes('went away'));
   await supervisor.start();
-  await until('the return is told', () => seen.stderr.includes('is back'));
+  await until('the report of the return', () => seen.stderr.includes('is back'));
   await supervisor.ok('stop', 'web');
   const whole = await supervisor.ok('logs', 'web');
   await until('the end is seen', () => seen.stdout.endsWith(whole.slice(-30)));

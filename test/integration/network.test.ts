@@ -58,7 +58,7 @@ describe('published ports', () => {
 });
 
 describe('a choice of the supervisor', () => {
-  /** The first of the range that ports are picked from; somebody else's listener does as well. */
+  /** The first of the range that ports are picked from; someone else's listener does as well. */
   const FIRST_AUTO_PORT = 49153;
 
   test('is a free port, and a plan chooses none', async () => {
@@ -295,7 +295,7 @@ describe('state on disk', () => {
     );
     const { id, address } = await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
     const directory = join(supervisor.root, 'containers', id);
-    // What a start leaves there reaches the disk a moment after it is told.
+    // Files of a start reach the disk a moment after it is reported.
     const config = await until('the running state on disk', () => {
       const read = JSON.parse(readFileSync(join(directory, 'config.json'), 'utf8'));
       return read.State.Running ? read : null;

@@ -1,4 +1,4 @@
-/** What a person asks of a container while a change of it waits: for the host, or for an image that is pulled. */
+/** Requests of a person while a change of the container waits: for the host, or for a pull. */
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
@@ -122,7 +122,7 @@ describe('a change that waits for an image', () => {
     await until('the pull', () => open.size > 0);
     await supervisor.ok('delete', '-f', file);
     await until('it to be gone', async () => !(await supervisor.container('gone')));
-    await until('the pull to be called off', () => [...open].every(({ closed }) => closed));
+    await until('the end of the pull', () => [...open].every(({ closed }) => closed));
   });
 });
 

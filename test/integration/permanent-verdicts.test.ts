@@ -1,4 +1,4 @@
-/** A command that waits does not wait for what only an edit can mend. */
+/** A command that waits ends at once for errors that only an edit can fix. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -30,7 +30,7 @@ test.each([
     expect(stderr).toContain('hint: ');
     expect(stderr).not.toContain('not ready after');
   }
-  // The loop goes on all the same, and a mended manifest is waited for.
+  // The loop continues anyway, and a repaired manifest is waited for.
   const mended = supervisor.file('app.yaml', app(`{ image: busybox, command: ${FOREVER}, restart: always }`));
   await supervisor.ok('apply', '--wait=1m', '-f', mended);
 });

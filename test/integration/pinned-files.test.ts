@@ -19,7 +19,7 @@ afterAll(async () => {
 
 const CANARY = 'canary-9f4c21';
 
-/** Tells on its log what it was built from, and what it is configured by. */
+/** Prints what it was built from and its configuration. */
 const TELL = shell(`echo "$(cat /built 2>/dev/null) $(cat /app.conf) $MODE $(echo -n "$PASSWORD" | wc -c)"; ${IDLE}`);
 
 /** Files of an app below a directory of its own, and its manifest. */
@@ -46,12 +46,13 @@ ${container}`;
   return { path, write, manifest };
 }
 
-/** What a container told last. */
-async function told(name: string): Promise<string> {
+/** The last line of a container. */
+async function lastLine(name: string): Promise<string> {
   return (await supervisor.ok('logs', name)).trimEnd().split('\n').at(-1) ?? '';
 }
 
-const tells = (name: string, text: string) => until(`${name} tells ${text}`, async () => (await told(name)) === text);
+const prints = (name: string, text: string) =>
+  until(`${name} prints ${text}`, async () => (await lastLine(name)) === text);
 
 async function generation(): Promise<number> {
   return JSON.parse(await supervisor.ok('history', '-n', '1', '-o', 'json'))[0].generation;
@@ -75,7 +76,7 @@ describe('an applied app', () => {
     const { path, write, manifest } = application('stays');
     const file = write('stays.yaml', manifest);
     await supervisor.ok('apply', '-f', file, '--wait=60s');
-    await tells('stays', 'built-one conf-one env-one 15');
+    await prints('stays', 'built-one conf-one env-one 15');
     const before = await supervisor.container('stays');
     const first = await generation();
 
@@ -105,12 +106,12 @@ describe('an applied app', () => {
     rmSync(path('app.env'));
     await supervisor.ok('restart', 'stays');
     await until('a new run', async () => (await supervisor.container('stays'))?.pid !== before?.pid);
-    await tells('stays', 'built-one conf-one env-one 15');
+    await prints('stays', 'built-one conf-one env-one 15');
 
     write('app.conf', 'conf-two\n');
     write('app.env', 'MODE=env-two\n');
     await supervisor.ok('apply', '-f', file, '--wait=60s');
-    await tells('stays', 'built-two conf-two env-two 15');
+    await prints('stays', 'built-two conf-two env-two 15');
     expect(await plan()).not.toContain('sources changed');
     // The same again changes nothing.
     const second = await generation();
@@ -122,11 +123,11 @@ describe('an applied app', () => {
   test('follows its files with `follow: true`', async () => {
     const { write, manifest } = application('follows', { top: 'follow: true\n' });
     await supervisor.ok('apply', '-f', write('follows.yaml', manifest), '--wait=60s');
-    await tells('follows', 'built-one conf-one env-one 15');
+    await prints('follows', 'built-one conf-one env-one 15');
     write('app.conf', 'conf-two\n');
-    await tells('follows', 'built-one conf-two env-one 15');
+    await prints('follows', 'built-one conf-two env-one 15');
     write('ctx/built', 'built-two\n');
-    await tells('follows', 'built-two conf-two env-one 15');
+    await prints('follows', 'built-two conf-two env-one 15');
     expect(await plan()).not.toContain('sources changed');
     await supervisor.ok('delete', '-f', join(supervisor.base, 'follows/follows.yaml'), '--wait=60s');
   });
@@ -134,10 +135,10 @@ describe('an applied app', () => {
   test('follows only files with an explicit `onChange`', async () => {
     const { write, manifest } = application('partly', { mount: ', onChange: restart' });
     await supervisor.ok('apply', '-f', write('partly.yaml', manifest), '--wait=60s');
-    await tells('partly', 'built-one conf-one env-one 15');
+    await prints('partly', 'built-one conf-one env-one 15');
     write('app.env', 'MODE=env-two\n');
     write('app.conf', 'conf-two\n');
-    await tells('partly', 'built-one conf-two env-one 15');
+    await prints('partly', 'built-one conf-two env-one 15');
     expect(await plan()).toMatch(/sources changed since generation \d+: \.\/app\.env\n/);
     await supervisor.ok('delete', '-f', join(supervisor.base, 'partly/partly.yaml'), '--wait=60s');
   });
@@ -169,7 +170,7 @@ describe('rollback', () => {
     expect(firstPlan).toMatchObject({ status: 2, stdout: expect.stringContaining('start container/back/back') });
     expect(firstPlan.stdout).not.toContain('held');
     await supervisor.ok('apply', '-f', file, '--wait=60s');
-    await tells('back', 'built-one conf-one env-one 15');
+    await prints('back', 'built-one conf-one env-one 15');
     const first = await generation();
     const image = (await supervisor.container('back'))?.imageId;
     write('app.conf', 'conf-two\n');
@@ -178,7 +179,7 @@ describe('rollback', () => {
     write('password', `${CANARY}-two\n`);
     expect((await supervisor.cli('plan', '-f', file)).stdout).not.toContain('pinned copy');
     await supervisor.ok('apply', '-f', file, '--wait=60s');
-    await tells('back', 'built-two conf-two env-two 17');
+    await prints('back', 'built-two conf-two env-two 17');
 
     const dry = await supervisor.ok('rollback', '--to', String(first), '--dry-run');
     expect(dry).toContain(`secret ./password is newer than generation ${first}`);
@@ -190,7 +191,7 @@ describe('rollback', () => {
     expect(out).toContain('is newer than generation');
     // Never with the files of one generation and the image of another.
     expect(out.match(/start container\/back\/back/g)).toHaveLength(1);
-    await tells('back', 'built-one conf-one env-one 17');
+    await prints('back', 'built-one conf-one env-one 17');
     expect((await supervisor.container('back'))?.imageId).toBe(image);
     expect(readFileSync(path('app.conf'), 'utf8')).toBe('conf-two\n');
     expect(readFileSync(path('app.env'), 'utf8')).toBe('MODE=env-two\n');
@@ -203,7 +204,7 @@ describe('rollback', () => {
     const { pid } = (await supervisor.container('back')) ?? {};
     await supervisor.ok('restart', 'back');
     await until('a new run', async () => (await supervisor.container('back'))?.pid !== pid);
-    await tells('back', 'built-one conf-one env-one 17');
+    await prints('back', 'built-one conf-one env-one 17');
     expect(await plan()).toContain('Nothing to do');
     expect(findSecret()).toBe('');
     await supervisor.ok('delete', '-f', file, '--wait=60s');
@@ -213,26 +214,26 @@ describe('rollback', () => {
     const { path, write, manifest } = application('held');
     const text = manifest.replaceAll('./', `${join(supervisor.base, 'held')}/`);
     supervisor.drop('held.yaml', text);
-    await tells('held', 'built-one conf-one env-one 15');
+    await prints('held', 'built-one conf-one env-one 15');
     const first = await generation();
     write('app.conf', 'conf-two\n');
-    await tells('held', 'built-one conf-two env-one 15');
+    await prints('held', 'built-one conf-two env-one 15');
     write('ctx/built', 'built-two\n');
-    await tells('held', 'built-two conf-two env-one 15');
+    await prints('held', 'built-two conf-two env-one 15');
 
     const refused = await supervisor.cli('rollback', '--to', String(first));
     expect(refused.status).toBe(1);
     expect(refused.stderr).toContain(path('app.conf'));
     expect(refused.stderr).toContain('--hold');
     await supervisor.ok('rollback', '--to', String(first), '--hold', '--wait=60s');
-    await tells('held', 'built-one conf-one env-one 15');
+    await prints('held', 'built-one conf-one env-one 15');
     await supervisor.crash();
     await supervisor.start();
     expect((await supervisor.cli('plan')).stdout).toContain('rolled back to generation');
-    expect(await told('held')).toBe('built-one conf-one env-one 15');
+    expect(await lastLine('held')).toBe('built-one conf-one env-one 15');
 
     write('app.conf', 'conf-three\n');
-    await tells('held', 'built-two conf-three env-one 15');
+    await prints('held', 'built-two conf-three env-one 15');
     await until('nothing left to do', async () => (await plan()).includes('Nothing to do'));
     rmSync(join(supervisor.manifests, 'held.yaml'));
     await until('held is gone', async () => (await supervisor.container('held')) === undefined);
@@ -249,7 +250,7 @@ describe('rollback', () => {
     await supervisor.ok('rmi', '--force', image);
     const out = await supervisor.ok('rollback', '--to', String(first), '--wait=60s');
     expect(out).toMatch(/lost: image gone\/own of generation \d+ is gone from this host[\s\S]*operation/);
-    await tells('gone', 'built-two conf-one env-one 15');
+    await prints('gone', 'built-two conf-one env-one 15');
     await supervisor.ok('delete', '-f', file, '--wait=60s');
   });
 
@@ -270,10 +271,10 @@ describe('rollback', () => {
     writeFileSync(conf, 'bad\n');
     await until('held', async () => (await supervisor.cli('plan')).stdout.includes('update of fails/fails failed'));
     await supervisor.waitFor('fails', 'ready', ({ ready }) => ready);
-    await tells('fails', 'good');
+    await prints('fails', 'good');
     expect(readFileSync(conf, 'utf8')).toBe('bad\n');
     writeFileSync(conf, 'good again\n');
-    await tells('fails', 'good again');
+    await prints('fails', 'good again');
     rmSync(join(supervisor.manifests, 'fails.yaml'));
     await until('fails is gone', async () => (await supervisor.container('fails')) === undefined);
   });
@@ -321,12 +322,12 @@ test('the signal follows the bind of the new copy', async () => {
 `,
   );
   const { pid } = await supervisor.waitFor('signal', 'ready', ({ ready }) => ready);
-  await tells('signal', 'one');
+  await prints('signal', 'one');
   writeFileSync(conf, 'two\n');
-  await tells('signal', 'two');
+  await prints('signal', 'two');
   writeFileSync(`${conf}.new`, 'three\n');
   renameSync(`${conf}.new`, conf);
-  await tells('signal', 'three');
+  await prints('signal', 'three');
   expect((await supervisor.container('signal'))?.pid).toBe(pid);
   rmSync(join(supervisor.manifests, 'signal.yaml'));
   await until('signal is gone', async () => (await supervisor.container('signal')) === undefined);
@@ -384,9 +385,9 @@ test('a rollback to an old generation reports missing contents, and prune frees 
   const out = await supervisor.ok('rollback', '--to', String(numbers[0]), '--wait=60s');
   expect(out).toMatch(/lost: \.\/app\.conf: the content of generation \d+ cannot be brought back/);
   expect(out).toContain('specification only');
-  await tells('old', 'built-one conf-four env-one 15');
+  await prints('old', 'built-one conf-four env-one 15');
   await supervisor.ok('rollback', '--to', String(numbers[3]), '--wait=60s');
-  await tells('old', 'built-one conf-four env-one 15');
+  await prints('old', 'built-one conf-four env-one 15');
 
   const usage: { type: string; bytes: number; count: number }[] = JSON.parse(
     await supervisor.ok('system', 'df', '-o', 'json'),
@@ -404,6 +405,6 @@ test('a rollback to an old generation reports missing contents, and prune frees 
   const { pid } = (await supervisor.container('old')) ?? {};
   await supervisor.ok('restart', 'old');
   await until('a new run', async () => (await supervisor.container('old'))?.pid !== pid);
-  await tells('old', 'built-one conf-four env-one 15');
+  await prints('old', 'built-one conf-four env-one 15');
   await supervisor.ok('delete', '-f', file, '--wait=60s');
 });

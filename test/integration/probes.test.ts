@@ -18,7 +18,7 @@ const probe = (script: string, more = '') =>
   `{ exec: [busybox, sh, -c, ${JSON.stringify(script)}], interval: 100ms, startPeriod: 0s${more} }`;
 
 test('startup delays the other probes, readiness delays links, and liveness restarts', async () => {
-  // The other two tell what was asked of them: nothing before the startup probe has passed.
+  // The other two log their requests: none before the startup probe has passed.
   supervisor.drop(
     'staged.yaml',
     `${BUSYBOX_IMAGE}containers:

@@ -113,9 +113,9 @@ containers: { lone: { image: busybox, command: ${FOREVER}, network: left, restar
   };
   execFileSync('ip', ['link', 'delete', (await network())?.bridge ?? '']);
   const wayOut = `Set \`drift: heal\` for left/left in ${file}: it is put back then.`;
-  const told = (view: ContainerView) =>
+  const isReported = (view: ContainerView) =>
     view.message.includes('cannot be mended: bridge or rules of network/left/left missing') && view.hint === wayOut;
-  const view = await supervisor.waitFor('lone', 'told', told);
+  const view = await supervisor.waitFor('lone', 'the report', isReported);
   const type = 'Drifted';
   expect(view.conditions).toContainEqual(
     expect.objectContaining({ type, reason: 'CannotBeMended', message: view.message }),

@@ -1,4 +1,4 @@
-/** `tsdocker system reset`: an instance goes whole, and nothing of anybody else. */
+/** `tsdocker system reset` removes a whole instance and nothing else. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-/** Filters of system calls as manifests ask for them, and what is told of runs without one. */
+/** Filters of system calls in manifests, and the reports about runs without one. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';

@@ -1,4 +1,4 @@
-/** The supervisor as a service: what it tells the service manager, and what a stop does to containers. */
+/** The supervisor as a service: its messages to the service manager, and the effect of a stop on containers. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -205,10 +205,10 @@ test('edits after a host shutdown are kept for the next start and reported as su
   const file = supervisor.file('other.yaml', 'volumes: { data: {} }\n');
   const applied = await supervisor.cli('apply', '-f', file);
   expect(applied).toMatchObject({ status: 0, stderr: expect.stringMatching(note) });
-  // Nobody waits for what does not come.
+  // Nothing waits for an event that never comes.
   const waited = await supervisor.cli('apply', '--wait=10m', '-f', file);
   expect(waited).toMatchObject({ status: 1, stderr: expect.stringMatching(note) });
-  // Of what was never made nothing is left to do.
+  // A resource that was never created needs no op.
   expect(await supervisor.cli('delete', '-f', file, '--wait=10m')).toMatchObject({ status: 0, stderr: '' });
   const deleted = await supervisor.cli('delete', '-f', there, '--wait=10m');
   expect(deleted).toMatchObject({ status: 1, stderr: expect.stringMatching(note) });

@@ -72,7 +72,7 @@ async function open(port: number): Promise<{ ask(): Promise<string> }> {
   };
 }
 
-/** Asks without a pause until it is told to end; returns what was answered, in order, without repetitions. */
+/** Sends requests without a pause until the test ends it; returns the answers in order, without repetitions. */
 function askAllTheTime(port: number) {
   const answers: string[] = [];
   const failures: string[] = [];
@@ -125,7 +125,7 @@ test('start-first fails no request on the fixed port, drains open connections, a
   expect(hosts).toContain(`${after.address}\tweb`);
   expect(hosts).not.toContain(before.address ?? 'none');
 
-  // The environment of a run is what it was at its start: that is told, and a restart renews it.
+  // The environment of a run is that of its start: the condition reports it, and a restart renews it.
   const address = async (name: string): Promise<string> =>
     (await supervisor.ok('exec', name, 'busybox', 'sh', '-c', 'echo $WEB_PORT_80_TCP_ADDR')).trim();
   expect(await address('client')).toBe(before.address);

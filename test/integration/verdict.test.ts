@@ -1,4 +1,4 @@
-/** What a command says of containers that it started: it looks before it says ready. */
+/** Reports of commands about containers that they started: they check before they report ready. */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { SupervisorClient } from '../../src/api/client.ts';
@@ -85,7 +85,7 @@ describe('apply --wait', () => {
       container(name, FOREVER, index === 0 ? '' : `, dependsOn: [${names[index - 1]}]`),
     );
     const manifest = { file: `${supervisor.base}/chain.yaml`, baseDir: supervisor.base, text: app(chain.join('')) };
-    // Nothing settles as long as this test goes on.
+    // Nothing settles as long as this test continues.
     const options = { dryRun: false, waitMs: 600_000, settleMs: 600_000 };
     const started: string[] = [];
     let ready = false;

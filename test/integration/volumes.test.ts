@@ -68,7 +68,7 @@ describe('volumes', () => {
     const left = await released();
     expect(left).toMatchObject({ id: volume?.id, usedBy: [], releasedAt: expect.any(String) });
     expect(left.message).toContain('was /data of app/web, which is gone');
-    // Nobody approved the loss of this very data.
+    // No one approved the loss of this very data.
     await supervisor.ok('approve');
     await supervisor.ok('system', 'prune', '--all', '--yes');
     supervisor.drop('app.yaml', manifest);

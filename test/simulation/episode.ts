@@ -109,7 +109,7 @@ class Episode {
     void supervisor.start().catch((error) => this.#notStarted(supervisor, toTsdError(error)));
   }
 
-  /** Null when it was killed, or could not go on, before it was put together. */
+  /** Null when it was killed, or could not continue, before it was put together. */
   #newSupervisor(): SimSupervisor | null {
     try {
       return new SimSupervisor(this.#around);
@@ -145,7 +145,7 @@ class Episode {
     this.universe.at(this.#downMs, () => this.#supervisor ?? this.#startSupervisor());
   }
 
-  /** A person whose command meets a fault is told so, and has changed nothing. */
+  /** A command that meets a fault reports it, and has changed nothing. */
   #attempt(action: Action): void {
     try {
       this.#perform(action);
@@ -245,7 +245,7 @@ class Episode {
     this.#supervisor.controller.enqueue([key]);
   }
 
-  /** Somebody who is not us changes the kernel. */
+  /** Someone who is not us changes the kernel. */
   #drift(what: 'veth' | 'bridge' | 'rules' | 'ports', containerId: string | undefined): void {
     const { kernel } = this;
     if (what === 'rules') {
@@ -384,7 +384,7 @@ class Episode {
     if (found.length > 0) throw new Broken(found.join('\n  '));
   }
 
-  /** What nobody catches ends a real supervisor. */
+  /** What no one catches ends a real supervisor. */
   unhandled(reason: unknown): void {
     if (reason instanceof Killed) return;
     this.universe.breaks(`unhandled: ${reason instanceof Error ? reason.stack : String(reason)}`);

@@ -25,7 +25,7 @@ function conflict(message: string): TsdError {
   return new TsdError('TSD_CONTAINER_SETUP', message, { class: 'conflict' });
 }
 
-/** Runs with a shim each: a run is followed by the supervisor that started or adopted it, and goes on without one. */
+/** Runs with a shim each: a run is followed by the supervisor that started or adopted it, and continues without one. */
 export class SimExec implements ExecDriver {
   readonly name = 'sim';
   readonly capabilities = { exec: false, attach: false, pause: false, limits: true };
@@ -192,7 +192,7 @@ export class SimExec implements ExecDriver {
     this.#alive.clear();
   }
 
-  /** A run counts as alive until its end has been told. */
+  /** A run counts as alive until its end is reported. */
   #follow({ containerId, run, pid, startTime, startedAtMs }: Payload): TaskHandle {
     const known = this.#alive.get(containerId);
     if (known?.handle.run === run) return known.handle;

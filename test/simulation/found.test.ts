@@ -204,7 +204,7 @@ const FOUND: readonly Found[] = [
       edit(0, { ...SMALL, containers: inBack(['db', 'web']) }),
       edit(3_000, { ...SMALL, containers: { ...inBack(['web']), ...inBack(['db'], CHANGED) } }),
       edit(500, { ...SMALL, containers: inBack(['db', 'web'], CHANGED) }),
-      // The first has told the network and waits for the disk when the second is refused.
+      // The first has changed the network and waits for the disk when the second is refused.
       after(1_400, { do: 'slow', what: 'disk.sync', ms: 2_000, times: 1 }),
       after(300, { do: 'fail', what: 'network.publish', class: 'denied', times: 1 }),
       edit(60_000, { ...SMALL, containers: { ...inBack(['db', 'web'], CHANGED), ...inBack(['a', 'b', 'c']) } }),

@@ -65,7 +65,7 @@ export class Kernel {
   readonly foreign = new Set<number>();
   /** Namespaces that a supervisor holds. */
   held: ReadonlySet<number> = new Set();
-  /** Pids of payloads whose probes fail for some reason that a restart mends. */
+  /** Pids of payloads whose probes fail for some reason that a restart repairs. */
   readonly sick = new Set<number>();
   onStart: (payload: Payload) => void = () => {};
   onEnd: (payload: Payload) => void = () => {};
@@ -111,14 +111,14 @@ export class Kernel {
     return payload;
   }
 
-  /** What a probe finds. In the end a program that was sick has been mended. */
+  /** What a probe finds. In the end a program that was sick has been repaired. */
   isWell({ pid, bornAt, behaviour }: Payload): boolean {
     if (this.#universe.calm) return true;
     const age = this.#universe.elapsedMs - bornAt;
     return !this.sick.has(pid) && age >= behaviour.wellFromMs && age < behaviour.sickFromMs;
   }
 
-  /** In the end a program that failed has been mended. */
+  /** In the end a program that failed has been repaired. */
   #endsItself(payload: Payload, code: number): void {
     if (this.#universe.calm && (code !== 0 || this.#policyOf(payload) === 'always')) return;
     this.end(payload, code);
@@ -132,7 +132,7 @@ export class Kernel {
     return policy === 'unless-stopped' ? 'always' : policy;
   }
 
-  /** @param recorded false for a killed shim: nobody writes down how it ended. */
+  /** @param recorded false for a killed shim: no one writes down how it ended. */
   end(payload: Payload, code: number, { oom = false, recorded = true } = {}): void {
     const { containerId, run } = payload;
     if (this.payloads.get(containerId) !== payload) return;

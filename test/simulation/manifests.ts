@@ -41,7 +41,7 @@ function isLinkable(desired: DesiredState, { references, spec }: Desired<'contai
   });
 }
 
-/** Two live side by side for a while: with a namespace each, which nobody else uses. */
+/** Two live side by side for a while: with a namespace each, which no one else uses. */
 function mayStartFirst(desired: DesiredState, { key, spec }: Desired<'container'>): boolean {
   if (spec.update.order === 'stop-first') return true;
   const shared = [...desired.resources.values()].some((other) => other.references.networkContainer === key);

@@ -1,4 +1,4 @@
-/** That the simulation can fail: each defect, put into one function for the length of a test, is found and shrunk. */
+/** The simulation can fail: it finds and shrinks each defect that a test injects into one function. */
 import { expect, test, vi } from 'vitest';
 import type { Op } from '../../src/reconcile/op.ts';
 import type { Script } from './script.ts';

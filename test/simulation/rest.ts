@@ -1,4 +1,4 @@
-/** What has to hold once faults have stopped and time has passed. */
+/** Invariants after faults have stopped and time has passed. */
 import type { PublishedPort } from '../../src/drivers/contract/network.ts';
 import type { Desired, DesiredState } from '../../src/model/desired.ts';
 import type { ContainerSpec } from '../../src/model/kinds/container.ts';
@@ -39,7 +39,7 @@ function isOn(network: ResourceKey, key: ResourceKey, { disk, desired }: Pick<Re
   });
 }
 
-/** Everything in the kernel and on the disk that belongs to nobody. */
+/** Objects in the kernel and on the disk without an owner. */
 function leaks({ supervisor, disk, kernel, desired }: Rested): string[] {
   const found: string[] = [];
   const none = (what: string, id: string, owned: boolean): void => {
@@ -78,7 +78,7 @@ function leaks({ supervisor, disk, kernel, desired }: Rested): string[] {
   return found;
 }
 
-/** Containers that are not as desired and for which nothing says why. */
+/** Containers that differ from the desired state without a reported reason. */
 function unexplained({ supervisor, desired }: Rested): string[] {
   const observed = observe(supervisor.world, null);
   const found: string[] = [];
@@ -95,7 +95,7 @@ function unexplained({ supervisor, desired }: Rested): string[] {
   return found;
 }
 
-/** Runs that nobody wants, or not like this. */
+/** Runs that no declaration wants, or not with this spec. */
 function unwanted({ supervisor, disk, kernel, desired }: Rested): string[] {
   const found: string[] = [];
   for (const id of kernel.payloads.keys()) {
@@ -212,7 +212,7 @@ function mustBeReady(rested: Rested, container: Container, asking: ReadonlySet<R
   return policy !== 'on-failure' || observed.exit.code === 0 || max === 0 || observed.restarts.restarts < max;
 }
 
-/** Violations when nothing stands in the way any more: all is as desired, nothing is left to do, nothing is left over. */
+/** Violations when nothing is in the way any more: all is as desired, nothing is left to do, nothing is left over. */
 export function convergenceViolations(rested: Rested): string[] {
   const { supervisor, desired } = rested;
   const found = [...restViolations(rested), ...leaks(rested), ...detached(rested)];

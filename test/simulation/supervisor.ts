@@ -211,7 +211,7 @@ export class SimSupervisor {
     const journal = {
       begin: (op: Op) => {
         if (life.alive) around.began(op);
-        // A loop that lets no time pass would go on for ever.
+        // A loop that lets no time pass would continue for ever.
         if (universe.broken) void this.controller.stop();
       },
       end: (result: OpResult) => life.alive && around.ended(result),
@@ -296,7 +296,7 @@ export class SimSupervisor {
     this.life.after(universe.chance.below('echo after', 5_000), () => this.controller.enqueue([key]));
   }
 
-  /** Takes over what is there and begins to work. A crash on the way is nobody's error. */
+  /** Takes over what is there and begins to work. A crash on the way is no one's error. */
   async start(): Promise<void> {
     const { world, life } = this;
     try {
@@ -361,7 +361,7 @@ export class SimSupervisor {
   /** `start` and `restart` record the same. */
   startContainer(key: ResourceKey): void {
     this.world.failures.clear(key);
-    // It may be on the disk also when nobody is told of it any more.
+    // It may be on the disk although no caller gets the result.
     this.#wishes.delete(key);
     this.#around.startedByPerson(key);
     void this.#change(key, (record) => ({
@@ -380,7 +380,7 @@ export class SimSupervisor {
     return commits.commit({ files }).then(
       () => {
         this.controller.enqueue([key]);
-        // One that is recreated meanwhile takes its change with it; a command goes on with what takes its place.
+        // One that is recreated meanwhile takes its change with it; a command continues with what takes its place.
         const holder = containers.byKey(key);
         if (holder && holder.id !== record.id) return this.#change(key, change);
         return containers.get(record.id) !== undefined;

@@ -1,4 +1,4 @@
-/** What has to hold at every moment, whatever happens. */
+/** Invariants at every moment. */
 import type { DesiredState } from '../../src/model/desired.ts';
 import type { ContainerSpec } from '../../src/model/kinds/container.ts';
 import { parseKey, type ResourceKey } from '../../src/model/resource.ts';
@@ -61,11 +61,11 @@ export class Watch {
   /** Volumes whose removal a person allowed, and that have not been declared since. */
   readonly approved = new Set<ResourceKey>();
   ops = 0;
-  /** When looks came to nothing since something happened last; the latest of them. */
+  /** When looks had no effect since something happened last; the latest of them. */
   #idleLooks: number[] = [];
   /** How often an op has begun since, by its name. */
   readonly #beginnings = new Map<string, { since: number; times: number }>();
-  /** The supervisor has not been told of an end. */
+  /** The supervisor has not received an end. */
   believesRunning: (containerId: string) => boolean = () => false;
 
   constructor(universe: Universe, disk: Disk, kernel: Kernel, desired: () => DesiredState) {
@@ -115,7 +115,7 @@ export class Watch {
     return running.filter((key) => key !== undefined && this.#isStopped(baseKey(key))) as ResourceKey[];
   }
 
-  /** An app that is brought back after a failed update is not another declaration of anybody's. */
+  /** An app that is brought back after a failed update is not another declaration of anyone's. */
   #isStopped(key: ResourceKey): boolean {
     const { resources, heldBack } = this.#desired();
     const under = this.#stopped.get(key);
@@ -168,7 +168,7 @@ export class Watch {
     const update = begins ?? this.#disk.history.updates.all().find((record) => record.key === baseKey(key));
     if (isNext(key) && update?.order !== 'start-first') this.#universe.breaks(`${key} is started without an update`);
     const needs = asMade === undefined ? this.#needs(key) : this.#needsAsMade(containerId);
-    // What had done its work then may run again by now, or be gone: the start was right all the same.
+    // What had done its work then may run again by now, or be gone: the start was right anyway.
     this.#startNeeds.set(
       key,
       needs.filter((need) => !this.#isDone(need.key)),

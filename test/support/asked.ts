@@ -1,4 +1,4 @@
-/** Commands that ask somebody at a terminal. */
+/** Commands that ask someone at a terminal. */
 import { OnTerminal } from './pty.ts';
 import type { TestSupervisor } from './supervisor.ts';
 

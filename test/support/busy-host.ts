@@ -28,7 +28,7 @@ export class BusyHost {
     this.#loops = [...renames, loop(MOUNTS, 'mounts')];
   }
 
-  /** True while all loops go on. */
+  /** True while all loops continue. */
   get isBusy(): boolean {
     return this.#loops.every(({ exitCode, signalCode }) => exitCode === null && signalCode === null);
   }

@@ -37,7 +37,7 @@ const SPECS: Readonly<Record<Exclude<Kind, 'image'>, (written: Written) => unkno
   container: (written) => containerSchema.parse({ image: 'app', ...written }),
 };
 
-/** What was parsed before, by what was written: simulated edits change little, and nobody changes a specification. */
+/** What was parsed before, by what was written: simulated edits change little, and no one changes a specification. */
 const parsed = new WeakMap<Written, unknown>();
 
 function specOf(kind: Exclude<Kind, 'image'>, written: Written): unknown {

@@ -12,7 +12,7 @@ export interface Block {
   readonly line: number;
   /** The word after the fence; empty for none. */
   readonly language: string;
-  /** The headings that it stands below, the nearest last. */
+  /** The headings that it is below, the nearest last. */
   readonly headings: readonly string[];
   readonly text: string;
 }

@@ -29,7 +29,7 @@ export const PLAIN_TASK = {
   init: false,
 } as const satisfies Partial<TaskSpec>;
 
-/** A program to be run in a container, as root without a terminal and input unless something else is said. */
+/** A program to be run in a container, by default as root without a terminal and input. */
 export function execSpec(argv: readonly string[], changes: Partial<ExecSpec> = {}): ExecSpec {
   return { argv, env: [], cwd: null, user: '', tty: false, stdin: false, privileged: false, ...changes };
 }

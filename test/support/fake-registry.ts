@@ -1,4 +1,4 @@
-/** A registry of a few lines that can be told to lie. */
+/** A registry of a few lines that lies on request. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';

@@ -18,7 +18,7 @@ export interface TarFixture extends Partial<Omit<TarHeader, 'size'>> {
   readonly content?: string | Buffer;
 }
 
-/** A tar of the entries, in this order, without any check. `type` is file unless said otherwise. */
+/** A tar of the entries, in this order, without any check. `type` is file by default. */
 export function tarOf(...fixtures: readonly TarFixture[]): Buffer {
   const pieces = fixtures.flatMap(({ content, ...fields }) => {
     const bytes = Buffer.from(content ?? '');

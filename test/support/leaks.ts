@@ -1,5 +1,5 @@
 /**
- * What a test may leave behind in the kernel, listed before and after. Only things that carry the mark of a supervisor
+ * Objects that a test can leave behind in the kernel, listed before and after. Only things that carry the mark of a supervisor
  * are looked at, so that other tests and a dockerd beside do not disturb it.
  */
 import { execFileSync } from 'node:child_process';
@@ -118,7 +118,7 @@ function kill(pid: number): void {
   }
 }
 
-/** Kills everybody in a cgroup and those below it, and removes them. */
+/** Kills everyone in a cgroup and those below it, and removes them. */
 async function removeCgroup(path: string): Promise<void> {
   for (const name of directoriesIn(path)) await removeCgroup(join(path, name));
   await until(`${path} removed`, () => {
@@ -134,7 +134,7 @@ export async function removeGroupsOf(instance: string): Promise<void> {
   for (const path of groupsOf(instance)) await removeCgroup(path);
 }
 
-/** Takes away what a supervisor that has ended left, by pid, name and path: what it could not do, or nobody can any more. */
+/** Takes away what a supervisor that has ended left, by pid, name and path: what it could not do, or no one can any more. */
 export async function removeLeft(supervisor: Marks): Promise<void> {
   const { mounts, links: left, tables: rules, cgroups: groups, processes: shims } = hostState(supervisor);
   // A shim takes its payload along.

@@ -19,7 +19,7 @@ export class LoopDisk {
     execFileSync('mount', ['-o', 'loop', this.#image, this.path]);
   }
 
-  /** Waits until nobody uses it any more, in another mount namespace neither. */
+  /** Waits until no one uses it any more, in another mount namespace neither. */
   async unmount(): Promise<void> {
     await until('the disk to be unused', () => {
       execFileSync('umount', [this.path], { stdio: 'ignore' });

@@ -6,7 +6,7 @@ export const BUSYBOX_IMAGE = 'images:\n  busybox: { host: [busybox] }\n';
 /** A manifest of containers on {@link BUSYBOX_IMAGE}. @param containers indented by two */
 export const app = (containers: string): string => `${BUSYBOX_IMAGE}containers:\n${containers}`;
 
-/** The end of a script that goes on until it is told to end. */
+/** The end of a script that runs until its stop signal. */
 export const IDLE = 'trap "exit 0" TERM; sleep 3600 & wait';
 
 /** A command that runs a busybox shell script. */
@@ -14,5 +14,5 @@ export function shell(script: string): string {
   return JSON.stringify(['busybox', 'sh', '-c', script]);
 }
 
-/** Runs until it is told to end, and ends at once then. */
+/** Runs until its stop signal, and then ends at once. */
 export const FOREVER = shell('trap "exit 0" TERM; while :; do sleep 3600 & wait; done');

@@ -6,7 +6,7 @@ interface Waiting {
   readonly task: () => void;
 }
 
-/** A clock that stands still until it is told to go on. */
+/** A clock that moves only when a test advances it. */
 export class ManualTime implements Clock, Timers {
   #bootMs = 1_000_000;
   #order = 0;
@@ -27,7 +27,7 @@ export class ManualTime implements Clock, Timers {
     return this.#waiting.size;
   }
 
-  /** Goes on by `ms`; whatever falls due happens in order, with the microtasks it causes. */
+  /** Advances by `ms`; whatever falls due happens in order, with the microtasks it causes. */
   async advance(ms: number): Promise<void> {
     const end = this.#bootMs + ms;
     for (let next = this.#next(end); next !== undefined; next = this.#next(end)) {

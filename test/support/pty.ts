@@ -40,7 +40,7 @@ export class OnTerminal {
     this.#keyboard.on('data', (chunk: Buffer) => {
       this.#screen += chunk.toString('latin1');
     });
-    // EIO: nobody has the other end any more.
+    // EIO: no one has the other end any more.
     this.#keyboard.on('error', () => {});
     this.exited = new Promise((resolve) =>
       this.#child.once('exit', (code, signal) => resolve(code ?? 128 + osConstants.signals[signal ?? 'SIGKILL'])),

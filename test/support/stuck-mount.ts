@@ -1,6 +1,6 @@
 /**
  * A real filesystem (FUSE) that stops answering: who looks up a file on it is stuck in the kernel and cannot be killed,
- * until it goes on and everything on it is an empty directory. Or one that is out of order, and answers everything with the
+ * until it continues and everything on it is an empty directory. Or one that is out of order, and answers everything with the
  * same error.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
@@ -52,7 +52,7 @@ export class StuckMount {
     this.stuck = 0;
   }
 
-  /** The filesystem is gone for good: everybody stuck in it gets an error. */
+  /** The filesystem is gone for good: everyone stuck in it gets an error. */
   release(): void {
     if (!this.#mounted) return;
     this.#mounted = false;

@@ -24,7 +24,7 @@ export async function until<T>(
   }
 }
 
-/** Something that waits until a test lets it go on. */
+/** A gate that waits until a test opens it. */
 export function gate(): { readonly passed: Promise<void>; open(): void } {
   let open = (): void => {};
   const passed = new Promise<void>((resolve) => {

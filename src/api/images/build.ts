@@ -37,6 +37,6 @@ export type BuildEvent =
   | { readonly type: 'built'; readonly id: string; readonly tags: readonly string[] };
 
 export interface BuildApi {
-  /** Builds an image; it is called off when the signal aborts. Ends with `ready` or `failed`. */
+  /** Builds an image; it is cancelled when the signal aborts. Ends with `ready` or `failed`. */
   build(request: BuildRequest, signal?: AbortSignal): AsyncIterable<BuildEvent>;
 }

@@ -63,7 +63,7 @@ export interface PruneRequest {
   readonly volumes: boolean;
   readonly dryRun: boolean;
   /**
-   * What a dry run named and somebody approved: nothing else goes. Where it has build cache, all of that goes, as one thing.
+   * The approved list of a dry run: nothing else is removed. The build cache is one item and is removed as a whole.
    * Null for no such limit.
    */
   readonly listed: PruneView | null;
@@ -80,7 +80,7 @@ export interface PruneView {
   }[];
   /** Copies of files that no kept generation and no container needs. */
   readonly copies: readonly { readonly name: string; readonly bytes: number }[];
-  /** Of what builds keep beside layers. */
+  /** Size of the build cache without layers. */
   readonly buildCacheBytes: number;
   /** Of all together. */
   readonly bytes: number;

@@ -5,9 +5,9 @@ interface ReadyEvent {
   readonly type: 'ready';
   /** 0 for a job that belongs to none. */
   readonly generation: number;
-  /** Containers of the apps that have shown that they go on. */
+  /** Containers of the apps that have settled. */
   readonly running?: number;
-  /** Containers of the apps that are as they should be and do not run. */
+  /** Containers of the apps that are as declared and do not run. */
   readonly atRest?: readonly {
     readonly resource: string;
     readonly state: 'completed' | 'stopped';
@@ -15,7 +15,7 @@ interface ReadyEvent {
   }[];
 }
 
-/** What a long job on one thing streams: progress and what it has done, then how it ended. */
+/** Events of a long job on one resource: progress and results, then its end. */
 export type TransferEvent =
   | {
       readonly type: 'progress';

@@ -23,7 +23,7 @@ const execRequest = z.strictObject({
 
 const attachRequest = z.strictObject({ stdin: z.boolean() }) satisfies z.ZodType<AttachRequest>;
 
-/** A vanished client is a hang-up for a command with a terminal; one without goes on unwatched, as under Docker. */
+/** A vanished client is a hang-up for a command with a terminal; one without continues unwatched, as under Docker. */
 const exec: SessionRoute = {
   path: '/containers/:name/exec',
   start: async (api, name, open) => {

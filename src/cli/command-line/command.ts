@@ -6,7 +6,7 @@
 /** What {@link Option.argParser} throws for a value it does not take; the message says what to write. */
 export class InvalidArgumentError extends Error {}
 
-/** What the supervisor has of the kind that words name, for completions. */
+/** Names of resources of a kind, for completions. */
 export const COMPLETABLE = [
   'container',
   /** Those of an app together, too. */
@@ -35,7 +35,7 @@ export class Option {
   defaultValue: unknown;
   /** How the default is written, where that is not its value. */
   defaultText: string | null = null;
-  /** What stands for the value where an option that may have one has none. */
+  /** The value of an option with an optional value when none is given. */
   presetValue: string | true = true;
   parser: ((text: string, previous: unknown) => unknown) | null = null;
   mandatory = false;
@@ -108,7 +108,7 @@ export class Argument {
     this.variadic = form.includes('...');
   }
 
-  /** As it stands in a usage line. */
+  /** As in a usage line. */
   get form(): string {
     const inner = `${this.name}${this.variadic ? '...' : ''}`;
     return this.required ? `<${inner}>` : `[${inner}]`;

@@ -14,7 +14,7 @@ const HELP_ROW: Row = ['-h, --help', 'display help for command'];
 /** Narrower than this a column of text is left as it is. */
 const MIN_WRAP = 40;
 
-/** What a value may be and is by default, behind what it means. */
+/** Choices and default of a value, after its description. */
 function withNotes(description: string, choices: readonly string[], byDefault: string): string {
   const notes = [
     ...(choices.length > 0 ? [`one of ${choices.join(', ')}`] : []),

@@ -2,7 +2,7 @@
 import { closest } from '../../model/text/suggest.ts';
 import { type Argument, type Command, InvalidArgumentError, type Option } from './command.ts';
 
-/** The command line is wrong; `hint` says what is right, where that is known. */
+/** The command line is wrong; `hint` has the correction, if it is known. */
 export class UsageError extends Error {
   readonly hint: string;
 

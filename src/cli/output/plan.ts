@@ -7,7 +7,7 @@ import { paint, plural, printable } from './text.ts';
 /** Resources of an approval that are named. */
 const NAMED_CHANGES = 20;
 
-/** The plan as the engine prints it, what waits and why, what a person has to decide, and a line that sums it up. */
+/** The plan of the engine, waits with reasons, pending decisions, and a summary. */
 export function formatPlan(context: CliContext, plan: PlanView): string {
   const ops = plan.ops.length === 0 ? '' : plan.text.trimEnd();
   const approvals = plan.approvals.map((approval) => formatApproval(context, approval));
@@ -23,7 +23,7 @@ export function formatPlan(context: CliContext, plan: PlanView): string {
   ].join('\n');
 }
 
-/** Remarks with the line they are about, and what mends it. */
+/** Remarks with their line and remedy. */
 export function noteLines(notes: readonly NoteView[]): string[] {
   return notes.flatMap(({ file, line, column, message, hint, warning }) => [
     printable(`${warning ? 'warning' : 'note'}  ${file}:${line}:${column}: ${message}`),
@@ -116,7 +116,7 @@ export function manifestCounts(manifests: PlanView['manifests']): string[] {
   });
 }
 
-/** True when nothing is to be done, and nothing waits. */
+/** True when nothing is planned and nothing waits. */
 export function isSettled(plan: PlanView): boolean {
   const inForce = plan.manifests.every(({ state }) => state === 'Active');
   return plan.ops.length === 0 && plan.approvals.length === 0 && held(plan).length === 0 && inForce;

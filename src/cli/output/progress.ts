@@ -42,7 +42,7 @@ function opLine(context: CliContext, event: OpEvent): string {
   return `${status} ${printable(event.id)}${time}${reason}`;
 }
 
-/** What does not run is named; the word for the end is not that of what nothing is. */
+/** Containers that do not run are listed; the final word is not used when no container has that state. */
 function endLines({ generation, running = 0, atRest = [] }: ReadyEvent, done: string): string | null {
   // A job on images belongs to no generation, and its results say what it did.
   if (generation === 0) return null;
@@ -89,7 +89,7 @@ class LineProgress implements Progress {
     if (line !== null) this.#context.print(line);
   }
 
-  /** What is tried again with pauses and fails in the same way, or is skipped for that, is said once. */
+  /** A retried op that fails again in the same way, or is skipped because of that, is printed once. */
   #failsAgain(event: ApplyEvent): boolean {
     if (event.type !== 'op' || (event.status !== 'failed' && event.status !== 'skipped')) return false;
     const failure = `${event.status} ${event.id}\n${event.error?.message}`;
@@ -100,7 +100,7 @@ class LineProgress implements Progress {
 
   end(): void {}
 
-  /** What a resource waits for is said once, a transfer now and then. */
+  /** The wait of a resource is printed once, a transfer occasionally. */
   #transient(event: ApplyEvent): string | null {
     if (event.type === 'progress') {
       const text = this.#transfers.line(event);
@@ -153,7 +153,7 @@ class LiveProgress implements Progress {
     }
   }
 
-  /** Each transfer of a resource has its own line until its end; of what counts nothing the newest is shown. */
+  /** Each transfer of a resource has its own line until its end; of steps without a count the newest is shown. */
   #transfer(event: TransferProgress): void {
     const text = `        ${this.#transfers.describe(event)}`;
     const { resource, current, total } = event;

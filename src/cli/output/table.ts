@@ -82,7 +82,7 @@ function fitTo<Row>(all: readonly Shown<Row>[], room: number): readonly Shown<Ro
     shown = shown.filter((of) => of !== last);
     return last !== undefined;
   };
-  // What is empty goes before anything is cut, what says something when cutting is not enough.
+  // Empty columns are dropped before any is truncated, others when truncation is not enough.
   while (total(shown, (of) => of.width) > room && shown.some((of) => of.column.leaveOut !== undefined && isEmpty(of)))
     leaveOutLast();
   while (total(shown, (of) => of.min) > room && leaveOutLast());

@@ -35,7 +35,7 @@ function logLines(context: CliContext, log: readonly string[], indent: string): 
   return log.map((line) => paint(context.streams, context.streams.stdout, 'dim', `${indent}| ${printable(line)}`));
 }
 
-/** `exited with 3 (run 2)`, `container.start (run 3): exited with 3, restart 2`. What one part says no other one does. */
+/** `exited with 3 (run 2)`, `container.start (run 3): exited with 3, restart 2`. No part repeats another. */
 function textOf(event: EventView): string {
   const { what, message, cause, run } = event;
   const which = run === null ? '' : ` (run ${run})`;

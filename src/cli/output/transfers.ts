@@ -34,12 +34,12 @@ export class Transfers {
     this.#now = now;
   }
 
-  /** What an event says, with the part that is done, the speed and the time that is left where they are known. */
+  /** Returns the text of an event with progress, speed and remaining time, where known. */
   describe(event: TransferProgress): string {
     return textOf(event, this.#follow(event).speed);
   }
 
-  /** A line for those who cannot rewrite one: at the beginning, at each quarter that is long after the last line, at the end. */
+  /** Returns a line for an output without rewriting, or null: at the start, at each quarter some time after the last line, at the end. */
   line(event: TransferProgress): string | null {
     const isNew = !this.#known.has(transferKey(event));
     const { transfer, speed } = this.#follow(event);
@@ -87,7 +87,7 @@ function textOf(event: TransferProgress, speed: number | null): string {
   const { current, total } = event;
   if (total === null)
     return current === 0 ? subject(event) : [`${subject(event)} ${formatBytes(current)}`, ...rate(speed)].join(', ');
-  // What only says that something is done counts no bytes.
+  // A report that a step is done counts no bytes.
   if (total <= 1) return subject(event);
   const percent = Math.min(100, Math.floor((current / total) * 100));
   const left = speed === null || current >= total ? [] : [`${formatSeconds((total - current) / speed)} left`];

@@ -60,7 +60,7 @@ const STATE_STYLE = { Active: 'green', Rejected: 'red', Held: 'yellow' } as cons
 const text = (value: string | number | null) => (value === null ? '-' : String(value));
 const position = (source: SourcePosition | null) => (source === null ? '-' : formatPosition(source));
 const shortId = (id: string | null) => (id === null ? '-' : id.slice(0, 12));
-/** What no app declares has its name alone. */
+/** A resource without an app has only its name. */
 const appNames = ({ app, name }: { readonly app: string; readonly name: string }) =>
   app === '' ? [name] : [`${app}/${name}`, name, `${app}/`];
 
@@ -102,7 +102,7 @@ const wideContainerColumns: readonly Column<ContainerView>[] = [
   { title: 'SOURCE', value: (c) => position(c.source) },
 ];
 
-/** Reproducible images are made at the epoch: their age says nothing. */
+/** Reproducible images are created at the epoch: their age means nothing. */
 const isDated = (created: string | null): boolean => created !== null && Date.parse(created) > 0;
 
 function imageColumns({ wide, nowMs }: Look): readonly Column<ImageView>[] {

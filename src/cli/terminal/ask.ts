@@ -4,7 +4,7 @@ import { TsdError } from '../../model/errors/errors.ts';
 import type { CliContext } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
 
-/** Whoever was asked did not answer, by Ctrl-C or at the end of the input. */
+/** The question was not answered: Ctrl-C or the end of the input. */
 export class Unanswered extends TsdError {
   readonly exitCode: number;
 
@@ -43,7 +43,7 @@ export async function ask({ streams }: CliContext, question: string, secret: boo
     });
   } finally {
     prompt.close();
-    // What comes next begins on a line of its own.
+    // Later output begins on a new line.
     if (secret || !answered) streams.stderr.write('\n');
   }
 }

@@ -31,7 +31,7 @@ export class DetachFilter extends Transform {
     this.#keys = keys;
   }
 
-  /** The keys came; what came before them has been passed on. */
+  /** The detach keys were typed; input before them has been passed on. */
   detached(): Promise<void> {
     return new Promise((resolve) => this.once('end', () => this.#over && resolve()));
   }

@@ -10,7 +10,7 @@ import { makeProgress, type Progress } from '../output/progress.ts';
 
 /**
  * Shows a stream of events to its end and says how it went: rejected manifests, a failed event and, with `mustBeReady`,
- * an end without `ready` are errors, and so are failed operations that nothing mended.
+ * an end without `ready` are errors, and so are failed operations that nothing repaired.
  */
 export async function follow(
   context: CliContext,
@@ -32,7 +32,7 @@ export async function follow(
 
 /**
  * Shows a change of what is declared to its end: with `dryRun` the plan alone, else as {@link follow} does, to readiness
- * where somebody waits for it.
+ * where someone waits for it.
  */
 export async function followChange(
   context: CliContext,

@@ -63,7 +63,7 @@ async function reconnect(client: SupervisorClient): Promise<void> {
 }
 
 /**
- * Entries in order. With `follow` a lost connection is made again for up to a minute, and the log goes on behind the entry
+ * Entries in order. With `follow` a lost connection is made again for up to a minute, and the log continues behind the entry
  * that came last.
  * @throws TsdError as the client does
  */

@@ -50,7 +50,7 @@ function followSize({ stdout }: Streams, session: StdioSession, redraw: boolean)
   const rows = () => stdout.rows ?? 24;
   const columns = () => stdout.columns ?? 80;
   const resize = () => session.resize(rows(), columns());
-  // A terminal that had this size already would not tell its programs.
+  // A terminal that has this size already would not notify its programs.
   if (redraw) session.resize(rows() + 1, columns() + 1);
   resize();
   stdout.on('resize', resize);

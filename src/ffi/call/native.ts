@@ -6,7 +6,7 @@ import { retriedCall } from './retry.ts';
 import { SYSCALL_NUMBERS, type SyscallName } from './syscall-numbers.ts';
 import type { NativeArgument } from './trace.ts';
 
-/** Linux closes the descriptor and goes on connecting whatever it answers: close(2), connect(2). */
+/** Linux closes the descriptor and continues connecting whatever it answers: close(2), connect(2). */
 const DONE_ALL_THE_SAME: ReadonlySet<SyscallName> = new Set<SyscallName>(['close', 'connect']);
 
 /** syscall(2). Returns the result, or the negative errno. Never throws for an errno. */

@@ -1,6 +1,6 @@
 /**
- * What system calls answer when somebody else came in between, and what is done about it. The table is what retry.ts and
- * the programs of the shim obey, so what stands here is what happens. A call that is not retried hands its answer on: to a
+ * What system calls answer when someone else came in between, and what is done about it. The table is what retry.ts and
+ * the programs of the shim obey, so the table is what happens. A call that is not retried returns its result: to a
  * caller for which it is the answer that was asked for, or to the loop, which looks at the host again before it acts again.
  */
 

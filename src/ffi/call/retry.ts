@@ -35,7 +35,7 @@ export function raceCounts(): ReadonlyMap<RetriedCall, RaceCount> {
   return counts;
 }
 
-/** Adds what somebody else has counted: a shim, of the calls of its program. */
+/** Adds what someone else has counted: a shim, of the calls of its program. */
 export function countRaces(call: RetriedCall, { retried, givenUp }: RaceCount): void {
   if (retried + givenUp === 0) return;
   const known = counts.get(call) ?? { retried: 0, givenUp: 0 };

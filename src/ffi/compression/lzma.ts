@@ -4,7 +4,7 @@ import { addressOf, callNumber, openLibrary } from '../call/foreign.ts';
 import type { StreamDecompressor } from './stream-decompressor.ts';
 
 const LIBRARY = 'lzma';
-/** What `xz -9` needs is 65 MiB; a stream may ask for 4 GiB. */
+/** `xz -9` needs 65 MiB; a stream can ask for 4 GiB. */
 const MEMORY_LIMIT = 96 * 1024 ** 2;
 const OUTPUT_BYTES = 256 * 1024;
 /** lzma/base.h, struct lzma_stream */

@@ -1,5 +1,5 @@
 /**
- * A directory that somebody else fills, read so that nothing outside of it is ever reached: every lookup is one of lookup.ts
+ * A directory that someone else fills, read so that nothing outside of it is ever reached: every lookup is one of lookup.ts
  * below one descriptor. Names are byte strings (latin1 text, one character a byte), because file names are bytes.
  */
 import {
@@ -22,7 +22,7 @@ import { nameBatches } from './read-directory.ts';
 export interface FoundFile {
   /** Relative to the root, without links in it; empty for the root itself. */
   readonly path: string;
-  /** Names the file until the walk goes on; the directory it is in cannot be exchanged. */
+  /** Names the file until the walk continues; the directory it is in cannot be exchanged. */
   readonly hostPath: Buffer;
   readonly stat: BigIntStats;
 }
@@ -64,7 +64,7 @@ export class Beneath {
   }
 
   /**
-   * What stands at a path without links; null when nothing does, or a link is on the way.
+   * What is at a path without links; null when nothing does, or a link is on the way.
    * @throws TsdError when that could not be found out.
    */
   stat(path: string): BigIntStats | null {

@@ -1,7 +1,7 @@
 /**
- * Looking a path up below a directory that somebody else fills: by the kernel alone (openat2(2)), so that no symbolic link,
+ * Looking a path up below a directory that someone else fills: by the kernel alone (openat2(2)), so that no symbolic link,
  * `..` or magic link of /proc leads out of it, whatever is renamed meanwhile. All such lookups are made here. What a race
- * answers is tried again (races.ts), and only what is not there is absent: a lookup that failed says nothing about the file.
+ * answers is tried again (races.ts), and only what is not there is absent: a failed lookup says nothing about the file.
  */
 import { constants as fsConstants } from 'node:fs';
 import { constants as os } from 'node:os';

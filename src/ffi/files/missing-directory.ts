@@ -25,7 +25,7 @@ const PARENT_MODE = 0o755;
 const STICKY = 0o1000n;
 const WRITABLE_BY_OTHERS = 0o022n;
 
-/** The link could not have been put there, or exchanged, by anybody but root. */
+/** The link could not have been put there, or exchanged, by anyone but root. */
 function isRootsOwn(link: BigIntStats, directory: BigIntStats): boolean {
   const closed = (directory.mode & WRITABLE_BY_OTHERS) === 0n || (directory.mode & STICKY) !== 0n;
   return link.uid === 0n && directory.uid === 0n && closed;
@@ -87,7 +87,7 @@ class Walk {
     if (!fstatSync(this.fd).isDirectory()) throw this.#error(os.errno.ENOTDIR);
   }
 
-  /** One more directory on the way, as it is made by root. */
+  /** One more directory of the path, created as root creates it. */
   makeParent(name: string): void {
     makeDirectoryAt(this.fd, name, PARENT_MODE);
     this.#fds.push(this.#open(name, OPEN_FLAGS.path));
@@ -150,10 +150,10 @@ class Walk {
 }
 
 /**
- * Makes a directory where nothing stands, with the parents that are missing (0755, root). What stands there already stays
+ * Creates a directory if its path is free, with missing parents (0755, root). An existing path stays
  * as it is, whatever it is.
- * @param path absolute. @returns false when something stood there.
- * @throws TsdError with errno; ELOOP for a link on the way that somebody else than root could have put there.
+ * @param path absolute. @returns false when the path existed.
+ * @throws TsdError with errno; ELOOP for a link on the way that someone else than root could have put there.
  */
 export function makeMissingDirectory(path: string, attributes: DirectoryAttributes): boolean {
   const walk = new Walk(path);

@@ -15,7 +15,7 @@ const PERMISSIONS = 0o7777;
 
 export interface WalkedPath {
   readonly components: readonly PathComponent[];
-  /** What the path leads to; it may not have been opened for reading (O_PATH). Belongs to the caller. */
+  /** The target of the path, perhaps not open for reading (O_PATH). Belongs to the caller. */
   readonly fd: number;
 }
 
@@ -45,7 +45,7 @@ const namesOf = (path: string): string[] => path.split('/').filter((name) => nam
 
 /**
  * @param path absolute
- * @param hasAcl whether an access control list stands at what a path in /proc leads to; asked where the group may write
+ * @param hasAcl whether an access control list is at what a path in /proc leads to; asked where the group may write
  * @throws the error of open(2), with its code
  */
 export function walkPath(path: string, hasAcl: (path: string) => boolean = () => false): WalkedPath {

@@ -14,7 +14,7 @@ const isSelfOrParent = (name: Buffer): boolean =>
   name[0] === DOT && (name.length === 1 || (name.length === 2 && name[1] === DOT));
 
 /**
- * Unsorted, without `.` and `..`. What is made or removed meanwhile may be among them or not.
+ * Unsorted, without `.` and `..`. Entries created or removed during the read can be missing or present.
  * @param fd of a directory, opened to be read; it stays the caller's.
  * @throws TsdError with errno.
  */

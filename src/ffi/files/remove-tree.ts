@@ -1,5 +1,5 @@
 /**
- * Deleting trees that somebody else filled: no link in them is followed, whatever is exchanged meanwhile, and a large one keeps
+ * Deleting trees that someone else filled: no link in them is followed, whatever is exchanged meanwhile, and a large one keeps
  * neither the event loop nor libuv's pool busy. What a killed supervisor leaves of one is deleted at the next start.
  */
 import { execFile, spawn } from 'node:child_process';
@@ -47,7 +47,7 @@ class FewFiles {
   }
 }
 
-/** What an earlier process began to delete may still go on. */
+/** What an earlier process began to delete may still continue. */
 function unlessGone(remove: () => void): void {
   try {
     remove();
@@ -81,7 +81,7 @@ function removeFew(path: string): boolean {
   }
 }
 
-/** Deletes a file or a tree; what is not there is no error. @param path absolute and trusted, but for what is below it */
+/** Deletes a file or a tree; a missing path is no error. @param path absolute and trusted, but for what is below it */
 export async function removeTree(path: string): Promise<void> {
   try {
     if (removeFew(path)) return;
@@ -102,7 +102,7 @@ export interface Undeleted {
 
 /**
  * Empties a directory of what a killed process left in it. What is large is moved aside at once, and deleted while the caller
- * and the process go on, or after their end; the next call finds what is still there then.
+ * and the process continue, or after their end; the next call finds what is still there then.
  * @returns what cannot be deleted
  */
 export function emptyDirectory(directory: string): Undeleted[] {
@@ -130,7 +130,7 @@ function moveAside(directory: string, name: string): string {
 /** In a process that does not keep this one from ending. */
 function removeBeside(paths: readonly string[]): void {
   const child = spawn('rm', ['-rf', '--', ...paths], { detached: true, stdio: 'ignore' });
-  // What it leaves is found by the next start.
+  // The next start finds leftovers.
   child.on('error', () => {});
   child.unref();
 }

@@ -1,7 +1,7 @@
 /**
- * Reading a tree that somebody else may change meanwhile, by paths without links in them: a directory that is exchanged for
+ * Reading a tree that someone else may change meanwhile, by paths without links in them: a directory that is exchanged for
  * a symbolic link on the way leads nowhere, because the kernel follows none (lookup.ts). The only link that a
- * path may begin with is a descriptor of this process, as `/proc/self/fd/7/.`. What could not be looked up is an error.
+ * path may begin with is a descriptor of this process, as `/proc/self/fd/7/.`. A failed lookup is an error.
  */
 import { type BigIntStats, closeSync, constants, fstatSync, lstatSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
@@ -71,7 +71,7 @@ export function* namesWithoutLinks(path: Buffer): Generator<Buffer[], undefined>
   }
 }
 
-/** As {@link namesWithoutLinks}, with what each name is; one that vanished meanwhile is left out. */
+/** As {@link namesWithoutLinks}, with the kind of each entry; entries that vanish during the read are omitted. */
 export function* filesWithoutLinks(path: Buffer): Generator<{ readonly name: Buffer; readonly stat: BigIntStats }> {
   const directory = findWithoutLinks(path, OPEN_FLAGS.directory);
   if (directory === null) return;

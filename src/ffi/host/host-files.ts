@@ -1,4 +1,4 @@
-/** Files of the kernel about itself, as sysinfo.ts asks for them. Absent is null; what cannot be read is an error. */
+/** Files of the kernel about itself, as sysinfo.ts asks for them. Null for an absent file; a failed read is an error. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { readXattrs } from '../files/layer-files.ts';
 

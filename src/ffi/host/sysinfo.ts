@@ -39,7 +39,7 @@ const APPARMOR = '/sys/module/apparmor/parameters/enabled';
 /** There with every kernel that can swap (CONFIG_SWAP). */
 const SWAPS = '/proc/swaps';
 
-/** What is said of each thing that could not be looked at. */
+/** The message for each part that could not be read. */
 type OnUnread = (message: string) => void;
 
 function asked<T>(read: () => T, onUnread: OnUnread): T | null {

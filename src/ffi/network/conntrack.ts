@@ -30,7 +30,7 @@ export interface Place {
   readonly port: number;
 }
 
-/** Datagrams between two places; translated where what answers is not what they were sent to. */
+/** Datagrams between two addresses; translated if the answering address is not the destination. */
 export interface UdpFlow {
   readonly sentTo: Place;
   readonly answeredBy: Place;
@@ -45,7 +45,7 @@ interface Span {
   readonly to: number;
 }
 
-/** Where an attribute lies: there may be a hundred thousand flows, so nothing is made of those that do not matter. */
+/** The position of an attribute: there can be a hundred thousand flows, so irrelevant ones create no objects. */
 function find(bytes: Buffer, { from, to }: Span, wanted: number): Span | null {
   let found: Span | null = null;
   eachAttribute(bytes, from, to, (type, start, end) => {

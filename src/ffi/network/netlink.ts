@@ -44,7 +44,7 @@ const RECEIVE_BYTES = 64 * 1024;
 const receiveBuffer = Buffer.alloc(RECEIVE_BYTES);
 const MSG_DONTWAIT = 0x40;
 
-/** What reading answers when there was no room for an answer, and when nothing is left to be read. */
+/** Results of a read when the buffer overflowed, and when nothing is left to read. */
 type Lost = 'ENOBUFS' | 'EAGAIN';
 const LOST: ReadonlyMap<number, Lost> = new Map<number, Lost>([
   [-constants.errno.ENOBUFS, 'ENOBUFS'],
@@ -171,7 +171,7 @@ interface Reading<T> {
   readonly torn: RacingAnswer | null;
 }
 
-/** Reads until what was read is of one moment. @throws TsdError TSD_NETWORK, class unavailable, when it never is. @internal */
+/** Reads until the result is a consistent snapshot. @throws TsdError TSD_NETWORK, class unavailable, when it never is. @internal */
 export function readWhole<T>(step: string, readOnce: () => Reading<T>): T[] {
   const { found, torn } = retried('netlink dump', readOnce, (reading) => reading.torn);
   if (torn === null) return found;
@@ -201,7 +201,7 @@ export class NetlinkSocket {
   }
 
   /**
-   * Sends requests in one call; the kernel carries them out in order and goes on after one that fails.
+   * Sends requests in one call; the kernel carries them out in order and continues after one that fails.
    * @throws TsdError TSD_NETWORK for the first that failed, with errno and its step; class unavailable when answers found no
    * room: then it is not known what was carried out.
    */
@@ -257,7 +257,7 @@ export class NetlinkSocket {
     for (;;) {
       const length = this.#receive(message.step);
       if (length === 'EAGAIN') return { found, torn: torn ?? length };
-      // The dump goes on, and has to end before the next one.
+      // The dump continues, and has to end before the next one.
       if (length === 'ENOBUFS') {
         torn = length;
         continue;

@@ -9,7 +9,7 @@ const LIBRARY = 'nftables';
 const NFT_CTX_DEFAULT = 0;
 const NFT_CTX_OUTPUT_JSON = 1 << 4;
 
-/** strerror(3) texts that decide what the caller does next, as libnftables prints them. */
+/** strerror(3) texts as libnftables prints them: it has no other code of an error, and the caller acts on it. */
 const ERRNO_OF_TEXT: readonly (readonly [string, number, ErrorClass])[] = [
   ['No such file or directory', constants.errno.ENOENT, 'precondition'],
   ['File exists', constants.errno.EEXIST, 'conflict'],

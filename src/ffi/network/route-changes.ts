@@ -42,9 +42,9 @@ const [TAKE, DROP] = [0xffffffff, 0] as const;
 
 /**
  * struct sock_filter: code, distances of the jump when it is true and when it is not, constant. It lets through that a route
- * was deleted, and that somebody set a link down, which takes its routes along without a word of them. A link that is deleted
- * is closed first and loses IFF_RUNNING in the same message; so that is not told, nor is anything else that making and
- * removing a link tells.
+ * was deleted, and that someone set a link down, which removes its routes without messages about them. A link that is deleted
+ * is closed first and loses IFF_RUNNING in the same message; so that is filtered out, like
+ * all other messages about adding and removing a link.
  */
 const ONLY_LOSSES: readonly (readonly [code: number, yes: number, no: number, value: number])[] = [
   [LOAD, 0, 0, TYPE_AT],

@@ -1,6 +1,6 @@
 /**
  * Whose a namespace is: ioctl_ns(2), user_namespaces(7). Who may make namespaces of its own without any rights on the host
- * does so below a user namespace of its own, and nobody gets out of one again.
+ * does so below a user namespace of its own, and no process leaves one again.
  */
 import { closeSync, openSync } from 'node:fs';
 import { trySyscall } from '../call/native.ts';

@@ -186,7 +186,7 @@ export function isEnding(pid: number, startTime: string): boolean {
   const fields = statOf(`/proc/${pid}/stat`);
   if (fields?.[19] !== startTime) return true;
   if ((Number(fields[6]) & PF_EXITING) === 0) return false;
-  // A program goes on when only its first thread has ended.
+  // A program continues when only its first thread has ended.
   const threads = unlessGone(() => readdirSync(`/proc/${pid}/task`), `list threads of ${pid}`) ?? [];
   return threads.every((thread) => isThreadEnding(`/proc/${pid}/task/${thread}/stat`));
 }

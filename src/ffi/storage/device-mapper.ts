@@ -35,7 +35,7 @@ const INTERFACE_VERSION = [4, 0, 0] as const;
 const FLAGS = { suspend: 1 << 1, noLockfs: 1 << 10, deferredRemove: 1 << 17 } as const;
 
 /**
- * libdm-common.h of lvm2: flags for udev's rules in the upper half of a cookie. What is on these devices concerns nobody,
+ * libdm-common.h of lvm2: flags for udev's rules in the upper half of a cookie. The content of these devices concerns no other program,
  * and a rule that looked into one would keep it open.
  */
 const UDEV_LOOKS_AWAY = (0x0002 | 0x0004 | 0x0008 | 0x0020) * 2 ** 16;

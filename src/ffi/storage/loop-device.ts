@@ -11,7 +11,7 @@ const GET_FREE = 0x4c82;
 const CONFIGURE = 0x4c0a;
 /** Frees the device with its last user. */
 const AUTOCLEAR = 4;
-/** sizeof struct loop_config; where `info.lo_flags` and `info.lo_file_name` stand in it. */
+/** sizeof struct loop_config; where `info.lo_flags` and `info.lo_file_name` are in it. */
 const CONFIG_BYTES = 304;
 const FLAGS_OFFSET = 8 + 52;
 const NAME_OFFSET = 8 + 56;

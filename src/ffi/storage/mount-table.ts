@@ -3,7 +3,7 @@
 import { lstatSync, readFileSync, readlinkSync } from 'node:fs';
 import { append } from '../../model/lists.ts';
 
-/** A mounted filesystem whose answers depend on somebody else: a server, a daemon. */
+/** A mounted filesystem whose answers depend on someone else: a server, a daemon. */
 export interface RemoteMount {
   /**
    * Of proc_pid_mountinfo(5). The next one may have it, its device number too, once the former one is gone for good; as long
@@ -24,15 +24,15 @@ const LOCAL: ReadonlySet<string> = new Set(
 
 /** The kernel's own bound on links in one path, include/linux/namei.h MAXSYMLINKS */
 const MAX_LINKS = 40;
-/** Many paths are asked about at once; mounts are made by people. */
+/** Many paths are looked up at once; mounts change rarely. */
 const HOLDS_MS = 50;
 
-/** A path as it stands in a mountinfo: blanks, tabs, line breaks and backslashes are octal numbers there. */
+/** A path as it is in a mountinfo: blanks, tabs, line breaks and backslashes are octal numbers there. */
 export const unescaped = (text: string): string =>
   text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
 
 /**
- * Those of a mountinfo by where they are mounted. What the host itself stands on is left out: without it nothing goes.
+ * Those of a mountinfo by where they are mounted. Filesystems of the host itself are omitted: nothing works without them.
  * @internal
  */
 export function remoteMounts(mountinfo: string): Map<string, RemoteMount> {

@@ -83,7 +83,7 @@ export function hasFilesystem(name: string): boolean {
 
 /**
  * Makes a detached mount of a filesystem that has no device.
- * @param options in order; a name may stand there more than once.
+ * @param options in order; a name can appear there more than once.
  * @param attributes {@link MOUNT_ATTR}
  * @throws TsdError with errno, and the kernel's own words where it has some.
  */

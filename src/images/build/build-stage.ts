@@ -7,7 +7,7 @@ import type { BuildHost, BuildReporter, BuildRequest, BuiltLayer } from './host.
 import type { StageScope } from './scope.ts';
 import type { StageState } from './stage-state.ts';
 
-/** What the instructions of a stage need. */
+/** The context of the instructions of a stage. */
 export interface StageContext {
   readonly host: BuildHost;
   readonly request: BuildRequest;
@@ -30,7 +30,7 @@ export interface BuildStage {
   readonly state: StageState;
   /** `[builder 2/5]` */
   readonly label: string;
-  /** The time of what is made now, RFC 3339. */
+  /** The creation time for results, RFC 3339. */
   created(): string;
   /** Lends the stage's files as they are now. */
   withRoot<T>(work: (root: Beneath, id: string, mount: RootMount) => Promise<T>): Promise<T>;

@@ -100,7 +100,7 @@ class Build {
     return building;
   }
 
-  /** Resolves when nothing of the build goes on any more. */
+  /** Resolves when nothing of the build continues any more. */
   async settled(): Promise<void> {
     let seen = -1;
     while (seen !== this.#results.size) {

@@ -28,7 +28,7 @@ export interface DownloadRequest {
 
 /** The network that files come from. */
 export interface DownloadNetwork {
-  /** Networks of one name reach the same servers: what one of them brought is known to the others. */
+  /** Networks of one name reach the same servers, so they share cached downloads. */
   readonly name: string;
   /** Lends a way into it, which is gone when `work` ends; null for the network of this process. */
   readonly lend: <T>(work: (connect: Connect | null) => Promise<T>) => Promise<T>;
@@ -157,7 +157,7 @@ export class Downloads {
       response.body.destroy();
       const { host } = response.url;
       const message = `${host} answers ${response.status} ${response.body.statusMessage ?? ''}`.trimEnd();
-      // What a server does not have it does not have a moment later.
+      // A missing file is still missing a moment later.
       throw failed(message, response.status < 500 && response.status !== 429 ? 'precondition' : 'unavailable');
     }
     return this.#receive(response, signal);
@@ -278,7 +278,7 @@ async function followed(
   throw failed(`${start.host} redirects more than ${MAX_REDIRECTS} times`, 'invalid');
 }
 
-/** Tells what breaks the connection from what breaks the file. */
+/** Separates errors of the connection from errors of the file. */
 async function* piecesOf({ url, body }: HttpResponse, signal: AbortSignal): AsyncGenerator<Buffer> {
   try {
     yield* body as AsyncIterable<Buffer>;

@@ -44,7 +44,7 @@ export class StageBuilder implements BuildStage {
     return this.#state;
   }
 
-  /** @throws TSD_DOCKERFILE, TSD_BUILD_RUN, TSD_TIMEOUT when the build is called off, and what making layers throws. */
+  /** @throws TSD_DOCKERFILE, TSD_BUILD_RUN, TSD_TIMEOUT when the build is cancelled, and what making layers throws. */
   async run(): Promise<StageState> {
     const triggers = triggersOf(this.#state.config).map((text) =>
       readInstruction(

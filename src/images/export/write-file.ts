@@ -15,7 +15,7 @@ const partOf = (path: string): string =>
   join(dirname(path), `.${basename(path)}.${randomBytes(4).toString('hex')}.part`);
 
 /**
- * Streams bytes into a file that appears only when it is whole; one that stands there is replaced, and keeps its content
+ * Streams bytes into a file that appears only when it is complete; an existing file is replaced, and keeps its content
  * after a failure. @returns its size. @throws TSD_DISK_FULL, TSD_SYSCALL, and what `pieces` throws.
  */
 export async function writeWhole(

@@ -12,7 +12,7 @@ import {
   RAW_HEAD_BYTES,
 } from './frames.ts';
 
-/** A stretch of a layer's tar: its bytes, or the file whose content stands there from `offset` on. */
+/** A stretch of a layer's tar: its bytes, or the file with the content from `offset` on. */
 export type RecipePart =
   | { readonly type: 'raw'; readonly bytes: Buffer }
   | { readonly type: 'file'; readonly path: Buffer; readonly size: number; readonly offset: number };

@@ -21,7 +21,7 @@ export class RecipeWriter {
   /** Bytes of the current piece that are recorded or are file content. */
   #taken = 0;
 
-  /** Nothing stands at `path` before {@link commit}. */
+  /** `path` does not exist before {@link commit}. */
   static async create(path: string): Promise<RecipeWriter> {
     try {
       await mkdir(dirname(path), { recursive: true, mode: 0o700 });
@@ -65,7 +65,7 @@ export class RecipeWriter {
     };
   }
 
-  /** Everything about the piece was said. */
+  /** The piece is complete. */
   async end(): Promise<void> {
     this.#takeRaw(this.#piece.length);
     const frames = this.#frames.splice(0);

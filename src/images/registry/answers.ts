@@ -24,7 +24,7 @@ function messageOf(body: string): string {
   return text.slice(0, MAX_MESSAGE);
 }
 
-/** The error that an answer stands for. Its body is read. @param what was asked for: `manifest nginx:1.27`. */
+/** Reads the body of an answer and returns its error. @param what was requested: `manifest nginx:1.27`. */
 export async function answerError(response: HttpResponse, what: string, signal: AbortSignal): Promise<TsdError> {
   const body = await readAnswer(response, MAX_ERROR_BYTES, signal).catch(() => Buffer.alloc(0));
   const said = messageOf(body.toString('utf8'));

@@ -47,7 +47,7 @@ export function authFilePath(env: Readonly<Record<string, string | undefined>>, 
 
 const keyOf = (registry: string): string => (registry === DOCKER_HUB ? HUB_KEY : registry);
 
-/** A key of the file as the registry it is for: schemes and paths stand there in many forms. */
+/** A key of the file as the registry it is for: schemes and paths appear in many forms. */
 function registryOfKey(key: string): string {
   const host = key.replace(/^https?:\/\//, '').replace(/\/.*$/, '');
   return host === 'index.docker.io' ? DOCKER_HUB : host;

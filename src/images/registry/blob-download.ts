@@ -1,4 +1,4 @@
-/** Downloads of blobs into files that a later try goes on with. */
+/** Downloads of blobs into files that a later try continues with. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { type FileHandle, mkdir, open, rm, stat } from 'node:fs/promises';
@@ -28,9 +28,9 @@ export function partPath(directory: string, digest: string): string {
 }
 
 /**
- * Brings a blob into its file, verified. What was there of it is kept and continued; what is wrong is removed.
+ * Downloads a blob into its file and verifies it. An existing part is continued; a wrong one is removed.
  * @returns path of the file.
- * @throws TSD_REGISTRY when it could not be had, TSD_REGISTRY_INVALID, TSD_DISK_FULL.
+ * @throws TSD_REGISTRY when it is unavailable, TSD_REGISTRY_INVALID, TSD_DISK_FULL.
  */
 export async function downloadBlob(
   client: RegistryClient,
@@ -95,7 +95,7 @@ class Download {
     throw lying(`blob sha256:${this.#blob.digest} arrived with another content`);
   }
 
-  /** What an earlier try left is hashed, and dropped when it is longer than the blob. */
+  /** The part of an earlier try is hashed, and dropped when it is longer than the blob. */
   async #takePart(): Promise<void> {
     const size = await sizeOf(this.#path);
     if (size > this.#blob.size) await rm(this.#path, { force: true });
@@ -125,7 +125,7 @@ class Download {
     }
   }
 
-  /** Whether the server goes on where the part ends; otherwise the download starts again. */
+  /** Whether the server continues where the part ends; otherwise the download starts again. */
   async #agree({ status, headers, url }: HttpResponse, file: FileHandle): Promise<void> {
     const { size } = this.#blob;
     if (status === 206) {

@@ -41,7 +41,7 @@ export class BlobFiles {
     if (used && holders === 0) await rm(partPath(this.directory, digest), { force: true });
   }
 
-  /** What its layer does not need any more, since that came another way. */
+  /** Files that the layer no longer needs, since it came another way. */
   async drop(digest: string): Promise<void> {
     if (!this.#holders.has(digest)) await rm(partPath(this.directory, digest), { force: true });
   }

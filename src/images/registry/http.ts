@@ -89,7 +89,7 @@ export class HttpConnections {
       else connected();
     });
     let answer: IncomingMessage | null = null;
-    // Whoever reads the answer would hear of a destroyed request only that the connection ended.
+    // The reader of the answer would see a destroyed request only as a closed connection.
     request.setTimeout(this.#timeouts.stallMs, () => (answer ?? request).destroy(timedOut(url, 'stalled')));
     try {
       if (body === undefined) request.end();

@@ -92,7 +92,7 @@ async function fetchLayers(
     return download;
   };
   for (const [index, blob] of layers.entries()) if (!context.graph.exists(chain[index] ?? '')) void start(blob);
-  // The bytes were verified as they arrived; what they hold is verified by the DiffID.
+  // The bytes were verified as they arrived; their content is verified by the DiffID.
   const sources = layers.map(
     (blob): LayerBlob => ({
       ready: () => start(blob),

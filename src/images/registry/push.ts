@@ -165,7 +165,7 @@ class Push {
     }
   }
 
-  /** Compresses and sends at the same time: how long it is and what digest it has is known at its end. */
+  /** Compresses and sends at the same time: length and digest are known at its end. */
   async #send(diffId: string, tar: AsyncIterable<Buffer>, total: number) {
     const started = await this.#start('');
     const hash = createHash('sha256');
@@ -193,7 +193,7 @@ class Push {
       return { blob, stage: 'sent', bytes: count.read } as const;
     } catch (thrown) {
       hashing.destroy();
-      // What broke the tar is the reason, not the request that it broke.
+      // The error of the tar is the reason, not that of the request.
       const cause = await compressed.then(
         () => null,
         (error: unknown) => error,
@@ -271,7 +271,7 @@ class Push {
   }
 
   /**
-   * Where the upload goes on. It may be another host, a store of the registry's: the layer goes there as it does with Docker,
+   * Where the upload continues. It may be another host, a store of the registry's: the layer goes there as it does with Docker,
    * and as along a redirect the credentials do not ({@link RegistryClient}).
    */
   #uploadUrl({ headers, url }: HttpResponse, fallback?: URL): URL {

@@ -22,7 +22,7 @@ import { listTags } from './tags.ts';
 
 export interface RegistryOptions {
   readonly settings: EndpointSettings;
-  /** Directory of downloads that can be gone on with. */
+  /** Directory of downloads that can be continued with. */
   readonly downloads: string;
   /** Directory that remembers which blobs on which registries hold which layers. */
   readonly records: string;

@@ -14,7 +14,7 @@ export interface SearchResult {
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
 const MAX_RESULTS = 100;
 const HUB_HOST = 'registry-1.docker.io';
-/** Where Docker Hub keeps what the registry protocol has no word for. */
+/** The API of Docker Hub for search, which the registry protocol lacks. */
 const HUB_INDEX = 'https://index.docker.io';
 
 const answerSchema = z.object({

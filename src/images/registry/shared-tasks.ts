@@ -32,7 +32,7 @@ export class SharedTasks<T, E> {
   /**
    * Joins the work under `key`, or starts it.
    * @param listener called with the reports from now on.
-   * @param signal leaves: the work goes on while others wait for it.
+   * @param signal leaves: the work continues while others wait for it.
    */
   async join(
     key: string,
@@ -40,7 +40,7 @@ export class SharedTasks<T, E> {
     listener: (event: E) => void,
     signal: AbortSignal,
   ): Promise<T> {
-    // One that everybody left ends without a result.
+    // One that everyone left ends without a result.
     while (this.#running.get(key)?.controller.signal.aborted) await this.ended(key);
     const task = this.#running.get(key) ?? this.#start(key, start);
     // A function of its own, because the same listener may have joined before.
@@ -59,7 +59,7 @@ export class SharedTasks<T, E> {
       task.listeners.delete(own);
       if (task.listeners.size === 0 && this.#running.get(key) === task) {
         task.controller.abort();
-        // It has left nothing behind when the last one who wanted it goes on.
+        // It has left nothing behind when the last one who wanted it continues.
         if (signal.aborted) await task.result.catch(() => {});
       }
     }

@@ -15,7 +15,7 @@ interface TokenContext {
 
 const MAX_TOKEN_BYTES = 1024 * 1024;
 const answerSchema = z.object({ token: z.string().nullish(), access_token: z.string().nullish() });
-/** Of what may stand in a header. */
+/** Of what can appear in a header. */
 const TOKEN = /^[\x21-\x7e]+$/;
 
 /** @throws TSD_REGISTRY_DENIED, TSD_REGISTRY_INVALID for what is no token, TSD_REGISTRY. */

@@ -18,7 +18,7 @@ type ArchiveSource = Extract<ImageSource, { type: 'archive' }>;
 
 /**
  * Loads a docker-archive or oci-archive. A plain archive is read in place; a compressed one is unpacked into tmpDir first,
- * because its index may stand at the end.
+ * because its index can appear at the end.
  */
 export async function loadArchive({ path, ref }: ArchiveSource, context: LoadContext): Promise<LoadedImage> {
   for await (const image of readArchive(path, context, (files) => oneImage(files, path, ref, context))) return image;

@@ -103,7 +103,7 @@ function pickByName(manifests: readonly Descriptor[], ref: string | undefined): 
   });
 }
 
-/** The one manifest for this machine; an index among the descriptors is opened and stands for what it lists. */
+/** The one manifest for this machine; an index among the descriptors is replaced by its entries. */
 function pickByPlatform(
   files: ImageFiles,
   descriptors: readonly Descriptor[],

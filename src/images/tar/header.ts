@@ -141,7 +141,7 @@ export function decodePax(bytes: Buffer): Map<string, Buffer> {
   return records;
 }
 
-/** The same as they stand there, one keyword perhaps several times. */
+/** The same as they are there, one keyword perhaps several times. */
 export function* paxRecords(bytes: Buffer): Generator<readonly [keyword: string, value: Buffer]> {
   let at = 0;
   while (at < bytes.length) {

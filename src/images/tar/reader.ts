@@ -31,7 +31,7 @@ export class TarReader {
   #pax: PaxRecords | null = null;
   #gnuName: string | null = null;
   #gnuLinkname: string | null = null;
-  /** A sparse file whose map goes on in the next block. */
+  /** A sparse file whose map continues in the next block. */
   #sparse: { readonly header: TarHeader; readonly map: OldGnuSparse } | null = null;
 
   /** @param onEntry null skips the entry's bytes. */

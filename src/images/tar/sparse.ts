@@ -1,5 +1,5 @@
 /**
- * Sparse files as `tar --sparse` stores them: where the parts with data stand in the file, and then only those. The forms
+ * Sparse files as `tar --sparse` stores them: where the parts with data are in the file, and then only those. The forms
  * are those of GNU tar's manual, appendix "Storing Sparse Files": the old GNU one (type S) and pax 0.0, 0.1 and 1.0.
  */
 import { BLOCK, decimalValue, fromBytes, invalidTar, numberField, type PaxRecords, readable } from './header.ts';
@@ -28,7 +28,7 @@ export interface SparseFile {
 const MAX_PARTS = 500_000;
 const MAX_NUMBER_DIGITS = 16;
 
-/** A header of type S, whose map goes on in blocks of its own. */
+/** A header of type S, whose map continues in blocks of its own. */
 export class OldGnuSparse {
   readonly #name: string;
   readonly #map: number[] = [];
@@ -100,7 +100,7 @@ export class RepeatedParts {
 }
 
 /**
- * Passes the stored bytes of a sparse file on to where they stand in the file.
+ * Passes the stored bytes of a sparse file on to where they are in the file.
  * @param stored bytes in the archive. @throws TSD_IMAGE_INVALID for a map that does not fit.
  */
 export function sparseSink(sink: DataSink, file: SparseFile, stored: number, name: string): DataSink {
@@ -136,7 +136,7 @@ class Spread implements DataSink {
   readonly #sink: DataSink;
   readonly #map: SparseMap;
   readonly #realSize: number;
-  /** Where the next byte stands in the file. */
+  /** Where the next byte is in the file. */
   #position = 0;
   /** Index of the current part in the map, and what is left of it. */
   #part = 0;

@@ -25,7 +25,7 @@ interface ScannedFile {
 
 /**
  * Everything below a directory, itself included, sorted by name in each directory, parents first. It stays on one
- * filesystem: what is mounted below it appears as an empty directory. What is exchanged meanwhile is passed over, so that
+ * filesystem: what is mounted below it appears as an empty directory. Entries that are exchanged during the scan are skipped, so that
  * nothing outside is ever looked at. A root that is gone or exchanged, and what lies deeper than a path can say, is an error.
  * @param root without links in it, as realpath(3) gives it, or a descriptor's path of this process
  */

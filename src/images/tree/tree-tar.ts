@@ -10,7 +10,7 @@ import { readable, type TarHeader } from '../tar/header.ts';
 import { END_OF_ARCHIVE, encodeHeader, paddingAfter } from '../tar/writer.ts';
 import { type SparseMaps, sparsePadding, sparseStart } from './sparse-entry.ts';
 
-/** One file of a layer that is made here: its header, and where its bytes are. */
+/** One file of a generated layer: its header, and the source of its bytes. */
 export interface TreeEntry {
   readonly header: TarHeader;
   /**
@@ -99,7 +99,7 @@ async function* partPieces(
   }
 }
 
-/** What was found at a place is there no more: somebody writes to the tree. */
+/** A scanned entry has disappeared: the tree is being changed. */
 export class ChangedMeanwhile extends TsdError {
   constructor(name: string, cause?: unknown) {
     super('TSD_IMAGE_SOURCE', `${readable(name)} changed while it was read`, { class: 'unavailable', cause });

@@ -33,7 +33,7 @@ function unusable(path: string, message: string, cause: unknown): TsdError {
   return new TsdError('TSD_TRUST_STORE', message, { step: STEP, cause, hint });
 }
 
-/** The key of a file, which is made when it is missing. @throws TSD_TRUST_STORE for one that cannot be used: it is never replaced. */
+/** Returns the key of a file and creates it when missing. @throws TSD_TRUST_STORE for one that cannot be used: it is never replaced. */
 export function openDaemonKey(path: string): KeyObject {
   let text: string;
   try {

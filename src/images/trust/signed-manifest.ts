@@ -31,7 +31,7 @@ export interface TrustJobs {
 }
 
 /**
- * Says whether a key that the name is granted to signed what is about to be pulled. As in Docker 1.4 a pull goes on without.
+ * Says whether a key that the name is granted to signed what is about to be pulled. As in Docker 1.4 a pull continues without.
  * @param layers digests of the image, the bottom first; hex
  * @throws TSD_IMAGE_UNTRUSTED for a manifest whose signature is wrong, or that is signed for another image.
  */

@@ -54,7 +54,7 @@ export class TrustStore {
   }
 
   /**
-   * Fetches the base and puts it in force. Who asks while that goes on waits for the same fetch.
+   * Fetches the base and puts it in force. Who asks while that continues waits for the same fetch.
    * @throws TSD_TRUST_BASE, TSD_TRUST_STORE, TSD_REGISTRY*: what is held stays in force.
    */
   update(): Promise<void> {

@@ -59,7 +59,7 @@ export function pathComponents(path: string): string[] {
 
 /**
  * An index of what a layer holds. Paths are decided from it and not by the kernel: the layer starts empty (or as a copy
- * that nobody else writes to), so the index is exact, and no symlink of an archive is ever followed by a system call.
+ * that no one else writes to), so the index is exact, and no symlink of an archive is ever followed by a system call.
  */
 export class LayerTree {
   readonly root: LayerNode;

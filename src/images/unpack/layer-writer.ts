@@ -59,7 +59,7 @@ export class LayerWriter {
     return this.#entries;
   }
 
-  /** Byte string: where the regular file of the last {@link add} stands in the layer. */
+  /** Byte string: where the regular file of the last {@link add} is in the layer. */
   get filePath(): string {
     return this.#filePath;
   }

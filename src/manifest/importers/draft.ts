@@ -100,7 +100,7 @@ export class ResourceDraft {
     this.#draft.warn(position, message, this);
   }
 
-  /** As {@link warn}, for what would be said of many lines alike: it stands at the first of them. */
+  /** As {@link warn}, for what would be said of many lines alike: it is at the first of them. */
   warnOnce(position: SourcePosition, message: string): void {
     this.#draft.warnOnce(position, message);
   }

@@ -6,13 +6,13 @@ export interface Mount {
   readonly source: string | null;
   readonly target: string;
   readonly readOnly: boolean;
-  /** A directory of the host is made where it is missing. */
+  /** A missing directory of the host is created. */
   readonly create?: boolean;
   /** A file of which no copy may be kept. */
   readonly secret?: boolean;
 }
 
-/** What is mounted here is a secret without a word. */
+/** Files mounted here are secrets by default. */
 const SECRETS = '/run/secrets/';
 
 /** Docker makes a directory of every missing source; where a file was meant, that hides what is wrong. */

@@ -1,6 +1,6 @@
 /** Names of others in the form that ours have. */
 
-/** The closest name that our resources may have; null when nothing of the text can stand in one. */
+/** The closest name that our resources may have; null when the text has no usable character. */
 export function safeName(text: string): string | null {
   const name = text
     .toLowerCase()

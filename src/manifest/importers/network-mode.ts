@@ -5,7 +5,7 @@ import type { ResourceDraft } from './draft.ts';
 /** True for a network that is none of the container's own, where links and ports mean nothing. */
 export const isMode = (network: unknown): boolean => !isBridged(networkMode(String(network ?? '')));
 
-/** Fields that have no place there, and those that have one all the same, by mode. */
+/** Fields that have no place there, and those that have one anyway, by mode. */
 const ONLY_OWN_NETWORK = ['ports', 'expose', 'address', 'dns', 'dnsSearch', 'extraHosts', 'hostname', 'domainname'];
 const KEPT: Readonly<Record<string, readonly string[]>> = {
   host: ['expose', 'extraHosts'],

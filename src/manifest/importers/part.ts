@@ -29,7 +29,7 @@ export class Part {
   readonly at: SourcePosition;
   /** Of its key; the value's own for items of a list. */
   readonly keyAt: SourcePosition;
-  /** What becomes of it when its file is merged over another. */
+  /** The merge rule for the value. */
   readonly tag: MergeTag | null;
   readonly #draft: Draft;
 
@@ -96,7 +96,7 @@ export class Part {
     return [];
   }
 
-  /** Items of a list, or the one text that stands in its place. */
+  /** Items of a list, or the one text that replaces it. */
   oneOrMany(): readonly Part[] {
     return this.content.type === 'text' ? [this] : this.items();
   }

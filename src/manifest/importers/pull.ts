@@ -12,7 +12,7 @@ export interface PullWords {
   readonly platform?: Said<string> | undefined;
 }
 
-/** Makes the container's image a declaration of its own, called like the container. Nothing is said: nothing is made. */
+/** Makes the container's image a declaration of its own, called like the container. Without settings no declaration is created. */
 export function declarePull(draft: Draft, container: ResourceDraft, { policy, platform }: PullWords): void {
   const first = policy ?? platform;
   const reference = container.get('image');

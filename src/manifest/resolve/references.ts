@@ -53,7 +53,7 @@ class ReferenceReader {
     };
   }
 
-  /** The key a reference stands for. A missing one is a finding; its key is then the one it would have. */
+  /** The key of a reference. A missing one is a finding; its key is then the one it would have. */
   #find(kind: Kind, reference: string, field: string, index?: number): ResourceKey {
     const own = this.#at.candidate.app.app;
     const found = this.#universe.lookup(kind, reference, own);

@@ -134,7 +134,7 @@ export class Universe {
     return this.#declared.has(key) ? key : null;
   }
 
-  /** The sentence for a reference that stands for nothing. */
+  /** The message for an unresolved reference. */
   describeMissing(kind: Kind, reference: string, app: string): string {
     const [inApp, inside] = reference.split('/');
     const text = `there is no ${kind} ${JSON.stringify(reference.slice(0, 130))}`;

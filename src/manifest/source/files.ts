@@ -72,7 +72,7 @@ function readOpen(fd: number, path: string, maxBytes = MAX_CONTENT_BYTES): ReadR
 // O_NONBLOCK: opening a FIFO without a writer returns at once.
 const OPEN = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
 
-/** What was judged is what is read: the same inode, whatever stands in its place by now. */
+/** The checked inode is the one that is read, also when its path was replaced. */
 function openFile(path: string, gate: Gate | null): number {
   if (gate === null) return openSync(path, OPEN);
   const fd = openJudged(path, gate, OPEN);
@@ -109,11 +109,11 @@ export function readContentFile(path: string, maxBytes?: number, gate: Gate | nu
   );
 }
 
-/** A file that may still be in the making. */
+/** A file that may still be in the process of being written. */
 export type FinishedRead =
   /** It is open for writing, or it changed while it was read. */
   | { readonly state: 'unfinished' }
-  /** No lease to be had: only a longer time without change says that it is finished. */
+  /** Without leases only a longer time without change shows that the file is complete. */
   | { readonly state: 'unsure'; readonly result: ReadResult }
   | { readonly state: 'finished'; readonly result: ReadResult };
 

@@ -26,7 +26,7 @@ export function signatureAt(path: string): Signature | null {
   }
 }
 
-/** A link that leads back to itself: to watch it keeps chokidar from watching what stands beside it. */
+/** A link that leads back to itself: to watch it keeps chokidar from watching what is beside it. */
 export function isCircle(path: string): boolean {
   try {
     statOf(path);
@@ -77,7 +77,7 @@ function dropIns(directory: string, names: readonly string[]): string[] {
   return paths.filter(isDropIn);
 }
 
-/** What stands in a directory now. Subdirectories other than those of Quadlet's drop-ins are not entered. */
+/** The present content of a directory. Subdirectories other than those of Quadlet's drop-ins are not entered. */
 export function scanDirectory(directory: string): Scan {
   let names: string[];
   let stats: BigIntStats | null;

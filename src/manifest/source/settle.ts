@@ -181,7 +181,7 @@ export class DirectorySettler {
 /** After a resolution, inputs changed this recently are reported once more: they may have changed between reading and watching. */
 const RECENT_MS = 2_000;
 
-/** Looks at a file now: null for one that is not there, undefined for one of which nothing can be said now. */
+/** Looks at a file now: null for a missing one, undefined for one in an unknown state. */
 type LookAt = (path: string) => Signature | null | undefined;
 
 /** Single files whose change matters: env files, secrets, bound files. They may be absent. */

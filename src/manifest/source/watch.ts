@@ -45,7 +45,7 @@ export interface WatchOptions {
   /** Inputs on filesystems that may not answer: they are looked at while they do, and not watched. */
   readonly files: {
     isRemote(path: string): boolean;
-    /** True when the file can be looked at without waiting for anybody. */
+    /** True when the file can be looked at without waiting for anyone. */
     isFree(path: string): boolean;
     /** Resolves when their filesystems have answered, or took too long; with false when there was nothing to wait for. */
     settle(paths: readonly string[]): Promise<boolean>;

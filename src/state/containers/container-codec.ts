@@ -1,4 +1,4 @@
-/** Between a {@link ContainerRecord} and what stands in config.json and hostconfig.json. Pure. */
+/** Converts between a {@link ContainerRecord} and the content of config.json and hostconfig.json. Pure. */
 import { ERROR_CLASSES, type ErrorClass } from '../../model/errors/error-class.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import { GoDecodeError, mapValue } from '../files/go-json.ts';
@@ -178,7 +178,7 @@ type DriverState = RunHandle['driverState'];
 type EncodedState = Pick<NonNullable<ContainerExtension['Handle']>, 'ShimPid' | 'ShimStartTime' | 'DriverState'>;
 
 /**
- * Two keys of the native driver's state stand in the handle itself: versions that know no state of a driver write and read
+ * Two keys of the native driver's state are in the handle itself: versions that know no state of a driver write and read
  * them there.
  */
 function encodeDriverState(state: DriverState): EncodedState {

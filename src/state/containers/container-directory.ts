@@ -43,7 +43,7 @@ export function loadContainer(directory: string, id: string): ContainerRecord {
   }
 }
 
-/** What a new container's directory is made of. */
+/** The files of a new container's directory. */
 export interface ContainerDraft {
   readonly record: ContainerRecord;
   readonly texts: Readonly<Record<ContainerTextFile, string>>;

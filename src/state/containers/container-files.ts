@@ -66,7 +66,7 @@ const HANDLE = goStruct({
 
 const MOMENT = goStruct({ At: goTimeText, BootId: goString, AtBootMs: goFloat });
 
-/** What Docker has no field for. */
+/** Data for which Docker has no field. */
 const EXTENSION = goStruct({
   Owner: goPointer(OWNER),
   TopLayer: goPointer(goString),

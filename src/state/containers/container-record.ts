@@ -71,7 +71,7 @@ export interface ContainerNetwork {
 }
 
 interface RestartRecord {
-  /** Starts by policy since the container was made or changed. */
+  /** Starts by policy since the container was created or changed. */
   readonly restarts: number;
   /** Quick failures in a row. */
   readonly consecutive: number;
@@ -84,7 +84,7 @@ interface RestartRecord {
 export interface StopOverride {
   /** When it was given. */
   readonly at: string;
-  /** Of the declaration it was given for; null where only that is known which the container was made from. */
+  /** Hash of the declaration it was given for; null where only that of the container is known. */
   readonly specHash: string | null;
   /** When it is over; null without an end. */
   readonly until: Moment | null;
@@ -97,7 +97,7 @@ export interface Moment {
   readonly atBootMs: number;
 }
 
-/** Which declaration the container was made from. */
+/** The declaration that the container was created from. */
 export interface ContainerOwner {
   readonly key: ResourceKey;
   /** The normalised spec, secrets replaced by references, and the version of the schema it was written for. */
@@ -136,7 +136,7 @@ export interface ContainerRecord {
   /** When that run was begun, in the same write; null in records of before there was this. */
   readonly begunAt: Moment | null;
   readonly state: RunState;
-  /** Of the last run whose start worked; kept after its end, to tell which run `state` is about. */
+  /** Of the last run whose start worked; kept after its end, to identify the run of `state`. */
   readonly handle: RunHandle | null;
   readonly network: ContainerNetwork | null;
   /** Host path by mount target. */

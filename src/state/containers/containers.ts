@@ -23,7 +23,7 @@ import {
 } from './container-directory.ts';
 import type { ContainerRecord } from './container-record.ts';
 
-/** Hears of what changes in the store. */
+/** Called for each change in the store. */
 export interface RecordWatcher {
   /** A record came, changed or went. */
   recordChanged(id: string): void;
@@ -72,7 +72,7 @@ export class ContainerStore {
     }
   }
 
-  /** Containers that could not be read. They stay on disk, and what carries their id is not an orphan. */
+  /** Unreadable containers. They stay on disk, and objects with their id are not orphans. */
   get issues(): readonly StateIssue[] {
     return [...this.#damaged].map(([id, { code, message, step, cause }]) => {
       const hint =
@@ -240,7 +240,7 @@ export class ContainerStore {
 
   /**
    * Replaces a record in memory at once and on the disk a moment later, for what can be found out again after a crash:
-   * that a run goes on or has ended, and where it is attached. Only the last of several such updates is written.
+   * that a run continues or has ended, and where it is attached. Only the last of several such updates is written.
    */
   updateSoon(record: ContainerRecord): void {
     this.#known(record.id);
@@ -276,7 +276,7 @@ export class ContainerStore {
     }
   }
 
-  /** One hears of what changes from now on. */
+  /** Calls the listener for each change from now on. */
   watch(watcher: RecordWatcher): void {
     this.#watcher = watcher;
   }

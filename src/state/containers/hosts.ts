@@ -34,7 +34,7 @@ function extraHostLine(entry: string): string {
   return line(entry.slice(colon + 1), entry.slice(0, colon));
 }
 
-/** What stands between these is rewritten while the container runs; the rest is the payload's as well. */
+/** Lines between these are rewritten while the container runs; the payload can change the others. */
 const NAMES_BEGIN = '# names on this network, kept by tsdocker';
 const NAMES_END = '# end of the names on this network';
 

@@ -17,7 +17,7 @@ const NO_ROOM = ['SQLITE_FULL', 'SQLITE_IOERR_SHMSIZE'];
 /** Codes of statements that are wrong, or not allowed by the tables. */
 const OUR_ERRORS = ['SQLITE_CONSTRAINT', 'SQLITE_ERROR', 'SQLITE_MISUSE', 'SQLITE_RANGE', 'SQLITE_MISMATCH'];
 
-/** How long a write waits for one of another process, as of a person who looks into a database; nothing else goes on meanwhile. */
+/** How long a write waits for one of another process, as of a person who looks into a database; nothing else continues meanwhile. */
 const BUSY_TIMEOUT_MS = 100;
 
 type SqliteError = InstanceType<typeof Database.SqliteError>;
@@ -50,7 +50,7 @@ function setAside(path: string): string {
 const DISK_HINT =
   '`dmesg` shows what the kernel says of the disk; when it is mended, run `systemctl restart tsdocker`.';
 
-/** What a person does about each kind of trouble; what is not listed is the disk's. */
+/** The remedy for each kind of error; others are errors of the disk. */
 function hintFor(error: SqliteError, path: string): string {
   if (isContentError(error))
     return `Where \`dmesg\` tells of errors of the disk, mend that first. Stop the supervisor (\`systemctl stop tsdocker\`), move ${path}* away, put a backup there if there is one, and start it again.`;
@@ -83,7 +83,7 @@ function withDescriptor(path: string, act: (fd: number) => void): void {
   }
 }
 
-/** What fsync(2) says where the disk is gone, or its filesystem was shut down. */
+/** Errors of fsync(2) when the disk is gone, or its filesystem was shut down. */
 const DISK_FAILURES = ['EIO', 'EROFS', 'ENXIO', 'ENODEV'];
 
 /**
@@ -191,14 +191,14 @@ function openWith(path: string, prepare: (database: Database.Database) => void):
 export interface OpenedDatabase {
   readonly database: Database.Database;
   readonly issues: readonly StateIssue[];
-  /** What was wrong with the one that should be there, as `is missing`; null where nothing was. */
+  /** The problem of the expected file, as `is missing`; null for none. */
   readonly loss: string | null;
 }
 
 export interface Opening {
   /** True where there has to be one, so that a missing or empty file is a loss and not a beginning. */
   readonly expected?: boolean;
-  /** What a person does about a loss, beside mending the disk. */
+  /** The remedy for a loss, besides repairing the disk. */
   readonly hint?: string;
 }
 

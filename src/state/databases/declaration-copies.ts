@@ -2,7 +2,7 @@
  * declarations/: a second copy of what history.db says of each app, one file an app, so that the loss of the database, or an
  * old one in its place, is noticed and takes nothing away. `APP.json` is on the disk when the change of its app is; what was
  * made of it (`APP.made.json`) follows a moment later and is checked against the containers before it is used. `mark.json`
- * has the last generation in which an app went, as copies that are gone tell nothing by themselves, and the instance.
+ * has the last generation in which an app went, since missing copies say nothing by themselves, and the instance.
  */
 
 import { createHash } from 'node:crypto';
@@ -45,7 +45,7 @@ interface Header {
 
 /** Changes on their way: nothing is seen of them before {@link publish}. */
 export interface StagedCopies {
-  /** What history.db says is on the disk. Never throws: a copy that is not there is older, and made at the next start. */
+  /** Publishes copies once history.db is on disk. Never throws: a missing copy counts as older and is written at the next start. */
   publish(): void;
   abandon(): void;
 }
@@ -173,7 +173,7 @@ export class DeclarationCopies {
     return { publish: () => this.#publish(ready), abandon };
   }
 
-  /** Notes what was made of an app, without an fsync. Never throws. */
+  /** Records the networks and images of an app, without an fsync. Never throws. */
   setMade(app: string, made: Made): void {
     const json = JSON.stringify(made);
     if (this.#made.get(app) === json) return;
@@ -270,7 +270,7 @@ export class DeclarationCopies {
   }
 }
 
-/** The copy is written again from history.db, and where that is lost too its app waits, which is said of the app. */
+/** The copy is written again from history.db; if that is lost too, its app is held and reported. */
 function keptAs(path: string, aside: string, cause: TsdError): TsdError {
   return new TsdError('TSD_STATE_CORRUPT', `${cause.message}; kept as ${aside}`, {
     step: `read ${path}`,

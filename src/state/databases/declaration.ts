@@ -31,13 +31,13 @@ export interface DatedDeclaration {
   readonly sha256: string;
 }
 
-/** What was made of a declaration and has no file of its own. */
+/** Objects created from a declaration that have no file of their own. */
 export interface Made {
   readonly networks: readonly NetworkRecord[];
   readonly images: readonly ImageBinding[];
 }
 
-/** What an app may be declared as. */
+/** A possible declaration of an app. */
 export interface Candidate {
   /** As `approve APP@NAME` takes it. */
   readonly name: 'store' | 'copy' | 'none';

@@ -11,7 +11,7 @@ import { withDatabaseErrors } from './database.ts';
 export class JoinedTransactions {
   readonly #database: Database;
   #depth = 0;
-  /** What ended the transaction that goes on. */
+  /** What ended the transaction that continues. */
   #ended: { readonly error: unknown } | null = null;
 
   constructor(database: Database) {

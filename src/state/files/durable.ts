@@ -35,7 +35,7 @@ export interface PendingFile {
   readonly content: string | Buffer;
   readonly mode: number;
   /**
-   * Asked right before the content takes its place: what has to stand there by then, because other writes came between.
+   * Called right before the rename: returns the final content, since other writes may have come in between.
    * Null when the file is not wanted any more.
    */
   readonly latest?: () => string | Buffer | null;
@@ -47,7 +47,7 @@ export interface PendingFile {
 interface PendingDirectory {
   /** Called when it is in place. */
   readonly published?: () => void;
-  /** Asked right before it takes its place, for one named after its content: true when the same stands there already. */
+  /** Called right before the rename, for a file named after its content: true when an equal file exists already. */
   readonly isThere?: () => boolean;
 }
 

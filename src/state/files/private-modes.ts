@@ -9,7 +9,7 @@ const DIRECTORIES: ReadonlySet<string> = new Set([
   'declarations',
   ...['overlay', 'btrfs', 'aufs', 'devicemapper'],
 ]);
-/** Everybody's rights to read, write and enter, and the group's. */
+/** Everyone's rights to read, write and enter, and the group's. */
 const OTHERS = 0o077;
 const OTHERS_WRITE = 0o022;
 
@@ -20,7 +20,7 @@ export interface Mended {
 
 const octal = (mode: number): string => (mode & 0o7777).toString(8).padStart(4, '0');
 
-/** Takes rights away, and takes over what belongs to somebody else; null where there is nothing to mend. */
+/** Removes rights, and takes ownership of foreign files; returns null when nothing needs a change. */
 function mend(path: string, taken: number): Mended | null {
   const { mode, uid } = lstatSync(path);
   const own = process.geteuid?.() ?? 0;
@@ -31,7 +31,7 @@ function mend(path: string, taken: number): Mended | null {
   return { path, message: `${path} had mode ${octal(mode)}${owner}; it is ${octal(mode & ~taken)} now` };
 }
 
-/** The root and what lies in it directly: what is further below is reached through a directory that others cannot enter. */
+/** Checks the root and its direct entries: everything below is inside a directory that others cannot enter. */
 export function mendRoot(root: string): Mended[] {
   const entries = readdirSync(root, { withFileTypes: true })
     .filter((entry) => entry.isFile() || (entry.isDirectory() && DIRECTORIES.has(entry.name)))

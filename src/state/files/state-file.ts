@@ -2,10 +2,10 @@ import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs
 import { TsdError } from '../../model/errors/errors.ts';
 import { GoDecodeError, type GoType, goUnmarshal } from './go-json.ts';
 
-/** Largest file read as one JSON document. Ours are a few KB; what is larger is not ours. */
+/** Largest file read as one JSON document. Ours have a few KB; a larger file is not ours. */
 const MAX_STATE_BYTES = 16 * 1024 * 1024;
 
-/** Something on disk that could not be used. It is left as it is; the start goes on without it. */
+/** Something on disk that could not be used. It is left as it is; the start continues without it. */
 export interface StateIssue {
   readonly path: string;
   readonly error: TsdError;

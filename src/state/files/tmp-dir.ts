@@ -11,9 +11,9 @@ import { errnoCode } from './state-file.ts';
 export interface TmpDir {
   /** Emptied at every start. */
   readonly work: string;
-  /** Kept, so that a download goes on where it ended. */
+  /** Kept, so that a download continues where it ended. */
   readonly downloads: string;
-  /** The directory outside the root that was made for both; null where they are in the root. */
+  /** The directory outside the root that holds both; null when they are in the root. */
   readonly own: string | null;
 }
 
@@ -21,7 +21,7 @@ function refused(path: string, reason: string, hint: string): TsdError {
   return new TsdError('TSD_FLAG', `${path} cannot hold temporary files: ${reason}`, { step: '--tmpdir', hint });
 }
 
-/** What comes to stand in the root is moved there, at once and whole. */
+/** Files for the root are moved there, atomically and complete. */
 function requireSameFilesystem(directory: string, given: string, root: string): void {
   const [from, to] = [join(directory, 'probe'), join(root, 'tmp', 'probe')];
   writeFileSync(from, '');
@@ -44,7 +44,7 @@ function requireOwn(directory: string): void {
 }
 
 /**
- * @param given directory in which one of this instance is made; null for the root's own
+ * @param given directory in which one for this instance is created; null for the root's own
  * @throws TsdError TSD_FLAG for one that does not do, TSD_DISK_FULL, TSD_SYSCALL.
  */
 export function openTmpDir({ root, instanceId }: StateRoot, given: string | null): TmpDir {

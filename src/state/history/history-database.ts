@@ -12,7 +12,7 @@ export class HistoryDatabase {
   /** By text; all texts are constants of the stores. */
   readonly #statements = new Map<string, Statement>();
   readonly #transactions: JoinedTransactions;
-  /** What takes back in memory what the transactions that go on have changed. */
+  /** What takes back in memory what the transactions that continue have changed. */
   #undo: (() => void)[] = [];
 
   constructor(database: Database) {
@@ -24,7 +24,7 @@ export class HistoryDatabase {
   prepare<Parameters extends unknown[], Row>(sql: string): Statement<Parameters, Row> {
     const known = this.#statements.get(sql) ?? prepareStatement(this.#database, sql);
     this.#statements.set(sql, known);
-    // What a text takes and gives is known to the store that has it; one text has one such form.
+    // The store that owns a statement knows its parameters and rows; a statement has one such form.
     return known as unknown as Statement<Parameters, Row>;
   }
 
@@ -41,7 +41,7 @@ export class HistoryDatabase {
     }
   }
 
-  /** Inside {@link durable}: called when what has been changed is taken back, be it because the commit fails. */
+  /** Inside {@link durable}: called when the changes are rolled back, also when the commit fails. */
   onTakenBack(undo: () => void): void {
     this.#undo.push(undo);
   }

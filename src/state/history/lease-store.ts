@@ -20,7 +20,7 @@ export interface PortLease {
   readonly hostPort: number;
 }
 
-/** What some containers and networks hold from now on, all of it: what they held before and is not here is given up. */
+/** All leases of some containers and networks from now on: earlier ones that are not listed are released. */
 export interface LeaseChange {
   readonly containers: Iterable<string>;
   readonly addresses: readonly AddressLease[];
@@ -54,7 +54,7 @@ export class LeaseStore {
     return this.#ports.all();
   }
 
-  /** The address leased last in a network, released or not; allocation goes on after it. */
+  /** The address leased last in a network, released or not; allocation continues after it. */
   lastAddress(network: string): string | null {
     return this.#last.get(network) ?? null;
   }

@@ -1,7 +1,7 @@
 import type { Database } from 'better-sqlite3';
 import { TsdError } from '../../model/errors/errors.ts';
 
-/** Times are Unix milliseconds. A migration is never changed after a release: what it made is on people's disks. @internal */
+/** Times are Unix milliseconds. A migration is never changed after a release: its tables are on people's disks. @internal */
 export const MIGRATIONS: readonly string[] = [
   `
   CREATE TABLE texts (sha256 TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -91,7 +91,7 @@ export const MIGRATIONS: readonly string[] = [
 
   CREATE TABLE approvals (subject TEXT PRIMARY KEY, granted_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   `,
-  // What a generation changed is stored with it; that of earlier ones is not known.
+  // Changes of a generation are stored with it; those of earlier ones are unknown.
   `
   ALTER TABLE generations ADD COLUMN changes TEXT NOT NULL DEFAULT '{"files":[],"resources":[]}';
 
@@ -126,7 +126,7 @@ export const MIGRATIONS: readonly string[] = [
   CREATE TABLE image_use (image_id TEXT PRIMARY KEY, used_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   `,
   'CREATE TABLE updates (key TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT, WITHOUT ROWID;',
-  // Of earlier builds it is not known what they were made from.
+  // The inputs of earlier builds are unknown.
   'ALTER TABLE images ADD COLUMN bases TEXT;',
   // Of earlier failures it is not known which op failed.
   'ALTER TABLE failures ADD COLUMN op TEXT;',

@@ -51,7 +51,7 @@ export function pruneHistory(history: HistoryDatabase, retention: Retention): vo
 
 /**
  * A container that restarts in a circle must push out neither what happened to the others nor what became of it before:
- * what comes again and again is counted apart from edits, operations and commands.
+ * repeated entries are counted separately from edits, operations and commands.
  */
 function pruneTimeline(history: HistoryDatabase, { timeline, timelineOfOne }: Retention): void {
   history

@@ -3,7 +3,7 @@ import type { JsonValue } from '../../model/json.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import type { HistoryDatabase } from './history-database.ts';
 
-/** A network as it was made. */
+/** A network as it was created. */
 export interface NetworkRecord {
   readonly key: ResourceKey;
   readonly specHash: string;
@@ -21,7 +21,7 @@ export interface ImageBinding {
   readonly key: ResourceKey;
   readonly specHash: string;
   readonly imageId: string;
-  /** Tells whether the source changed since it was loaded. */
+  /** Fingerprint of the source: differs when the source changed since the load. */
   readonly sourceFingerprint: string;
   /** Of a build: which image each declared one that it uses was then. Null: not known, or no build. */
   readonly bases: Readonly<Record<ResourceKey, string>> | null;
@@ -34,7 +34,7 @@ export const REBUILD_REQUESTED = 'asked-anew-uncached';
 /** Source fingerprint of a binding that is to become the image to which the current generation pins it. */
 export const NEWLY_PINNED = 'pinned-anew';
 
-/** Declared networks and images: what Docker's layout has no place for. All changes are durable. */
+/** Declared networks and images, for which Docker's layout has no place. All changes are durable. */
 export class ResourceStore {
   readonly #history: HistoryDatabase;
   readonly #networks: Statement<[], Omit<NetworkRecord, 'written'> & { written: string }>;
@@ -53,7 +53,7 @@ export class ResourceStore {
       source_fingerprint AS sourceFingerprint, bases FROM images`);
   }
 
-  /** One hears, with its key, of what may have changed. */
+  /** Calls the listener with the key of each possible change. */
   watch(changed: (key: ResourceKey) => void): void {
     this.#changed = changed;
   }
@@ -99,7 +99,7 @@ export class ResourceStore {
 
   /**
    * Has declared images resolved again; those that were never resolved are so anyway.
-   * @param uncached builds among them that take nothing from earlier ones
+   * @param uncached builds among them without cache
    */
   requestRefresh(keys: readonly ResourceKey[], uncached: readonly ResourceKey[] = []): void {
     if (keys.length === 0) return;
@@ -111,7 +111,7 @@ export class ResourceStore {
     });
   }
 
-  /** True for a build that takes nothing from earlier ones, until it is made. */
+  /** True for a build without cache, until it is complete. */
   isUncached(key: ResourceKey): boolean {
     const binding = this.images().find((image) => image.key === key);
     return this.#uncached.has(key) || binding?.sourceFingerprint === REBUILD_REQUESTED;

@@ -62,7 +62,7 @@ export class SourceStore {
     return this.#latest.get(kind, origin) ?? null;
   }
 
-  /** The texts a generation is made of, by kind and origin. */
+  /** The texts of a generation, by kind and origin. */
   ofGeneration(n: number): readonly SourceRevision[] {
     return this.#ofGeneration.all(n);
   }

@@ -51,9 +51,9 @@ export class TimelineStore {
   }
 
   /**
-   * Notes what happened. Where it cannot be written, as on a full disk or while somebody else writes to history.db, it is
-   * written with what comes later, and lost when the supervisor ends before: an entry less is better than nobody who acts
-   * on what it tells.
+   * Records an event. If it cannot be written, as on a full disk or while another process writes to history.db, it is
+   * written with what comes later, and lost when the supervisor ends before: a missing entry is better than a stopped
+   * supervisor.
    */
   note(entry: TimelineDraft): void {
     this.#waiting.push(entry);

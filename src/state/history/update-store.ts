@@ -8,7 +8,7 @@ export interface UpdateRecord extends Omit<ObservedUpdate, 'timeFromBootMs'> {
   readonly bootId: string;
 }
 
-/** Updates that go on or have failed, one a container. Durable. */
+/** Updates that continue or have failed, one a container. Durable. */
 export class UpdateStore {
   readonly #history: HistoryDatabase;
   readonly #all: Statement<[], { key: string; record: string }>;

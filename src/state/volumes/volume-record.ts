@@ -17,13 +17,13 @@ export interface VolumeRecord {
   readonly owner: VolumeOwner;
   /** Empty for volumes that no manifest declares. */
   readonly specHash: string;
-  /** What its last declaration said about the data when it goes. */
+  /** `onRemove` of its last declaration. */
   readonly onRemove: 'keep' | 'delete';
   /** Data that no manifest declares any more. Of an anonymous volume it follows from whether its container is there. */
   readonly released: boolean;
 }
 
-/** As much of an id as tells the anonymous volumes of one container apart. */
+/** The part of an id that distinguishes the anonymous volumes of one container. */
 const SHORT_ID = 12;
 
 /**

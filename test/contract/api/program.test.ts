@@ -1,4 +1,4 @@
-/** The built program as a process of its own: what only a process has. */
+/** The built program as a separate process: signals, exit codes, streams. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { copyFileSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';

@@ -1,4 +1,4 @@
-/** Starts and ends of runs whose files cannot be written or removed: what runs is known, and what ended is told. */
+/** Starts and ends of runs whose files cannot be written or removed: running containers are known, and ends are reported. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';

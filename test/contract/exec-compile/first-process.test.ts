@@ -1,4 +1,4 @@
-/** What a container's first process makes of itself must not become what is started in the container later. */
+/** Changes that a container's first process makes to itself must not affect later exec sessions. */
 import {
   chmodSync,
   closeSync,
@@ -132,7 +132,7 @@ const F_SETSIG = 10;
 const F_SETLEASE = 1024;
 const F_WRLCK = 1;
 
-/** Holds a file against everybody who opens it; the kernel lets them wait for as long as /proc/sys/fs/lease-break-time. */
+/** Holds a file against everyone who opens it; the kernel lets them wait for as long as /proc/sys/fs/lease-break-time. */
 function lease(path: string): () => void {
   let fd = openSync(path, 'r+');
   const giveUp = (): void => {

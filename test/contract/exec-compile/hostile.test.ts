@@ -231,7 +231,7 @@ describe('a descriptor of a payload', () => {
       containers.spec(['sleep', '1000'], { capabilities: ['MKNOD'] }),
     );
     expect((await containers.exec(containerId, script)).out.split('\n')).toEqual(own);
-    // Nobody writes to it: opened to be read, it would keep the session waiting for ever.
+    // No one writes to it: opened to be read, it would keep the session waiting for ever.
     await containers.exec(containerId, 'rm /dev/null; busybox mkfifo /dev/null');
     expect((await containers.exec(containerId, 'stat -L -c %F /proc/self/fd/0')).out).toBe('fifo');
     for (const target of ['/proc/1/root/bin/sh', '/proc/self/fd/32']) {

@@ -220,7 +220,7 @@ describe('the session keyring', () => {
     expect(stdout).toMatch(
       new RegExp(`^[0-9a-f]{8} .* 3f000000 .*keyring +_ses\\.${spec.containerId.slice(0, 12)}\\.`, 'm'),
     );
-    // Of a run that goes on: the keyring of a session that has ended goes with it.
+    // Of a run that continues: the keyring of a session that has ended goes with it.
     const first = containers.spec(['sh', '-c', `caller 64 ${KEY.ctl} 0 ${KEY.session} 0; sleep 1000`], {
       seccomp: 'unconfined',
     });

@@ -1,4 +1,4 @@
-/** A shim leaves when all is told: whoever still asks it something meets nobody, and must have heard the end all the same. */
+/** A shim exits after its last message: a later request finds no listener, and its client must still get the end. */
 import { execFileSync } from 'node:child_process';
 import { closeSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,7 +17,7 @@ beforeEach(() => {
 afterEach(() => fixture.dispose());
 
 describe('the last messages of a shim that has exited', () => {
-  /** Without a turn of the event loop, so that nothing has been read when the next request meets nobody. */
+  /** Without a turn of the event loop, so that nothing has been read when the next request meets no one. */
   const waitUntilLeft = (containerId: string, left: number): void => {
     while (shimsOf(containerId).length > left) execFileSync('true');
   };

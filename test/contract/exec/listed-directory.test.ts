@@ -58,7 +58,7 @@ test('new and removed groups of a cgroup directory are seen, although its times 
   expect(listed.names()).toEqual(['group1']);
   rmdirSync(join(parent, 'group1'));
   mkdirSync(join(parent, 'group2'));
-  // As many as before: who changes it tells.
+  // As many as before: the one who changes it notifies the list.
   listed.forget();
   expect(listed.names()).toEqual(['group2']);
   rmdirSync(join(parent, 'group2'));

@@ -29,7 +29,7 @@ describe('runs and their control groups', () => {
     await until('output', () => logText(spec.log.path) !== '');
     await fixture.driver.pause(spec.containerId);
     const paused = ticks();
-    // Time passes for everybody else.
+    // Time passes for everyone else.
     await fixture.runToEnd(fixture.spec(shell('i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done')));
     expect(ticks()).toBe(paused);
     await fixture.driver.unpause(spec.containerId);

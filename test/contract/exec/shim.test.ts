@@ -1,4 +1,4 @@
-/** What only the native driver has: a process that outlives the supervisor, its socket, and its end. */
+/** Properties of the native driver only: a process that survives the supervisor, its socket, and its end. */
 import { execFileSync, spawn } from 'node:child_process';
 import {
   closeSync,

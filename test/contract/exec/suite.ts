@@ -1,4 +1,4 @@
-/** What every exec driver promises, run against each of them. */
+/** The contract of exec drivers, run against each of them. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-/** Asks about processes with no descriptor left, and says what came of it. */
+/** Asks about processes with no free descriptor, and prints the result. */
 import { closeSync, openSync } from 'node:fs';
 import { isEnding, signalProcess, startTimeOf } from '../../../src/ffi/process/processes.ts';
 import { TsdError } from '../../../src/model/errors/errors.ts';

@@ -6,7 +6,7 @@ import { loadLayers } from '../../../src/images/layers.ts';
 import { configJson, loadContext, tarOf } from '../../support/images.ts';
 import { GraphFixture, id, never, type Tested, writes } from './fixture.ts';
 
-/** What the contract of GraphDriver promises about layers and snapshots as they are kept; nothing is mounted here. */
+/** The contract of GraphDriver about stored layers and snapshots; nothing is mounted here. */
 export function graphStoreSuite(name: string, tested: Tested): void {
   describe(`graph driver ${name}, its store`, () => {
     const on = new GraphFixture(tested);

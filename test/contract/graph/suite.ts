@@ -17,7 +17,7 @@ import { GraphFixture, id, type Tested, writes } from './fixture.ts';
 import { withRoot } from './root-view.ts';
 import { graphStoreSuite } from './store-suite.ts';
 
-/** Everything the contract of GraphDriver promises, whatever the driver. */
+/** The contract of GraphDriver, for any driver. */
 export function graphDriverSuite(name: string, create: Tested['create'], makeRoot?: Tested['makeRoot']): void {
   const tested: Tested = { create, ...(makeRoot && { makeRoot }) };
   graphStoreSuite(name, tested);

@@ -84,7 +84,7 @@ test('namespaces without a reported change are read in turn', async () => {
   look();
   const number = namespaceId(socket, namespaces.at(LAST));
   closeSync(namespaces.at(LAST));
-  // Its number goes to another one, which got its address when it had none: the kernel told nobody.
+  // Its number goes to another one, which got its address without a number: the kernel sent no message.
   await until('the number is free', () => {
     const netns = createNetns(() => shell('ip link set lo up'));
     namespaces.fds[LAST] = netns;

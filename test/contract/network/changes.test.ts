@@ -49,7 +49,7 @@ test('of routes and links, only removals are reported unless more is requested',
     ip('link', 'set', 'tsdq0', 'up');
     inside('link', 'set', 'eth0', 'up');
     inside('link', 'set', 'eth0', 'mtu', '1400');
-    // All of which is part of making and mending an interface.
+    // All of which is part of making and repairing an interface.
     expect(changes.take()).toEqual(none);
     inside('link', 'set', 'eth0', 'down');
     expect(changes.take()).toEqual({ here: false, elsewhere });

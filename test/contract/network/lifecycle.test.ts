@@ -240,7 +240,7 @@ describe('drift is repaired', () => {
     serve(netns, 80);
   });
 
-  function mend(): void {
+  function repair(): void {
     driver.ensureNetwork(network(1));
     driver.attach(config);
     expect(driver.observe()).toMatchObject({ rules: true });
@@ -251,45 +251,45 @@ describe('drift is repaired', () => {
   test('a deleted veth pair', () => {
     shell(`ip link del ${VETH}`);
     expect(driver.observe().endpoints.get(idOf('a'))?.hostInterface ?? null).toBeNull();
-    mend();
+    repair();
   });
 
   test('a veth pair that is down and out of its bridge', () => {
     shell(`ip link set ${VETH} nomaster down`);
     expect(driver.observe().endpoints.get(idOf('a'))).toMatchObject({ bridge: null, up: false });
-    mend();
+    repair();
   });
 
   test('an interface that lost address and routes', () => {
     inNetns(netns, () => shell('ip addr flush dev eth0; ip link set eth0 down'));
-    mend();
+    repair();
   });
 
   test("a container's interface that is down and lost its routes", () => {
     inNetns(netns, () => shell('ip link set eth0 down'));
     expect(driver.observe().endpoints.get(idOf('a'))?.up).toBe(false);
-    mend();
+    repair();
     expect(inNetns(netns, () => shell('ip route show default'))).toContain('10.231.1.1');
   });
 
   test('forwarding that was switched off', () => {
     shell('echo 0 > /proc/sys/net/ipv4/ip_forward');
     expect(driver.observe().rules).toBe(false);
-    mend();
+    repair();
     expect(shell('cat /proc/sys/net/ipv4/ip_forward')).toBe('1\n');
   });
 
   test('a flushed chain', () => {
     shell(`nft flush chain ip ${TABLE} forward`);
     expect(driver.observe().rules).toBe(false);
-    mend();
+    repair();
   });
 
   test('a removed table', () => {
     shell(`nft delete table ip ${TABLE}`);
     expect(driver.observe()).toMatchObject({ rules: false });
     expect(driver.observe().endpoints.get(idOf('a'))?.ports).toEqual([]);
-    mend();
+    repair();
   });
 
   test('a removed port, by attach alone', () => {
@@ -302,13 +302,13 @@ describe('drift is repaired', () => {
   test('a removed bridge', () => {
     shell('ip link del tsdt1');
     expect(driver.observe().bridges).toEqual([]);
-    mend();
+    repair();
   });
 
   test('a bridge that is down and has a foreign address instead of its own', () => {
     shell('ip addr flush dev tsdt1; ip addr add 10.231.77.1/24 dev tsdt1; ip link set tsdt1 down');
     expect(driver.observe().bridges).toMatchObject([{ up: false, addresses: ['10.231.77.1/24'] }]);
-    mend();
+    repair();
     expect(driver.observe().bridges).toMatchObject([{ up: true, addresses: ['10.231.1.1/24'] }]);
   });
 });

@@ -40,7 +40,7 @@ function look(): (boolean | null)[] {
 
 test('each observe reads a few until all are known; the next one finds lost and restored routes', () => {
   for (let index = 0; index < NAMESPACES; index++) namespaces.change(index, UP);
-  // Told before anybody listened.
+  // Sent before anything listened.
   expect(look().filter((known) => known !== null)).toHaveLength(4);
   look();
   expect(look()).toEqual(Array.from({ length: NAMESPACES }, () => true));
@@ -62,7 +62,7 @@ test('an unreported loss is found when its turn comes', () => {
   const bridge = 'link add tsdq0 type bridge\nlink set tsdq0 up\nroute add default dev tsdq0';
   for (let index = 0; index < NAMESPACES; index++) namespaces.change(index, bridge);
   for (let looks = 0; looks < 3; looks++) look();
-  // Of an interface that is deleted it would be told at each removal of a container.
+  // Messages about deleted interfaces would arrive at each removal of a container.
   namespaces.change(LAST, 'link delete tsdq0');
   expect(look()[LAST]).toBe(true);
   let looks = 0;

@@ -1,4 +1,4 @@
-/** What a person is told when the disk under a database, or the file itself, fails. */
+/** Messages for a failing disk under a database, or a damaged file. */
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -43,19 +43,19 @@ it('an end before its recorded start is kept while the container exists', async 
 it('a wait for the end of a run ends with the run or its caller', async () => {
   const { containers, record, exits } = await recorder('running');
   const leaving = new AbortController();
-  const told: string[] = [];
+  const reported: string[] = [];
   const waits = [
-    exits.ended(record.id, leaving.signal).then(() => told.push('left')),
-    exits.ended(record.id).then(() => told.push('ended')),
+    exits.ended(record.id, leaving.signal).then(() => reported.push('left')),
+    exits.ended(record.id).then(() => reported.push('ended')),
   ];
   leaving.abort();
   await waits[0];
-  expect(told).toEqual(['left']);
+  expect(reported).toEqual(['left']);
   const aborted = AbortSignal.abort();
   await exits.ended(record.id, aborted);
   exits.record({ containerId: record.id, run: 1, ...END });
   await waits[1];
-  expect(told).toEqual(['left', 'ended']);
+  expect(reported).toEqual(['left', 'ended']);
   await exits.ended(record.id);
   await containers.flushed();
   expect(containers.get(record.id)?.state).toMatchObject({ status: 'exited', exitCode: 3 });

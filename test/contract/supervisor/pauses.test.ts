@@ -62,7 +62,7 @@ function openPauses(exec: ExecDriver, seen: RunStatus[] = []): Pauses {
   return new Pauses({ containers, exec, fileReaders, onChange: () => void seen.push(status()) });
 }
 
-/** Somebody who reads until told to end. */
+/** A reader that runs until the test ends it. */
 function reader(pauses: Pauses) {
   const end = new EventEmitter();
   const ended = once(end, 'end');
@@ -78,7 +78,7 @@ function reader(pauses: Pauses) {
 }
 
 const CHANGED = { code: 'TSD_CONTAINER_CHANGED' };
-/** As a stop that is called off when it has asked. */
+/** As a stop that is cancelled when it has asked. */
 const stop = () => fileReaders.changing(record(), 'stopped', () => fixture.driver.unpause(id));
 
 test('the container is paused until its last reader ends', async () => {

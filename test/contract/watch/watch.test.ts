@@ -358,12 +358,12 @@ describe('an input', () => {
     start();
     await untilTold(1);
     watcher?.setInputs([input]);
-    const told = () => snapshots.filter(({ inputsChanged }) => inputsChanged).length;
+    const changes = () => snapshots.filter(({ inputsChanged }) => inputsChanged).length;
     const toldMore = async (change: () => void) => {
       await vi.waitFor(() => expect(snapshots.length).toBeGreaterThan(0));
-      const before = told();
+      const before = changes();
       change();
-      await vi.waitFor(() => expect(told()).toBeGreaterThan(before), { timeout: 10_000, interval: 5 });
+      await vi.waitFor(() => expect(changes()).toBeGreaterThan(before), { timeout: 10_000, interval: 5 });
     };
     await toldMore(() => writeFileSync(input, 'A=2'));
     await toldMore(() => {

@@ -303,7 +303,7 @@ const EVENTS: readonly EventView[] = [
   },
 ];
 
-/** What a test sends through the seam: a supervisor of plain data that remembers what it was asked. */
+/** What a test sends through the seam: a supervisor of plain data that records its calls. */
 export class PlainSupervisor implements SupervisorApi {
   readonly builds = new PlainBuilds();
   readonly imageFiles = new PlainImageFiles();

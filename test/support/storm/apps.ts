@@ -7,7 +7,7 @@ export const JOB_LINES = 40;
 
 export interface Member {
   readonly name: string;
-  /** A service runs until it is told to end; a job prints its lines and ends with the code. */
+  /** A service runs until its stop signal; a job prints its lines and ends with the code. */
   readonly kind: 'service' | 'job';
   readonly word: string;
   readonly exitCode: number;

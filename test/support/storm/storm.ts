@@ -93,7 +93,7 @@ export class Storm {
     else killShimOf(pid ?? 0, id);
   }
 
-  /** The container that nobody edits has not noticed anything. */
+  /** The container that no one edits has not noticed anything. */
   async checkKeeper(): Promise<void> {
     const keeper = (await this.#client.list('containers')).find(({ name }) => name === 'keeper');
     expect(keeper).toMatchObject({ pid: this.#keeper, restarts: 0 });

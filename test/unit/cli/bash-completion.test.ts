@@ -1,4 +1,4 @@
-/** The completion for bash, run by bash, with a command in place of tsdocker that gives back what it was asked. */
+/** The completion for bash, run by bash, with a command in place of tsdocker that prints its arguments. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

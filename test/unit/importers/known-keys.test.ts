@@ -1,6 +1,6 @@
 /**
- * No field is dropped without a word: each key that the schema of the Compose specification and Podman's documentation know
- * changes the translation, or is told of.
+ * No field is dropped silently: each key of the Compose schema and of Podman's documentation changes the translation, or
+ * is reported.
  */
 import { describe, expect, test } from 'vitest';
 import { translated, translatedUnits } from './translation.ts';

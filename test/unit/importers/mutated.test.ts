@@ -1,7 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: what stands in Compose files is what is tested
 /**
- * Files of others with parts cut out, doubled, moved and replaced by what nobody expects there: whatever comes out, it is a
- * manifest or issues, never an exception. With TSD_CORPUS the files of that directory are taken as well.
+ * Files of others with parts cut out, doubled, moved and replaced by unexpected text: the result is a manifest or issues,
+ * never an exception. With TSD_CORPUS the files of that directory are included.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';

@@ -1,6 +1,6 @@
 /**
- * Files that others wrote, in a directory that TSD_CORPUS names: each is translated or told what is in the way, at its
- * place, and what was translated is a manifest that says the same.
+ * Files that others wrote, in a directory that TSD_CORPUS names: each is translated or has an issue at its position,
+ * and a translation is an equivalent manifest.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
@@ -43,7 +43,7 @@ describe.skipIf(corpus === undefined)('files of others (TSD_CORPUS)', () => {
     }
     expect(translation !== null || issues.length > 0).toBe(true);
     if (translation === null || issues.length > 0) return;
-    // Podman's own tests of Quadlet say which units it refuses: those are not taken without a word.
+    // Podman's own tests of Quadlet name units that it refuses: those must not be accepted silently.
     if (source.refusedByPodman) expect(translation.warnings).not.toEqual([]);
     if (Object.keys(translation.manifest).every((section) => section === 'app')) {
       expect(translation.warnings).not.toEqual([]);

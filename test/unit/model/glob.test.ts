@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
 import { PatternError, pathGlob, textGlobs } from '../../../src/model/text/glob.ts';
 
-/** What a pattern means, by trying everything: for short texts only. */
+/** The meaning of a pattern by exhaustive search, for short texts only. */
 function matches(pattern: string, text: string): boolean {
   if (pattern === '') return text === '';
   const rest = (length: number) => text.slice(length);

@@ -1,4 +1,4 @@
-/** What a person asks of a container, and what happens to it, while a change of it waits. */
+/** Requests and events of a container while a change of it waits. */
 import { describe, expect, test } from 'vitest';
 import { declare } from '../../support/declare.ts';
 import { hostWith, planOn, textOn } from '../../support/planning.ts';

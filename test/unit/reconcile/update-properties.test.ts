@@ -131,7 +131,7 @@ test('any history ends with one payload of the desired spec and an empty plan', 
       const { host, desired } = story;
       expect([...host.containers.keys()]).toEqual([WEB]);
       expect(host.container(WEB).running).toBe(true);
-      // A spec that failed beside what runs and has nothing to go back to is held; what runs goes on.
+      // A spec that failed beside what runs and has nothing to go back to is held; what runs continues.
       const isHeld = order === 'start-first' && host.updates.get(WEB)?.final === true;
       if (!isHeld) expect(host.container(WEB).specHash).toBe(desired.resources.get(WEB)?.specHash);
       expect(planOn(host, desired).ops).toEqual([]);

@@ -259,7 +259,7 @@ describe('start-first', () => {
     expect(plan.ops).toMatchObject([{ op: 'container.start', asMade: before.specHash, run: 2 }]);
     host.applyAll(plan.ops, wanted);
     expect(host.container(WEB)).toMatchObject({ id: before.id, running: true, specHash: before.specHash });
-    // Quick ends are waited for as its policy says, and the update goes on beside.
+    // Quick ends are waited for as its policy says, and the update continues beside.
     const { ops, holds } = afterQuickEnds(host, wanted);
     expect(ops).toEqual([]);
     expect(holds).toMatchObject([{ key: WEB, reason: 'backing-off' }]);

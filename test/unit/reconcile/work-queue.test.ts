@@ -5,7 +5,7 @@ import { ManualTime } from '../../support/manual-time.ts';
 const WEB = 'container/app/web';
 const DB = 'container/app/db';
 
-/** Goes on by a little whenever somebody looks at it, as a real clock does. */
+/** Advances a little at every read, like a real clock. */
 class RunningTime extends ManualTime {
   #looks = 0;
 

@@ -1,4 +1,4 @@
-/** docs/adr/: each decision has the same parts, stands in the index, and names files that are there. */
+/** docs/adr/: each decision has the same parts, is in the index, and names files that are there. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 

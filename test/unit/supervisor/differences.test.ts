@@ -5,7 +5,7 @@ import { describeFields } from '../../../src/supervisor/sources/source-changes.t
 import { diffStates } from '../../../src/supervisor/views/plan-views.ts';
 import { declare } from '../../support/declare.ts';
 
-/** What an edit of a container, and of nothing else, is told as. */
+/** The differences of an edit of one container. */
 function edited(from: Record<string, unknown>, to: Record<string, unknown>): string[] {
   const app = (web: Record<string, unknown>) => declare({ blog: { containers: { web } } }, 1);
   return diffStates(app(from), app(to)).flatMap((difference) => describeFields(difference).split('; '));

@@ -50,7 +50,7 @@ export function configure(command: Command, context: CliContext): void {
   command.passThroughOptions();
   command.action(
     context.action((name: string, words: string[], options: ExecOptions) => {
-      // What follows the container is passed on as it is, a `--` too.
+      // Arguments after the container are passed on unchanged, also `--`.
       const argv = words[0] === '--' ? words.slice(1) : words;
       return run(context, name, argv, options);
     }),

@@ -48,7 +48,7 @@ export function configure(command: Command, context: CliContext): void {
 
 async function run(context: CliContext, names: readonly string[], { yes }: ApproveOptions): Promise<number> {
   const client = await context.client();
-  // Only what was shown is approved, whatever else comes to wait meanwhile.
+  // Only the listed changes are approved, not later ones.
   const meant = names.length > 0 ? names : await shown(context, await client.approvals(), yes === true);
   const { names: approved, postponed } =
     meant.length === 0 ? { names: [], postponed: null } : await client.approve(meant);

@@ -40,7 +40,7 @@ export interface CopyRequest {
   readonly parents: boolean;
   /** Time of every file; null keeps those of the files. */
   readonly mtimeSeconds: number | null;
-  /** Time of directories that are made on the way. */
+  /** Time of directories that are created for the destination. */
   readonly nowSeconds: number;
   readonly place: DockerfilePlace;
 }
@@ -114,7 +114,7 @@ class Copier {
       yield null;
       if (found === null) continue;
       if (found.path === path) {
-        // Only what is in the directory is copied; the place for it is made like any other.
+        // Only the content of the directory is copied; the destination is created like any other.
         this.#entries.directory(target, owner ?? ROOT, nowSeconds);
         continue;
       }

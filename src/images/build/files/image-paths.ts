@@ -32,7 +32,7 @@ export class LayerEntries {
   }
 
   /**
-   * Where a path of the image really is: links in what exists are followed, what is missing stays as it is written.
+   * Resolves a path of the image: links in the existing part are followed, the missing part stays as written.
    * @param path absolute or relative, byte string.
    */
   locate(path: string): string {
@@ -52,7 +52,7 @@ export class LayerEntries {
     return path === '' || this.#root.stat(path)?.isDirectory() === true;
   }
 
-  /** The directory with all above it; what is missing is made for this owner. @throws TSD_DOCKERFILE. */
+  /** Returns the directory and creates it with missing parents for this owner. @throws TSD_DOCKERFILE. */
   directory(path: string, owner: Owner, mtimeSeconds: number): void {
     if (path === '' || this.#entries.get(path)?.header.type === 'directory') return;
     const slash = path.lastIndexOf('/');

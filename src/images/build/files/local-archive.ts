@@ -13,7 +13,7 @@ import { LayerWriter } from '../../unpack/layer-writer.ts';
 const LIMITS: LayerLimits = { maxEntries: 500_000, maxBytes: 16 * 1024 ** 3 };
 const WHITEOUT = '.wh.';
 
-/** Tells a tar, plain or compressed, by its first bytes. */
+/** Recognises a tar, plain or compressed, by its first bytes. */
 function looksLikeArchive(start: Buffer): boolean {
   return detectCompression(start) !== 'none' || isTarHeader(start);
 }
@@ -77,7 +77,7 @@ export async function openArchive(tree: Beneath, path: string, directory: string
   return Beneath.open(directory);
 }
 
-/** What is compressed may be something else than a tar: its first block decides. */
+/** A compressed file need not be a tar: its first block decides. */
 async function isTar(fd: number): Promise<boolean> {
   let start = Buffer.alloc(0);
   for await (const piece of decompressed(createReadStream(`/proc/self/fd/${fd}`), () => {})) {

@@ -14,7 +14,7 @@ const MAX_ID = 2 ** 31 - 1;
 export function parseOwner(text: string, root: Beneath, place: DockerfilePlace): Owner {
   const [user = '', group] = text.split(':');
   const passwd = idOf(user) === null || group === undefined ? lines(root, 'etc/passwd') : [];
-  // The number of nobody is not the name of somebody: the stage would choose whose group that gives.
+  // A number without a user is not looked up as a name: the stage would choose the group.
   const entry = passwd.find(([name, , uid]) => (idOf(user) === null ? name : uid) === user);
   const uid = idOf(user) ?? idOf(entry?.[2]);
   if (uid === null) throw dockerfileError(place, `user ${JSON.stringify(user)} is not in /etc/passwd of the stage`);

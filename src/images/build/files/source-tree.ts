@@ -17,7 +17,7 @@ export interface SourceTree {
   readonly keepsOwners: boolean;
 }
 
-/** What an archive was unpacked to. */
+/** The directory of an unpacked archive. */
 export function archiveTree(files: Beneath, name: string): SourceTree {
   return { files, ignore: IGNORE_NOTHING, name, devices: false, keepsOwners: true };
 }

@@ -88,7 +88,7 @@ function decoded(text: string): string {
   }
 }
 
-/** What the file is called in a directory; it goes by the destination alone otherwise. */
+/** The name of the file in a directory; without one the destination names it. */
 function fileName({ pathname, origin }: URL, { place, json, rest }: Instruction): string {
   const name = decoded(posix.basename(pathname));
   if (name !== '' && !name.includes('/') && !name.includes('\0') && name !== '..') return name;

@@ -23,7 +23,7 @@ import { type RunMount, readMounts } from '../mounts.ts';
 const DEFAULT_PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 /** Where scripts of here-documents with a `#!` line stand. */
 const SCRIPTS = '/dev/pipes';
-/** What a failed command is shown with. */
+/** The output shown with a failed command. */
 const TAIL_LINES = 20;
 const TAIL_BYTES = 8 * 1024;
 
@@ -231,7 +231,7 @@ async function addSecret(
   specs.push(bindMount(path, mount.target, true));
 }
 
-/** What a bind mount shows is a copy: a command that writes to it changes nothing outside, and nothing it should not see is in it. */
+/** A bind mount shows a copy: a command that writes to it changes nothing outside and sees only allowed files. */
 async function privateCopy(
   tree: SourceTree,
   source: string,

@@ -5,7 +5,7 @@ import type { BuildStage, LayerStep } from '../build-stage.ts';
 import { LayerEntries } from '../files/image-paths.ts';
 import { makeLayer } from '../layer-writer.ts';
 
-/** WORKDIR: the directory is made where it is missing. */
+/** WORKDIR: the directory is created if it is missing. */
 export function workdirStep(
   stage: BuildStage,
   directory: string,

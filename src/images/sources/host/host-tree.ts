@@ -75,7 +75,7 @@ export class HostTree {
     return [...this.#entries.keys()].some((path) => basename(path) === name);
   }
 
-  /** Adds what the host does not have or not so; what is there already stays. */
+  /** Adds entries that the host lacks; existing ones stay. */
   addMade(path: string, made: { mode?: number; content?: string; linkname?: string }): void {
     if (this.has(path)) return;
     const above = dirname(path);

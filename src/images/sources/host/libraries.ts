@@ -13,7 +13,7 @@ const DEFAULT_DIRECTORIES = ['/lib', '/usr/lib', '/lib64', '/usr/lib64', '/usr/l
 
 /** An object that needs libraries, with the run paths that its loaders pass on (ld.so(8): DT_RPATH is inherited). */
 export interface LoadedObject {
-  /** Path without symlinks: what $ORIGIN stands for. */
+  /** Path without symlinks: the value of $ORIGIN. */
   readonly realPath: string;
   readonly elf: ElfFile;
   /** Expanded DT_RPATH of what loaded it, nearest first. */

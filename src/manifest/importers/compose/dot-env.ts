@@ -95,7 +95,7 @@ class Reader {
   #quoted(quote: string, end: number, line: number): string {
     const inside = this.#text.slice(this.#offset + 1, end);
     this.#advance(inside.length + 2);
-    // A comment may follow; what else stands there is not looked at by Compose either.
+    // A comment may follow; what else is there is not looked at by Compose either.
     const rest = this.#restOfLine();
     if (/^\s*(#.*)?$/.test(rest)) this.#advance(rest.length + 1);
     if (quote === "'") return inside.replaceAll("\\'", "'");

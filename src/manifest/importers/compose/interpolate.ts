@@ -13,7 +13,7 @@ export class BadVariable extends Error {}
 
 export interface Expansion {
   readonly get: (name: string) => string | undefined;
-  /** Is given each name that stands for nothing. */
+  /** Called for each unresolved name. */
   readonly unset: (name: string) => void;
 }
 

@@ -17,7 +17,7 @@ interface Need {
   readonly position: SourcePosition;
   /** That it has ended with 0, not that it can be talked to. */
   readonly completed: boolean;
-  /** Without it the service starts all the same. */
+  /** Without it the service starts anyway. */
   readonly optional?: boolean;
 }
 

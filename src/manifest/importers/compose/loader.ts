@@ -20,12 +20,12 @@ export interface ComposeFile {
 
 export interface LoadedProject {
   readonly root: Part;
-  /** What variables stand for. */
+  /** Values of variables. */
   readonly values: Values;
   readonly loader: ProjectLoader;
 }
 
-/** What one project may have beside its first file, because all of it is read while the supervisor waits. */
+/** Limit of further files of a project, because all are read while the supervisor waits. */
 const MAX_FILES = 32;
 const MAX_BYTES = 4 * 1024 ** 2;
 

@@ -1,6 +1,6 @@
 /**
  * Networks of a Compose file. Ours has one network for each container, so networks that share a service become one: the
- * app goes on working, with less isolation, and says so.
+ * app continues working, with less isolation, and says so.
  */
 import { isReservedName, sharedNetwork } from '../../../model/network-mode.ts';
 import type { SourcePosition } from '../../../model/resource.ts';

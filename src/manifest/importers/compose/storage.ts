@@ -115,7 +115,7 @@ export class Storage {
   readonly #values: Values;
   readonly #draft: Draft;
 
-  /** @param values what variables of the project stand for */
+  /** @param values of the project's variables */
   constructor(root: Part, values: Values, draft: Draft) {
     this.#root = root;
     this.#values = values;
@@ -219,7 +219,7 @@ export class Storage {
     return { name, target: short ? undefined : part.textOf('target'), source };
   }
 
-  /** Where the text of a secret or config is; else why it cannot be had. */
+  /** Where the text of a secret or config is; else why it is unavailable. */
   #sourceOf(kind: 'secrets' | 'configs', declared: Part): FileSource | string {
     const file = declared.textOf('file');
     if (file !== undefined) return { type: 'file', path: hostPath(file) };
@@ -235,7 +235,7 @@ export class Storage {
     return 'what is kept by another system cannot be reached; write it to a file and use `file`';
   }
 
-  /** Volumes that no service mounts are declared all the same. */
+  /** Volumes that no service mounts are declared anyway. */
   declareAll(): void {
     for (const [name, volume] of this.#root.get('volumes')?.entries() ?? []) {
       if (boundDirectory(volume) === null) this.#volume(name, volume.keyAt);

@@ -4,7 +4,7 @@ import type { ManifestIssue } from '../../issue.ts';
 import type { YamlText } from '../../yaml-text.ts';
 import type { ImportContext } from '../draft.ts';
 
-/** Words of Helm's own: what else stands in braces may be for a program that reads the value. */
+/** Words of Helm's own: what else is in braces may be for a program that reads the value. */
 const OF_HELM = /^\/\*|\.Values\b|\.Release\b|\.Chart\b|\.Capabilities\b|\binclude "|\btoYaml\b/;
 /** Looked at behind the braces. */
 const MOST_LOOKED_AT = 180;

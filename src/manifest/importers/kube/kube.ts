@@ -43,7 +43,7 @@ function reportSpec(spec: Part | undefined, draft: Draft): void {
   }
 }
 
-/** The pod that an object stands for; null, with a warning or issue, when it stands for none. */
+/** The pod of an object; null, with a warning or issue, when it has none. */
 function workloadOf(object: Part, draft: Draft): Workload | null {
   const kind = kindOf(object);
   const name = object.get('metadata')?.textOf('name') ?? '';

@@ -1,5 +1,5 @@
 // A stand-in for Gitea: its configuration from the environment, its health endpoint, and repositories whose descriptions
-// stand in its database and whose files lie below /data/git. Nothing else of it.
+// are in its database and whose files lie below /data/git. Nothing else of it.
 import { execFile } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
