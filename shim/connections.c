@@ -74,11 +74,17 @@ static int attach(struct connection *connection) {
     return (int)-sys(setsockopt, connection->fd, SOL_SOCKET, SO_SNDBUFFORCE, &backlog, sizeof backlog);
 }
 
-static int kill_payload(const struct shim *shim, uint32_t signal) {
+int kill_payload(const struct shim *shim, uint32_t signal) {
     if (shim->ended) return ESRCH;
     /* The first process of a session leads a group of its own: what it started ends with it. */
     if (shim->session && signal == SIGKILL) return (int)-sys(kill, -(long)shim->launched.pid, SIGKILL);
     return (int)-sys(pidfd_send_signal, shim->pidfd, signal, 0, 0);
+}
+
+static int end_payload(struct shim *shim, uint32_t signal, uint32_t milliseconds) {
+    int error = kill_payload(shim, signal);
+    if (!error) shim->kill_at = milliseconds == NEVER ? 0 : boot_time() + milliseconds * 1000000ull;
+    return error;
 }
 
 static int end_input(struct shim *shim) {
@@ -113,6 +119,7 @@ static void serve(struct shim *shim, struct connection *connection) {
         case REQUEST_INPUT: error = connection->input_error; break;
         case REQUEST_INPUT_END: error = end_input(shim); break;
         case REQUEST_RESIZE: error = resize(shim, decoder); break;
+        case REQUEST_END: error = end_payload(shim, decoder_number(decoder, 0, 4), decoder_number(decoder, 4, 4)); break;
         default: error = ENOSYS;
     }
     answer(connection, error);

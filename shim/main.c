@@ -119,11 +119,13 @@ static void payload_ended(void) {
     for (int i = 0; i < 2; i++) stream_limit(&shim.streams[i], shim.tty >= 0);
 }
 
-static uint64_t boot_seconds(void) {
+uint64_t boot_time(void) {
     struct __kernel_timespec time;
     now(CLOCK_BOOTTIME, &time);
-    return (uint64_t)time.tv_sec;
+    return (uint64_t)time.tv_sec * NSEC_PER_SEC + (uint64_t)time.tv_nsec;
 }
+
+static uint64_t boot_seconds(void) { return boot_time() / NSEC_PER_SEC; }
 
 /* A disk that takes nothing may be mended, or be gone for good: it is asked less and less often, and whoever listens is told once. */
 static void record_failed(int error) {
@@ -200,6 +202,16 @@ static void trim(void) {
     shim.trim = false;
 }
 
+/* Nanoseconds until the payload is killed; kills it when there are none left. UINT64_MAX when nothing is due. */
+static uint64_t until_kill(void) {
+    if (!shim.kill_at || shim.ended) return ~0ull;
+    uint64_t time = boot_time();
+    if (time < shim.kill_at) return shim.kill_at - time;
+    shim.kill_at = 0;
+    kill_payload(&shim, SIGKILL);
+    return ~0ull;
+}
+
 static void serve_until_end(void) {
     struct pollfd polls[POLLED];
     for (;;) {
@@ -213,6 +225,11 @@ static void serve_until_end(void) {
             limit = &timeout;
         } else if (shim.ended && !shim.held_up) {
             timeout.tv_sec = 0;
+            limit = &timeout;
+        }
+        uint64_t left = until_kill();
+        if (left < (limit ? TRIM_AFTER_SECONDS * NSEC_PER_SEC : ~0ull)) {
+            timeout = (struct __kernel_timespec){(int64_t)(left / NSEC_PER_SEC), (int64_t)(left % NSEC_PER_SEC)};
             limit = &timeout;
         }
         prepare_poll(polls);

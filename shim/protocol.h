@@ -13,6 +13,8 @@
 /* Requests other than input need no more; what is longer comes from a later version and is skipped. */
 #define REQUEST_MAX 16u
 
+#define NEVER 0xffffffffu
+
 #define RETRY_FIRST_SECONDS 1u
 #define RETRY_MOST_SECONDS 60u
 
@@ -29,6 +31,8 @@ enum request {
     REQUEST_INPUT_END = 6,
     /* u16 rows, u16 columns */
     REQUEST_RESIZE = 7,
+    /* u32 signal, to the payload; u32 milliseconds after which it is killed, whoever asks by then, NEVER for not at all */
+    REQUEST_END = 8,
 };
 
 enum answer {

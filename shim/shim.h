@@ -55,6 +55,8 @@ struct shim {
     struct launched launched;
     struct retries retries;
     bool ended, core_dumped;
+    /* When the payload is killed if it goes on (CLOCK_BOOTTIME in nanoseconds); 0: never. */
+    uint64_t kill_at;
     struct exited exited;
     /* Of the exit record: errno of the last attempt, when the next one is due (CLOCK_BOOTTIME), and how long after that. */
     int record_error;
@@ -66,7 +68,12 @@ struct shim {
     bool trim;
 };
 
+/* main.c */
+/* CLOCK_BOOTTIME in nanoseconds. */
+uint64_t boot_time(void);
+
 /* connections.c */
+int kill_payload(const struct shim *shim, uint32_t signal);
 void connection_open(struct shim *shim, int fd);
 void connection_accept(struct shim *shim);
 bool connection_free(const struct shim *shim);

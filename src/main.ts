@@ -42,10 +42,10 @@ async function start(config: DaemonConfig, core: Core, asked: UntilAsked): Promi
 
 /** Whether all ended as it should. */
 async function closeAll({ engine, log }: Core): Promise<boolean> {
-  const { jobs, hanging, failed } = await engine.shutdown();
-  for (const job of jobs) log.error(`the supervisor ends although ${job} still runs`);
-  for (const name of hanging) log.error(`the supervisor ends although ${name} is not closed`);
+  const { late, hanging, failed } = await engine.shutdown();
+  for (const job of late) log.warn(`${job} was called off: it took too long for a supervisor that ends`);
+  for (const name of hanging) log.error(`the supervisor ends without waiting for: ${name}`);
   for (const { name, error } of failed)
     log.error({ code: error.code }, `cannot close ${name}: ${describeError(error)}`);
-  return jobs.length + hanging.length + failed.length === 0;
+  return hanging.length + failed.length === 0;
 }

@@ -480,6 +480,8 @@ export interface HostShutdownView {
   readonly stopped: number;
   /** Names of those that still run. */
   readonly running: readonly string[];
+  /** Those of them that were asked to end. */
+  readonly ending: readonly string[];
 }
 
 export interface ResetOptions {

@@ -1,5 +1,7 @@
 /** The life of a supervisor between its start and the signal that ends it. */
+import { dumpOf } from '../engine/job-dump.ts';
 import { trapSignals } from '../engine/signals.ts';
+import { systemClock } from '../ffi/boot-clock.ts';
 import type { StopStage } from '../supervisor/stop-stage.ts';
 import type { Core } from './core.ts';
 
@@ -16,10 +18,15 @@ export class UntilAsked {
     this.request = new Promise((resolve) => {
       ask = resolve;
     });
+    const state = () => ({
+      containers: this.stopStage?.underWay ?? [],
+      jobs: engine.running(),
+      parts: this.#isAsked ? engine.open : [],
+    });
     const host = {
       on: (signal: NodeJS.Signals, listener: () => void) => process.on(signal, listener),
       exit: (code: number) => {
-        log.error({ jobs: engine.running(), open: engine.open }, 'ends at once, as a fourth signal asks');
+        log.error(state(), 'ends at once: this was the fourth signal');
         process.exit(code);
       },
     };
@@ -29,13 +36,12 @@ export class UntilAsked {
         ask();
       },
       again: (count: number) =>
-        log.warn(
-          { jobs: engine.running(), open: engine.open },
-          `still ending; signal ${count} of 4: the third lets containers go, the fourth ends at once`,
-        ),
+        log.warn(state(), `signal ${count} of 4 while ending: the third lets containers go, the fourth ends at once`),
       letGo: () => this.stopStage?.letGo(),
       dump: () => {
-        for (const job of engine.running()) log.warn(`running: ${job}`);
+        const now = systemClock.now();
+        for (const job of engine.jobs()) log.warn(dumpOf(job, now), `runs: ${job}`);
+        log.warn(state(), 'what runs, as SIGQUIT asks');
       },
     };
     trapSignals(host, requests, (process.env.DEBUG ?? '') !== '');

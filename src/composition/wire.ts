@@ -165,7 +165,7 @@ function createProber(
 const OPS_WAIT_MS = 5_000;
 
 function createStopStage(
-  { world, sources }: Opened,
+  { log, service, world, sources }: Opened,
   parts: Pick<Wired, 'loop' | 'prober' | 'controller' | 'adoption' | 'timeline' | 'events'>,
 ): StopStage {
   const { loop, prober, controller, adoption, timeline, events } = parts;
@@ -179,7 +179,14 @@ function createStopStage(
       await adoption.lastAnswers();
     },
     onStop: (key) => timeline.override(key, 'host-shutdown', loop.ended() ?? ''),
-    onEnd: () => events.emit('change'),
+    onEnd: ({ stopped, running, ending }) => {
+      events.emit('change');
+      const left = running.filter((name) => !ending.includes(name));
+      if (running.length === 0) log.info({ stopped }, 'all containers are stopped');
+      else
+        log.warn({ stopped, left, ending }, 'containers run on; the shims of those that were asked to end see to it');
+    },
+    patiently: (work) => service.whileWaiting(work),
   });
 }
 

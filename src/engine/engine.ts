@@ -38,8 +38,9 @@ interface Registered {
 
 /** What a shutdown could not end, and what failed in it. */
 export interface ShutdownReport {
-  /** `name(args)` of jobs that ran on when their time was over. */
-  readonly jobs: readonly string[];
+  /** `name(args)` of jobs that were called off when their time was over. */
+  readonly late: readonly string[];
+  /** Jobs that ran on all the same, and handlers, that had not ended at the end. */
   readonly hanging: readonly string[];
   readonly failed: readonly FailedHandler[];
 }
@@ -159,10 +160,10 @@ export class Engine implements OnShutdown {
   }
 
   async #end(): Promise<ShutdownReport> {
-    const jobs = await this.drain();
+    const late = await this.drain();
     const { timers } = this.#options;
-    const limits = { timers, totalMs: HANDLERS_WAIT_MS, turnMs: TURN_MS };
-    return { jobs, ...(await this.#atShutdown.close(limits)) };
+    const { failed, hanging } = await this.#atShutdown.close({ timers, totalMs: HANDLERS_WAIT_MS, turnMs: TURN_MS });
+    return { late, failed, hanging: [...this.running(), ...hanging] };
   }
 
   #enter(job: Job): void {

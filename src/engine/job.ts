@@ -40,6 +40,8 @@ export class Job {
   readonly payload: unknown;
   /** Null for the supervisor itself. */
   readonly by: Actor | null;
+  /** Where it is, as its handler last said. */
+  stage: string | null = null;
   readonly #host: JobHost;
   readonly #handler: Handler | undefined;
   readonly #outside: AbortSignal | undefined;

@@ -88,7 +88,7 @@ function makesRoom(op: Op): boolean {
 }
 
 /** What an op that finishes when its pass is called off still has. */
-const FINISH_GRACE_MS = 30_000;
+const FINISH_GRACE_MS = 10_000;
 
 /** Carries plans out; takes no decision of its own. Each op is a job of the engine, named after its type. */
 export class Executor {
@@ -205,10 +205,13 @@ class Run {
       this.#writeDown(op, () => journal.begin(op, this.#plan.generation, this.#reconcileId));
       this.#hooks.onStart?.(op);
       onEvent?.({ type: 'started', op });
-      const progress: OpContext['progress'] = (message, current, total, part) =>
+      const progress: OpContext['progress'] = (message, current, total, part) => {
+        job.stage = message;
         onEvent?.({ type: 'progress', op, message, current, total, ...(part && { part }) });
+      };
       const payload: Work = { op, context: { signal, progress } };
-      await engine.job(op.op, [op.key], { payload }).run();
+      const job = engine.job(op.op, [op.key], { payload });
+      await job.run();
       return null;
     } catch (thrown) {
       return toTsdError(thrown).withContext({ key: op.key, source: op.cause.source });

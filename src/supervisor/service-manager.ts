@@ -2,6 +2,9 @@
 import { notifyServiceManager } from '../ffi/sockets/notify.ts';
 import { type TsdError, toTsdError } from '../model/errors/errors.ts';
 
+/** How long the service manager waits on from each message that says so, and how often one is sent. */
+const EXTENSION_MS = 30_000;
+const EXTEND_EVERY_MS = 2_000;
 /** Until a service manager that is behind is tried again. */
 const RETRY_MS = 100;
 
@@ -46,6 +49,22 @@ export class ServiceManager {
     if (text === this.#status) return;
     this.#status = text;
     this.#send(`STATUS=${text}`);
+  }
+
+  /**
+   * Has the service manager wait while this work takes its time, and for the end of the supervisor after it
+   * (sd_notify(3), EXTEND_TIMEOUT_USEC=).
+   */
+  async whileWaiting<T>(work: () => Promise<T>): Promise<T> {
+    const extend = (): void => this.#send(`EXTEND_TIMEOUT_USEC=${EXTENSION_MS * 1000}`);
+    extend();
+    const timer = setInterval(extend, EXTEND_EVERY_MS);
+    try {
+      return await work();
+    } finally {
+      clearInterval(timer);
+      extend();
+    }
   }
 
   stopping(): void {

@@ -2,12 +2,14 @@
 import type { DesiredState } from '../model/desired.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import { withdrawPorts } from '../reconcile/ops/containers/container-connect.ts';
-import { endRun } from '../reconcile/ops/containers/container-stop.ts';
+import { type Ask, endRun } from '../reconcile/ops/containers/container-stop.ts';
 import type { World } from '../reconcile/ops/world.ts';
 import type { ContainerRecord } from '../state/containers/container-record.ts';
 import { containerSpecOf } from '../state/containers/written-spec.ts';
 
 const DEFAULT_STOP_MS = 10_000;
+/** Its shim kills a container so much later than the supervisor, which also ends what is in the container beside the payload. */
+const SHIM_LATER_MS = 1_000;
 
 /** Those that need a container, by its key. */
 function dependents(desired: DesiredState): ReadonlyMap<ResourceKey, readonly ResourceKey[]> {
@@ -25,64 +27,103 @@ export interface StopOptions {
   readonly onStop: (key: ResourceKey) => void;
   /** Aborts when no more containers are to be stopped. */
   readonly letGo: AbortSignal;
+  /** Has the names of those that are being stopped. */
+  readonly underWay: Set<string>;
 }
 
 export interface StopReport {
   readonly stopped: number;
   /** Names of containers that run all the same. */
   readonly running: readonly string[];
+  /** Those of them that were asked to end, and are ended by their shims. */
+  readonly ending: readonly string[];
 }
 
-async function stopOne(world: World, id: string, letGo: AbortSignal): Promise<boolean> {
+/** Whatever its policy says about the end that comes now, it ran and shall run again, unless somebody stopped it for good. */
+function wantAgain(world: World, id: string): void {
   const record = world.containers.get(id);
-  if (!record || !world.exec.running(id)) return false;
+  if (!record || record.stopOverride !== null) return;
   try {
-    // Whatever its policy says about the end that comes now, it ran and shall run again, unless somebody stops it for good.
-    if (record.stopOverride === null) {
-      world.containers.update({ ...record, restart: { ...record.restart, requested: true, afterShutdown: true } });
-    }
+    world.containers.update({ ...record, restart: { ...record.restart, requested: true, afterShutdown: true } });
   } catch {
     // A disk that takes nothing any more must not keep it from an end in peace.
   }
+}
+
+type Stopped = 'stopped' | 'ending' | 'left';
+
+/**
+ * A container that was not asked yet when it is let go of stays as it is. One that was asked is left to its shim, which kills
+ * it when its time is over; where the shim cannot do that, it is waited for as before.
+ */
+async function stopOne(world: World, record: ContainerRecord, letGo: AbortSignal): Promise<Stopped> {
+  const { id } = record;
   const spec = record.owner ? containerSpecOf(record.owner) : null;
+  const leave = new AbortController();
+  let state: 'unasked' | 'asking' | 'shim' | 'us' = 'unasked';
+  const obey = (): void => {
+    if (letGo.aborted && (state === 'unasked' || state === 'shim')) leave.abort(letGo.reason);
+  };
+  letGo.addEventListener('abort', obey, { once: true });
+  const ask: Ask = async (signal, leftMs) => {
+    state = 'asking';
+    wantAgain(world, id);
+    state = (await world.exec.end(id, signal, leftMs + SHIM_LATER_MS)) ? 'shim' : 'us';
+    obey();
+  };
   try {
-    const patienceMs = record.stopTimeoutMs ?? spec?.stopTimeoutMs ?? DEFAULT_STOP_MS;
-    await endRun(world, record, spec?.stopSignal ?? 'SIGTERM', patienceMs, letGo);
+    const timeoutMs = record.stopTimeoutMs ?? spec?.stopTimeoutMs ?? DEFAULT_STOP_MS;
+    await endRun(world, record, { signal: spec?.stopSignal ?? 'SIGTERM', timeoutMs, ask, calledOff: leave.signal });
   } catch {
-    if (letGo.aborted) return false;
+    if (leave.signal.aborted) return state === 'unasked' ? 'left' : 'ending';
     // A shim that does not answer passes no signal on; its payload can still be killed.
-    await world.exec.kill(record.id);
+    wantAgain(world, id);
+    await world.exec.kill(id);
+  } finally {
+    letGo.removeEventListener('abort', obey);
   }
   // No pass comes any more that would see it at rest. A run in its namespace goes as well.
   await withdrawPorts(world, id);
-  return true;
+  return 'stopped';
 }
 
 /** Dependents first, independent containers at the same time. Failures of one do not keep the others running. */
 export async function stopAll(
   world: World,
   desired: DesiredState,
-  { onStop, letGo }: StopOptions,
+  { onStop, letGo, underWay }: StopOptions,
 ): Promise<StopReport> {
   const users = dependents(desired);
-  const stopped = new Map<string, Promise<boolean>>();
-  const stop = (record: ContainerRecord): Promise<boolean> => {
-    const known = stopped.get(record.id);
+  const works = new Map<string, Promise<Stopped>>();
+  const stop = (record: ContainerRecord): Promise<Stopped> => {
+    const known = works.get(record.id);
     if (known !== undefined) return known;
-    const work = (async () => {
+    const work = (async (): Promise<Stopped> => {
       const key = record.owner?.key;
       const waits = (key ? (users.get(key) ?? []) : []).flatMap((user) => world.containers.byKey(user) ?? []);
       // Cycles are refused at validation, so this ends.
       await Promise.allSettled(waits.map(stop));
-      if (letGo.aborted || world.exec.running(record.id) === null) return false;
+      // As it is by now: its dependents may have taken long.
+      const present = world.containers.get(record.id);
+      if (letGo.aborted || !present || world.exec.running(present.id) === null) return 'left';
       if (key) onStop(key);
-      return stopOne(world, record.id, letGo);
+      underWay.add(present.engineName);
+      return stopOne(world, present, letGo).finally(() => underWay.delete(present.engineName));
     })();
-    stopped.set(record.id, work);
+    works.set(record.id, work);
     return work;
   };
-  const results = await Promise.allSettled(world.containers.all().map(stop));
-  const stoppedCount = results.filter((result) => result.status === 'fulfilled' && result.value).length;
+  const all = world.containers.all();
+  const results = await Promise.allSettled(all.map(stop));
+  const namesOf = (wanted: Stopped): string[] =>
+    all.flatMap(({ engineName }, index) => {
+      const result = results[index];
+      return result?.status === 'fulfilled' && result.value === wanted ? [engineName] : [];
+    });
   const running = world.containers.all().filter(({ id }) => world.exec.running(id) !== null);
-  return { stopped: stoppedCount, running: running.map(({ engineName }) => engineName).sort() };
+  return {
+    stopped: namesOf('stopped').length,
+    running: running.map(({ engineName }) => engineName).sort(),
+    ending: namesOf('ending').sort(),
+  };
 }

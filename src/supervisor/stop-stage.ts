@@ -11,12 +11,15 @@ export interface StopStageParts {
   readonly quiet: (why: string) => Promise<void>;
   /** Called before one is stopped. */
   readonly onStop: (key: ResourceKey) => void;
-  readonly onEnd: () => void;
+  readonly onEnd: (report: StopReport) => void;
+  /** Runs work that may take as long as containers do. */
+  readonly patiently: <T>(work: () => Promise<T>) => Promise<T>;
 }
 
 export class StopStage {
   readonly #parts: StopStageParts;
   readonly #letGo = new AbortController();
+  readonly #underWay = new Set<string>();
   #running: Promise<StopReport> | null = null;
 
   constructor(parts: StopStageParts) {
@@ -25,15 +28,22 @@ export class StopStage {
 
   /** Whoever asks while it runs gets the result of all. */
   run(why: string): Promise<StopReport> {
-    this.#running ??= this.#run(why).finally(() => {
-      this.#running = null;
-    });
+    this.#running ??= this.#parts
+      .patiently(() => this.#run(why))
+      .finally(() => {
+        this.#running = null;
+      });
     return this.#running;
   }
 
   /** Resolves when it does not run. */
   async ended(): Promise<void> {
     await this.#running?.catch(() => {});
+  }
+
+  /** Names of containers that are being stopped. */
+  get underWay(): readonly string[] {
+    return [...this.#underWay];
   }
 
   /** No more containers are stopped, and those that were asked to end are left to their shims. */
@@ -44,10 +54,12 @@ export class StopStage {
   async #run(why: string): Promise<StopReport> {
     const { world, desired, quiet, onStop, onEnd } = this.#parts;
     await quiet(why);
-    try {
-      return await stopAll(world, desired(), { onStop, letGo: this.#letGo.signal });
-    } finally {
-      onEnd();
-    }
+    const report = await stopAll(world, desired(), {
+      onStop,
+      letGo: this.#letGo.signal,
+      underWay: this.#underWay,
+    });
+    onEnd(report);
+    return report;
   }
 }

@@ -170,7 +170,9 @@ test('a payload that the kernel cannot kill is reported, delays no other, and en
   await supervisor.crash();
   await supervisor.start();
   await supervisor.waitFor('calm', 'ready', ({ ready }) => ready);
-  expect(await supervisor.ok('host-shutdown', '--now')).toBe('Stopped 1 container.\n');
+  const shutdown = await supervisor.cli('host-shutdown', '--now');
+  expect(shutdown).toMatchObject({ status: 1, stdout: 'Stopped 1 container.\n' });
+  expect(shutdown.stderr).toContain('1 container still runs: app-stuck');
   await supervisor.crash();
   await supervisor.start();
   mount.release();

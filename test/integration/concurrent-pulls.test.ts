@@ -1,9 +1,9 @@
 /** Concurrent requests for one image: each gets it, and the work is done once. */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { Command } from '../support/command.ts';
 import { GatedProxy } from '../support/gated-proxy.ts';
 import { dockerArchive, findBusybox, type ImageFixture, tarOf } from '../support/images.ts';
 import { FOREVER } from '../support/manifests.ts';
@@ -46,28 +46,10 @@ afterEach(async () => {
   await proxy.stop();
 });
 
-/** A command that continues while the test looks at what it says. */
-class Command {
-  output = '';
-  readonly #child: ChildProcess;
-  readonly ended: Promise<number | null>;
-
-  constructor(...args: readonly string[]) {
-    const env = { ...process.env, TSDOCKER_HOST: supervisor.socket, NO_COLOR: '1' };
-    this.#child = spawn(supervisor.program, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
-    for (const stream of [this.#child.stdout, this.#child.stderr]) {
-      stream?.on('data', (piece: Buffer) => {
-        this.output += piece.toString();
-      });
-    }
-    this.ended = new Promise((done) => this.#child.once('close', done));
-    commands.push(this);
-  }
-
-  kill(): Promise<number | null> {
-    this.#child.kill('SIGKILL');
-    return this.ended;
-  }
+function begin(...args: readonly string[]): Command {
+  const command = new Command(supervisor, ...args);
+  commands.push(command);
+  return command;
 }
 
 const name = () => `${proxy.host}/app:1`;
@@ -77,7 +59,7 @@ const listed = (...path: string[]): string[] => {
 };
 
 function pulls(count: number): Command[] {
-  return Array.from({ length: count }, () => new Command('pull', name()));
+  return Array.from({ length: count }, () => begin('pull', name()));
 }
 
 /** Each has said what it waits for. */
@@ -112,7 +94,7 @@ describe.skipIf(!POSSIBLE)('concurrent pulls of one image (needs docker-registry
   test('five pulls and an apply succeed with one request for each layer', async () => {
     proxy.closeAfter(MIB);
     const file = supervisor.file('app.yaml', MANIFEST(name()));
-    const all = [...pulls(5), new Command('apply', '--wait=60s', '-f', file)];
+    const all = [...pulls(5), begin('apply', '--wait=60s', '-f', file)];
     await atWork(all);
     proxy.open();
     await allReady(all);
@@ -124,7 +106,7 @@ describe.skipIf(!POSSIBLE)('concurrent pulls of one image (needs docker-registry
 
   test('many pulls of a present image succeed', async () => {
     await supervisor.ok('pull', name());
-    await allReady([...pulls(4), new Command('pull', `${registry?.host}/app:1`)]);
+    await allReady([...pulls(4), begin('pull', `${registry?.host}/app:1`)]);
     expectOneImage();
   });
 
@@ -133,7 +115,7 @@ describe.skipIf(!POSSIBLE)('concurrent pulls of one image (needs docker-registry
     const archive = supervisor.file('app.tar', dockerArchive({ ...image, names: ['loaded:1'] }));
     const [first, second] = pulls(2) as [Command, Command];
     await atWork([first, second]);
-    await allReady([new Command('load', '-i', archive), new Command('load', '-i', archive)]);
+    await allReady([begin('load', '-i', archive), begin('load', '-i', archive)]);
     await first.kill();
     proxy.open();
     await allReady([second]);
@@ -145,14 +127,14 @@ describe.skipIf(!POSSIBLE)('concurrent pulls of one image (needs docker-registry
   test('pulls and loads succeed after kill -9 during others, and nothing is left', async () => {
     const archive = supervisor.file('app.tar', dockerArchive(image));
     proxy.closeAfter(MIB);
-    const before = [...pulls(3), new Command('load', '-i', archive)];
+    const before = [...pulls(3), begin('load', '-i', archive)];
     supervisor.drop('app.yaml', MANIFEST(name()));
     await atWork(before.slice(0, 3));
     await supervisor.crash();
     const codes = await Promise.all(before.slice(0, 3).map(({ ended }) => ended));
     expect(codes).not.toContain(0);
     await supervisor.start();
-    const after = [...pulls(3), new Command('load', '-i', archive)];
+    const after = [...pulls(3), begin('load', '-i', archive)];
     proxy.open();
     await allReady(after);
     await supervisor.waitFor('web', 'running', ({ ready }) => ready);

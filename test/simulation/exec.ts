@@ -126,6 +126,11 @@ export class SimExec implements ExecDriver {
     await this.#life.pause('exec.signal');
   }
 
+  async end(containerId: string, signal: number, _killAfterMs: number): Promise<boolean> {
+    await this.signal(containerId, signal);
+    return false;
+  }
+
   async kill(containerId: string): Promise<void> {
     await this.#life.pause('exec.kill');
     const payload = this.#kernel.payloads.get(containerId);

@@ -75,6 +75,8 @@ export class TestSupervisor {
   /** A command that starts the supervisor in its own place. */
   readonly #launcher: readonly string[];
   #child: ChildProcess | null = null;
+  /** Of the supervisor that started last. */
+  #gone: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }> | null = null;
   /** As of its last start: its root may not be readable any more. */
   #marks: Marks | null = null;
   /** Nothing is removed any more, but by the next supervisor. */
@@ -123,6 +125,7 @@ export class TestSupervisor {
     closeSync(log);
     this.#child = child;
     this.#isShutDown = false;
+    this.#gone = new Promise((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })));
     let ended = false;
     child.once('exit', () => {
       ended = true;
@@ -142,6 +145,16 @@ export class TestSupervisor {
 
   async stop(): Promise<void> {
     await this.#end('SIGTERM');
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    process.kill(this.pid, signal);
+  }
+
+  /** Waits for the end of the supervisor that started last, and tells how it ended. */
+  async gone(): Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }> {
+    if (this.#gone === null) throw new Error('no supervisor was started');
+    return await this.#gone;
   }
 
   async #end(signal: NodeJS.Signals): Promise<void> {

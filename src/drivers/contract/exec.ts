@@ -224,6 +224,12 @@ export interface ExecDriver extends Driver {
   /** Calls `listener` once per run started or adopted here, after its log and exit record are complete. */
   onExit(listener: (exit: TaskExit) => void): void;
   signal(containerId: string, signal: number): Promise<void>;
+  /**
+   * As {@link signal}, and has the payload killed when it goes on `killAfterMs` later, whatever becomes of this process. The
+   * last call counts; signal 0 changes only the time.
+   * @returns false when the shim cannot take a time: the run got the signal
+   */
+  end(containerId: string, signal: number, killAfterMs: number): Promise<boolean>;
   /** Kills all processes of the container with SIGKILL and resolves when the exit record exists. */
   kill(containerId: string): Promise<void>;
   /** Reports whether a run is alive or any process is in a cgroup of this instance, known or not. */

@@ -160,7 +160,7 @@ describe('a side that disconnects', () => {
     supervisor.hostShutdown = async () => {
       begun.open();
       await work.passed;
-      return { stopped: 3, running: [] };
+      return { stopped: 3, running: [], ending: [] };
     };
     const following = all(client.logs('web', follow));
     const ended = expect(following).rejects.toMatchObject({ code: 'TSD_ENGINE_SHUTDOWN' });
@@ -171,7 +171,7 @@ describe('a side that disconnects', () => {
     await ended;
     await expect(client.list('containers')).rejects.toMatchObject({ code: 'TSD_ENGINE_SHUTDOWN' });
     work.open();
-    expect(await working).toEqual({ stopped: 3, running: [] });
+    expect(await working).toEqual({ stopped: 3, running: [], ending: [] });
   });
 
   test('a slow reader holds back the stream', async () => {

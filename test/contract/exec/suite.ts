@@ -130,6 +130,31 @@ export function describeExecDriver(name: string, { create, staleState }: TestedE
         expect((await fixture.exited(spec.containerId)).exitCode).toBe(3);
       });
 
+      it('that goes on beyond the time it has is killed', async () => {
+        const spec = fixture.spec(shell('trap "echo asked" TERM; echo up; while :; do sleep 0.01; done'));
+        await driver.start(spec);
+        await logged(spec.log.path, 'up');
+        expect(await driver.end(spec.containerId, SIGTERM, Number.POSITIVE_INFINITY)).toBe(true);
+        await logged(spec.log.path, 'asked');
+        expect(await driver.end(spec.containerId, 0, 1)).toBe(true);
+        expect(await fixture.exited(spec.containerId)).toMatchObject({ exitCode: 137, signal: SIGKILL });
+        expect(readFileSync(spec.log.path, 'utf8').match(/asked/g)).toHaveLength(1);
+      });
+
+      it('that goes on beyond the time it has is killed without a supervisor too', async () => {
+        const spec = fixture.spec(shell('trap "" TERM; echo up; while :; do sleep 1000; done'));
+        const { pid } = await driver.start(spec);
+        await logged(spec.log.path, 'up');
+        expect(await driver.end(spec.containerId, SIGTERM, 500)).toBe(true);
+        driver.close();
+        await until('the payload to go', () => !isAlive(pid));
+        const next = fixture.newDriver();
+        await until(
+          'the record',
+          async () => (await next.adopt({ containerId: spec.containerId, run: 1 })).state === 'exited',
+        );
+      });
+
       it('that ignores signals is killed with all of its processes', async () => {
         const spec = fixture.spec(shell('trap "" TERM HUP INT; sleep 1000 & sleep 1000 & echo up; wait'));
         const { pid } = await driver.start(spec);

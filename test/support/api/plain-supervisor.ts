@@ -414,7 +414,7 @@ export class PlainSupervisor implements SupervisorApi {
 
   async hostShutdown(): Promise<HostShutdownView> {
     this.#record('hostShutdown', null);
-    return { stopped: 2, running: [] };
+    return { stopped: 2, running: [], ending: [] };
   }
 
   approvals(): readonly ApprovalView[] {

@@ -155,7 +155,7 @@ describe('shutdown', () => {
     await time.advance(1);
     expect(events).toEqual(['handler']);
     await time.advance(10_000);
-    expect(await down).toEqual({ jobs: ['stuck()'], hanging: ['stuck part'], failed: [] });
+    expect(await down).toEqual({ late: ['stuck()'], hanging: ['stuck()', 'stuck part'], failed: [] });
     expect([events, time.pending]).toEqual([['handler', 'down'], 0]);
   });
 

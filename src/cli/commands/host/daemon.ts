@@ -16,7 +16,8 @@ export function configure(command: Command, context: CliContext): void {
   document(command, {
     description:
       'Runs the supervisor in the foreground, as root. It watches the manifests directory and answers on the socket until SIGTERM ' +
-      'or SIGINT. Containers keep running without it, and the next start takes them over, unless --stop-containers is given.\n\n' +
+      'or SIGINT. Containers keep running without it, and the next start takes them over, unless --stop-containers is given. A third signal ' +
+      'leaves containers that do not stop; a fourth ends it at once. SIGQUIT logs which jobs run, then ends it; with DEBUG set it ends at once.\n\n' +
       'Each setting can also come from the environment, as TSDOCKER_ and its name (TSDOCKER_RUN_DIR; lists separated by commas), or ' +
       'in the config file under its camelCase name (runDir: /run/x). A flag wins over the environment, and that over the file.',
     examples: [
@@ -37,7 +38,8 @@ export function configure(command: Command, context: CliContext): void {
     ],
     exitCodes: [
       ['0', 'stopped by a signal'],
-      ['1', 'a setting is wrong, or the supervisor cannot start'],
+      ['1', 'a setting is wrong, the supervisor cannot start, or something could not be closed'],
+      ['128 + N', 'the fourth signal, of number N, ended it at once'],
     ],
   });
   for (const { flags, doc, ...setting } of Object.values(SETTINGS)) {

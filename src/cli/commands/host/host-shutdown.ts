@@ -40,9 +40,13 @@ async function run(context: CliContext, now: boolean): Promise<number> {
   const { stopped, running } = await client.hostShutdown();
   context.print(`Stopped ${plural(stopped, 'container')}.`);
   if (running.length > 0) {
-    throw new TsdError('TSD_TIMEOUT', `${plural(running.length, 'container')} still run: ${running.join(', ')}`, {
-      hint: "The supervisor's log says why: `journalctl -u tsdocker`.",
-    });
+    throw new TsdError(
+      'TSD_TIMEOUT',
+      `${plural(running.length, 'container')} still ${running.length === 1 ? 'runs' : 'run'}: ${running.join(', ')}`,
+      {
+        hint: "The supervisor's log says why: `journalctl -u tsdocker`.",
+      },
+    );
   }
   return EXIT.ok;
 }

@@ -4,6 +4,7 @@
  */
 
 import { closeSync, readFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { countRaces } from '../../../ffi/call/retry.ts';
 import { UnionOfLists } from '../../../ffi/files/listed-directory.ts';
 import type { Sysinfo } from '../../../ffi/host/sysinfo.ts';
@@ -47,7 +48,7 @@ import { type LaunchedShim, type LaunchOptions, launchError, launchShim } from '
 import { ShimChildren } from './shim/shim-children.ts';
 import { ShimConnection } from './shim/shim-connection.ts';
 import { shimRuns } from './shim/shim-identity.ts';
-import { encodeNumber, type Launched, type LaunchReport, REQUEST } from './shim/shim-protocol.ts';
+import { encodeEnd, encodeNumber, type Launched, type LaunchReport, REQUEST } from './shim/shim-protocol.ts';
 import { stdioSession } from './shim/stdio-session.ts';
 
 export interface NativeDriverOptions {
@@ -294,6 +295,19 @@ export class NativeDriver implements ExecDriver {
 
   async signal(containerId: string, signal: number): Promise<void> {
     await this.#runs.demand(this.#runs.need(containerId), `signal ${signal}`, REQUEST.kill, encodeNumber(signal));
+  }
+
+  async end(containerId: string, signal: number, killAfterMs: number): Promise<boolean> {
+    const run = this.#runs.need(containerId);
+    try {
+      await this.#runs.demand(run, `end with signal ${signal}`, REQUEST.end, encodeEnd(signal, killAfterMs));
+      return true;
+    } catch (error) {
+      // A shim of an older version, or one whose socket is gone.
+      if (!(error instanceof TsdError) || error.errno !== constants.errno.ENOSYS) throw error;
+      await this.signal(containerId, signal);
+      return false;
+    }
   }
 
   async kill(containerId: string): Promise<void> {

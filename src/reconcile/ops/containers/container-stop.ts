@@ -50,10 +50,33 @@ function noteAsked(ports: EndPorts, { id, run }: ContainerRecord, signal: Signal
   ports.containers.updateSoon({ ...record, stopping: { run, signal, at } });
 }
 
-async function ask(ports: EndPorts, record: ContainerRecord, signal: SignalName): Promise<void> {
+/** How a payload is asked to end. @param signal 0 for one that was asked, of whose time something is left */
+export type Ask = (signal: number, leftMs: number) => Promise<void>;
+
+export interface RunEnd {
+  readonly signal: SignalName;
+  readonly timeoutMs: number;
+  /** Left out, the signal is sent. */
+  readonly ask?: Ask;
+  /** Leaves the rest to whoever comes after us, at once; rejects with its reason. */
+  readonly calledOff?: AbortSignal | undefined;
+}
+
+function bySignal(ports: EndPorts, record: ContainerRecord): Ask {
+  return async (signal) => {
+    if (signal !== 0) await ports.exec.signal(record.id, signal);
+  };
+}
+
+async function ask(
+  ports: EndPorts,
+  record: ContainerRecord,
+  signal: SignalName | null,
+  send: () => Promise<void>,
+): Promise<void> {
   try {
-    await ports.exec.signal(record.id, signalNumber(signal));
-    noteAsked(ports, record, signal);
+    await send();
+    if (signal !== null) noteAsked(ports, record, signal);
   } catch (error) {
     // One that ends just now needs no signal.
     if (ports.exec.running(record.id) !== null) throw error;
@@ -63,20 +86,24 @@ async function ask(ports: EndPorts, record: ContainerRecord, signal: SignalName)
 async function endInTime(
   ports: EndPorts,
   record: ContainerRecord,
-  signal: SignalName,
-  timeoutMs: number,
-  calledOff: AbortSignal | undefined,
+  { signal, timeoutMs, calledOff, ask: send = bySignal(ports, record) }: RunEnd,
 ): Promise<void> {
+  calledOff?.throwIfAborted();
   const asked = askedAt(ports, record, signal, timeoutMs);
-  const since = asked ?? ports.clock.now().bootMs;
+  const now = ports.clock.now().bootMs;
+  const since = asked ?? now;
   const unasked = new AbortController();
   const off = calledOff === undefined ? unasked.signal : AbortSignal.any([calledOff, unasked.signal]);
-  const ended = ports.stopClocks.within({ containerId: record.id, timeoutMs, since, calledOff: off }, (done) =>
-    ports.exits.ended(record.id, done),
+  const onChange = (leftMs: number): void => void send(0, leftMs).catch(() => {});
+  const ended = ports.stopClocks.within(
+    { containerId: record.id, timeoutMs, since, calledOff: off, onChange },
+    (done) => ports.exits.ended(record.id, done),
   );
   try {
     if (ports.containers.get(record.id)?.state.status === 'paused') await ports.exec.unpause(record.id);
-    if (asked === null) await ask(ports, record, signal);
+    const first = asked === null ? signal : null;
+    const leftMs = Math.max(0, timeoutMs - (now - since));
+    await ask(ports, record, first, () => send(first === null ? 0 : signalNumber(first), leftMs));
   } catch (error) {
     unasked.abort();
     throw error;
@@ -90,18 +117,10 @@ async function endInTime(
 /**
  * Asks the payload to end, waits, then kills everything in the container. One that an earlier supervisor asked is not asked
  * again, and has the time that is left.
- * @param calledOff leaves the rest to whoever comes after us, at once; rejects with its reason
  */
-export function endRun(
-  ports: EndPorts,
-  record: ContainerRecord,
-  signal: SignalName,
-  timeoutMs: number,
-  calledOff?: AbortSignal,
-): Promise<void> {
-  const work = ports.fileReaders.changing(record, 'stopped', () =>
-    endInTime(ports, record, signal, timeoutMs, calledOff),
-  );
+export function endRun(ports: EndPorts, record: ContainerRecord, end: RunEnd): Promise<void> {
+  const { calledOff } = end;
+  const work = ports.fileReaders.changing(record, 'stopped', () => endInTime(ports, record, end));
   if (calledOff === undefined) return work;
   return new Promise((resolve, reject) => {
     const leave = (): void => reject(calledOff.reason);
@@ -132,7 +151,7 @@ export async function stopContainer(
     ports.containers.update({ ...record, restart: { ...record.restart, requested: true } });
   if (ports.exec.running(op.containerId) === null) return;
   try {
-    await endRun(ports, record, op.signal, op.timeoutMs, signal);
+    await endRun(ports, record, { signal: op.signal, timeoutMs: op.timeoutMs, calledOff: signal });
   } catch (error) {
     throw leftAlone(error, op);
   }

@@ -7,6 +7,8 @@ export interface StopTime {
   readonly since: number;
   /** Ends the waiting. */
   readonly calledOff: AbortSignal;
+  /** A person changed the time; receives what is left of it. */
+  readonly onChange: (leftMs: number) => void;
 }
 
 /** How long runs that were asked to end have for it, by container; a person may change that while they take it. */
@@ -20,7 +22,7 @@ export class StopClocks {
 
   /** Resolves true when the end came within the time. @param ended resolves with the end, or when the waiter has gone */
   within(
-    { containerId, timeoutMs, since, calledOff }: StopTime,
+    { containerId, timeoutMs, since, calledOff, onChange }: StopTime,
     ended: (done: AbortSignal) => Promise<void>,
   ): Promise<boolean> {
     const done = new AbortController();
@@ -34,13 +36,15 @@ export class StopClocks {
         done.abort();
       };
       const giveUp = (): void => finish(false);
-      const set = (totalMs: number): void => {
+      const wait = (totalMs: number): number => {
         clearTimeout(timer);
         const left = Math.max(0, totalMs - (this.#clock.now().bootMs - since));
         timer = setTimeout(giveUp, left);
+        return left;
       };
+      const set = (totalMs: number): void => onChange(wait(totalMs));
       this.#running.set(containerId, set);
-      set(timeoutMs);
+      wait(timeoutMs);
       void ended(done.signal).then(() => finish(true));
       if (calledOff.aborted) giveUp();
       else calledOff.addEventListener('abort', giveUp, { once: true });

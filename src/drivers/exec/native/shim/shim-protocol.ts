@@ -7,6 +7,8 @@ import { PROGRAM_FLAGS } from '../program/program.ts';
 
 export const PROTOCOL_VERSION = 1;
 const FRAME_HEADER_BYTES = 8;
+/** Stands for never in a request that has a time. */
+const NEVER_MS = 0xffffffff;
 
 export const REQUEST = {
   status: 1,
@@ -16,6 +18,7 @@ export const REQUEST = {
   input: 5,
   inputEnd: 6,
   resize: 7,
+  end: 8,
 } as const;
 
 export const ANSWER = {
@@ -83,6 +86,14 @@ export function encodeFrame(type: number, payload: Uint8Array = Buffer.alloc(0))
 export function encodeNumber(value: number): Buffer {
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32LE(value);
+  return bytes;
+}
+
+/** Payload of `end`. @param killAfterMs infinite for never */
+export function encodeEnd(signal: number, killAfterMs: number): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeUInt32LE(signal);
+  bytes.writeUInt32LE(Math.min(Math.max(0, Math.round(killAfterMs)), NEVER_MS), 4);
   return bytes;
 }
 
