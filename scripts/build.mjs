@@ -97,6 +97,12 @@ function licenses(modules) {
   });
 }
 
+/** What `tsdocker version` says it was built from; empty where this is no checkout. */
+function commit() {
+  const { status, stdout } = spawnSync('git', ['rev-parse', '--short=7', 'HEAD'], { encoding: 'utf8' });
+  return status === 0 ? stdout.trim() : '';
+}
+
 try {
   run('scripts/build-shim.mjs');
   const modules = await bundle(PROGRAM, fresh);
@@ -104,6 +110,7 @@ try {
   escapeAndMark(join(fresh, 'cli/index.js'));
   await bundle(BENCHED, fresh);
   writeFileSync(join(fresh, 'third-party-licenses.txt'), licenses(modules).join(`\n${'-'.repeat(72)}\n\n`));
+  writeFileSync(join(fresh, 'commit'), `${commit()}\n`);
   writeFileSync(join(fresh, 'package.json'), '{ "type": "commonjs" }\n');
   // The browser takes these as they are.
   cpSync('src/supervisor/web/page', join(fresh, 'page'), { recursive: true });

@@ -4,10 +4,12 @@
  * With --check nothing is written and a file that is not current ends it with exit code 1.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
+import { BUILTINS } from '../src/composition/builtins.ts';
 import { manifestJsonSchema } from '../src/manifest/json-schema.ts';
 import { ERROR_CATALOGUE } from '../src/model/errors/error-catalogue.ts';
 import { errorReference } from './docs/error-reference.mjs';
 import { withImportTable } from './docs/import-table.mjs';
+import { jobReference } from './docs/job-reference.mjs';
 import { manifestReference } from './docs/manifest-reference.mjs';
 
 const schema = manifestJsonSchema();
@@ -16,6 +18,7 @@ const files = {
   'manifests/schema/v1.json': `${JSON.stringify(schema, null, 2)}\n`,
   'docs/manifest.md': manifestReference(schema),
   'docs/errors.md': errorReference(ERROR_CATALOGUE),
+  'docs/jobs.md': jobReference(BUILTINS),
 };
 
 function readOrNull(path) {

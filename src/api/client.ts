@@ -7,6 +7,7 @@ import type { EventOptions, EventView, HistoryView, WhyView } from './explain-vi
 import { BuildClient } from './images/build-client.ts';
 import { ImageFilesClient } from './images/image-files-client.ts';
 import { RegistryApiClient } from './images/registry-client.ts';
+import type { JobRequest, JobsView } from './jobs.ts';
 import { readNdjson } from './ndjson.ts';
 import { openFrame, openSession } from './session-client.ts';
 import type {
@@ -37,12 +38,7 @@ import type {
   ViewOfKind,
 } from './supervisor.ts';
 import { type Call, exchange, exchangeJson, upgrade } from './transport.ts';
-
-export interface VersionView {
-  readonly version: string;
-  readonly api: number;
-  readonly node: string;
-}
+import type { VersionView } from './version.ts';
 
 type StreamingOrAsync = Omit<
   SupervisorApi,
@@ -173,6 +169,15 @@ export class SupervisorClient implements StreamingOrAsync {
     return this.#session(containerPath(name, 'attach'), request);
   }
 
+  jobs(): Promise<JobsView> {
+    return this.#get('/jobs');
+  }
+
+  /** Runs a job by name; the exit code of the session is its status. */
+  async job(name: string, request: JobRequest): Promise<StdioSession> {
+    return this.#session(`/jobs/${encodeURIComponent(name)}/run`, request);
+  }
+
   load(path: string, signal?: AbortSignal): AsyncIterable<ApplyEvent> {
     return this.#stream({ method: 'POST', path: '/images/load', body: { path }, signal });
   }
@@ -202,7 +207,7 @@ export class SupervisorClient implements StreamingOrAsync {
     return this.#stream({ method: 'GET', path: `/watch/${list}`, signal });
   }
 
-  async #session(path: string, request: ExecRequest | AttachRequest): Promise<AttachedSession> {
+  async #session(path: string, request: ExecRequest | AttachRequest | JobRequest): Promise<AttachedSession> {
     const { socket, head } = await upgrade(this.#socketPath, path, openFrame(request));
     return openSession(socket, head);
   }

@@ -15,14 +15,15 @@ import { containerRoutes } from './routes/containers.ts';
 import { explainRoutes } from './routes/explain.ts';
 import { imageFileRoutes } from './routes/image-files.ts';
 import { imageRoutes } from './routes/images.ts';
+import { jobRoutes } from './routes/jobs.ts';
 import { manifestRoutes } from './routes/manifests.ts';
 import { queryRoutes } from './routes/queries.ts';
 import { registryRoutes } from './routes/registries.ts';
 import type { Reply, Route } from './routes/route.ts';
 import { type SessionRoute, sessionRoutes } from './routes/sessions.ts';
+import type { Caller, ServedApi } from './served.ts';
 import { serveSession } from './session-server.ts';
 import { listen, listenTargets } from './sockets.ts';
-import type { SupervisorApi } from './supervisor.ts';
 import { API_PREFIX, checkClient, IDENTITY_HEADERS } from './version.ts';
 
 const ROUTES: readonly Route[] = [
@@ -35,6 +36,7 @@ const ROUTES: readonly Route[] = [
   ...buildRoutes,
   ...registryRoutes,
   ...explainRoutes,
+  ...jobRoutes,
 ];
 const UPGRADES = ['tsdocker-stream', 'tcp'];
 /** How long headers, body and an upgraded client's first frame may take. */
@@ -49,7 +51,8 @@ function ending(): TsdError {
 }
 
 export interface ApiServerOptions {
-  readonly api: SupervisorApi;
+  /** The facade for who asks. */
+  readonly api: (caller: Caller) => ServedApi;
   /** As given with -H: `unix:///path`, `fd://`. */
   readonly hosts: readonly string[];
   /** Group that owns the sockets; null leaves them with the process's. */
@@ -161,9 +164,8 @@ class Dispatcher {
     response: ServerResponse,
     signal: AbortSignal,
   ): Promise<void> {
-    const { api } = this.#options;
     const answer = route.answer({
-      api,
+      api: this.#options.api({ uid: peerUid(request.socket), signal }),
       params,
       query,
       peerUid: () => peerUid(request.socket),
@@ -188,8 +190,9 @@ class Dispatcher {
       const open = this.#requests.begin(false);
       socket.write(switchingProtocols(protocol));
       const name = found.params.name ?? '';
+      const caller = { uid: peerUid(request.socket), signal: open.signal };
       await serveSession(socket, head, {
-        start: (open) => route.start(this.#options.api, name, open),
+        start: (asked) => route.start(this.#options.api(caller), name, asked),
         openTimeoutMs: this.#options.receiveTimeoutMs ?? DEFAULT_RECEIVE_TIMEOUT_MS,
         signal: open.signal,
       }).finally(open.end);

@@ -4,6 +4,7 @@ import { TsdError } from '../model/errors/errors.ts';
 import { FrameChannel } from './frame-channel.ts';
 import { FRAME, type Frame, frameHeader, MAX_PAYLOAD_BYTES, type Started } from './frames.ts';
 import { errorFromJson } from './http-errors.ts';
+import type { JobRequest } from './jobs.ts';
 import { connectionLost } from './ndjson.ts';
 import type { AttachRequest, ExecRequest } from './supervisor.ts';
 
@@ -11,7 +12,7 @@ import type { AttachRequest, ExecRequest } from './supervisor.ts';
  * What the client says first, without waiting for the answer to its upgrade.
  * @throws TsdError TSD_BAD_REQUEST when it is longer than a frame
  */
-export function openFrame(request: ExecRequest | AttachRequest): Buffer {
+export function openFrame(request: ExecRequest | AttachRequest | JobRequest): Buffer {
   const payload = Buffer.from(JSON.stringify(request));
   if (payload.length > MAX_PAYLOAD_BYTES) {
     throw new TsdError('TSD_BAD_REQUEST', `the command has ${payload.length} bytes of arguments and environment`, {

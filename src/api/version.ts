@@ -7,10 +7,35 @@ const packageFile = new URL('../../package.json', import.meta.url);
 /** Version of this build of tsdocker. */
 export const VERSION: string = (JSON.parse(readFileSync(packageFile, 'utf8')) as { version: string }).version;
 
+/** Written by the build. */
+const commitFile = new URL('../../dist/commit', import.meta.url);
+
+/** What this build was made from; empty where that was no checkout. */
+export function gitCommit(): string {
+  try {
+    return readFileSync(commitFile, 'utf8').trim();
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    throw thrown;
+  }
+}
+
 /** Level of the API this build speaks as a client, and the newest it serves. Raised by an incompatible change. */
 export const API_LEVEL = 1;
 /** The oldest level this build still serves. */
 const OLDEST_API_LEVEL = 1;
+
+/** What runs, on one side. */
+export interface VersionView {
+  readonly version: string;
+  readonly api: number;
+  readonly node: string;
+  /** Of the build; empty where that is not known. */
+  readonly commit: string;
+  readonly os: string;
+  readonly arch: string;
+  readonly kernel: string;
+}
 
 export const API_PREFIX = '/tsdocker/v1';
 const VERSION_HEADER = 'tsdocker-version';

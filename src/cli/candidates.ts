@@ -23,6 +23,7 @@ const SOURCES: Readonly<Record<Completable, (client: SupervisorClient) => Promis
   approvals: async (client) => (await client.approvals()).map(({ name }) => name),
   generations: async (client) =>
     (await client.history(OFFERED_GENERATIONS)).map(({ generation }) => String(generation)),
+  jobs: async (client) => (await client.jobs()).jobs.filter(({ instead }) => instead === null).map(({ name }) => name),
   // The lists are there without a supervisor, too.
   lists: async (client) => [...Object.keys(LIST_ALIASES), ...(await client.list('containers').then(appsOf, () => []))],
 };

@@ -16,6 +16,8 @@ import { configure as daemon } from './commands/host/daemon.ts';
 import { configure as doctor } from './commands/host/doctor.ts';
 import { configure as hostShutdown } from './commands/host/host-shutdown.ts';
 import { configure as info } from './commands/host/info.ts';
+import { configure as job } from './commands/host/job.ts';
+import { configure as jobs } from './commands/host/jobs.ts';
 import { configure as system } from './commands/host/system.ts';
 import { configure as version } from './commands/host/version.ts';
 import { configure as build } from './commands/images/build.ts';
@@ -267,6 +269,8 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: 'info', group: HOST, summary: 'show the supervisor and its host', configure: info },
   { name: 'doctor', group: HOST, summary: 'check what this host can do', configure: doctor },
   { name: 'version', group: HOST, summary: 'show versions of both sides', configure: version },
+  { name: 'jobs', group: HOST, summary: 'list what the supervisor runs and can run', configure: jobs },
+  { name: 'job', group: HOST, summary: 'run a job of the supervisor by name', configure: job },
   {
     name: 'host-shutdown',
     group: HOST,

@@ -6,7 +6,6 @@ import { runDoctor } from '../supervisor/doctor/doctor.ts';
 import { stateFacts } from '../supervisor/doctor/state-checks.ts';
 import { Builds } from '../supervisor/images/builds.ts';
 import { ImageFiles } from '../supervisor/images/image-files.ts';
-import { ImageJobs } from '../supervisor/images/image-jobs.ts';
 import { RegistryCommands } from '../supervisor/images/registry-commands.ts';
 import type { LogTroubles } from '../supervisor/logs/forwarding/log-troubles.ts';
 import type { ApplyParts } from '../supervisor/requests/apply.ts';
@@ -138,16 +137,15 @@ function createChanges(
 }
 
 function createImageCommands(
-  { opened: { world, stores, engine, registry, kept }, loop, pauses }: Wired,
+  { opened: { world, stores, registry, kept }, loop, pauses }: Wired,
   named: NamedResources,
 ): Pick<SupervisorParts, 'builds' | 'imageFiles' | 'registry'> {
   const { history, reserve } = stores;
-  const jobs = new ImageJobs(engine);
   const container = (name: string) => named.reachable(name);
   return {
-    builds: new Builds({ world, jobs }),
-    imageFiles: new ImageFiles({ world, history, kept, pauses, jobs, container }),
-    registry: new RegistryCommands({ world, registry, jobs, reserve, enqueue: (keys) => loop.enqueue(keys) }),
+    builds: new Builds({ world }),
+    imageFiles: new ImageFiles({ world, history, kept, pauses, container }),
+    registry: new RegistryCommands({ world, registry, reserve, enqueue: (keys) => loop.enqueue(keys) }),
   };
 }
 

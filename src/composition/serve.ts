@@ -3,6 +3,7 @@ import { type ApiServer, serveApi } from '../api/server.ts';
 import { systemClock } from '../ffi/boot-clock.ts';
 import { type ManifestWatcher, watchManifests } from '../manifest/source/watch.ts';
 import { describeError } from '../model/errors/errors.ts';
+import { servedBy } from '../supervisor/jobs/facade-jobs.ts';
 import { LogForwarding } from '../supervisor/logs/forwarding/log-forwarding.ts';
 import { LogTroubles } from '../supervisor/logs/forwarding/log-troubles.ts';
 import type { LoopStatus } from '../supervisor/loop-status.ts';
@@ -11,6 +12,7 @@ import type { Sources } from '../supervisor/sources/sources.ts';
 import { keepStatus } from '../supervisor/status-line.ts';
 import type { Supervisor } from '../supervisor/supervisor.ts';
 import { leaveDown } from '../supervisor/take-over/restored-state.ts';
+import { registerBuiltins } from './builtins.ts';
 import { createFacade, laterIssues } from './facade.ts';
 import type { Wired } from './wire.ts';
 import { WORKED_ON } from './worked-on.ts';
@@ -48,7 +50,9 @@ export async function serve(wired: Wired): Promise<Served> {
     events,
     api,
   });
-  const server = await serveApi({ api, hosts: config.hosts, group: config.group, onBug });
+  registerBuiltins({ engine, api });
+  const served = servedBy(engine, systemClock);
+  const server = await serveApi({ api: served, hosts: config.hosts, group: config.group, onBug });
   engine.onShutdown('API', () => server.close(), WORKED_ON);
   controller.start();
   collector.start();

@@ -115,6 +115,9 @@ function createRecords(
     generation: () => sources.generation,
     onEntry: (entry) => logTimelineEntry(log, entry),
   });
+  wires.on('jobEnded', (job) => {
+    if (job.spec.recorded === true && job.by !== null) timeline.job(job);
+  });
   world.exits.onExit((exit, key) => {
     if (key) wires.emit('look', [key]);
     if (key) wires.emit('probe', [key]);

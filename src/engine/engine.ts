@@ -14,7 +14,7 @@ const TURN_MS = HANDLERS_WAIT_MS / 2;
 const SHUTTING_DOWN = 'the supervisor is shutting down';
 
 /** Lists what is registered, as Docker's engine does. */
-const COMMANDS: JobSpec = {
+export const COMMANDS_JOB: JobSpec = {
   name: 'commands',
   summary: 'lists the names of all jobs',
   stdout: 'one name a line, sorted',
@@ -67,7 +67,7 @@ export class Engine implements OnShutdown {
       log: (line) => options.log?.(line()),
       stderr: options.stderr,
     };
-    this.register(COMMANDS, async (job) => {
+    this.register(COMMANDS_JOB, async (job) => {
       for (const name of this.commands()) await job.stdout.write(`${name}\n`);
     });
   }
@@ -97,6 +97,11 @@ export class Engine implements OnShutdown {
   /** What is registered, in the order of {@link commands}. */
   specs(): readonly JobSpec[] {
     return this.commands().flatMap((name) => this.#handlers.get(name)?.spec ?? []);
+  }
+
+  /** Null for a name that is not registered. */
+  spec(name: string): JobSpec | null {
+    return this.#handlers.get(name)?.spec ?? null;
   }
 
   job(name: string, args: readonly string[] = [], options: JobOptions = {}): Job {

@@ -1,4 +1,3 @@
-import type { Actor } from '../model/actor.ts';
 import type { Instant } from '../model/clock.ts';
 import { describeError, TsdError, toTsdError } from '../model/errors/errors.ts';
 import { Env } from './env.ts';
@@ -22,6 +21,11 @@ export interface JobHost {
   readonly stderr: ((text: string) => void) | undefined;
 }
 
+/** Who asked for a job; the uid is null where the connection does not tell. */
+export interface Asker {
+  readonly uid: number | null;
+}
+
 export interface JobOptions {
   /** Typed input for handlers that know what to expect, such as an op. */
   readonly payload?: unknown;
@@ -30,7 +34,7 @@ export interface JobOptions {
   /** Calls the job off when it aborts. */
   readonly signal?: AbortSignal | undefined;
   /** Who asked for it; left out or null, the supervisor. */
-  readonly by?: Actor | null;
+  readonly by?: Asker | null;
 }
 
 /** One piece of work by name, run once, after the job of Docker's engine: statuses, environment, streams, last error. */
@@ -39,7 +43,7 @@ export class Job {
   readonly args: readonly string[];
   readonly payload: unknown;
   /** Null for the supervisor itself. */
-  readonly by: Actor | null;
+  readonly by: Asker | null;
   /** Where it is, as its handler last said. */
   stage: string | null = null;
   readonly #host: JobHost;
@@ -202,7 +206,10 @@ export class Job {
   #obeyOutside(): (() => void) | undefined {
     const outside = this.#outside;
     if (outside === undefined) return undefined;
-    const obey = (): void => this.cancel('who asked for it is gone');
+    const obey = (): void => {
+      const { reason } = outside;
+      this.cancel(reason instanceof TsdError ? reason.message : 'who asked for it is gone');
+    };
     if (outside.aborted) obey();
     else outside.addEventListener('abort', obey, { once: true });
     return () => outside.removeEventListener('abort', obey);

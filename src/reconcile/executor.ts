@@ -7,6 +7,7 @@ import { toTsdError } from '../model/errors/errors.ts';
 import type { ProgressPart, ProgressSink } from '../model/progress.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import type { Op, OpOf, OpType, Plan } from './op.ts';
+import { OP_JOBS } from './op-jobs.ts';
 import { OP_TRAITS } from './op-traits.ts';
 
 export interface OpContext {
@@ -100,10 +101,11 @@ export class Executor {
   constructor(options: ExecutorOptions) {
     this.#options = options;
     this.#queue = new PQueue({ concurrency: options.concurrency });
-    for (const [type, handler] of Object.entries(options.handlers)) {
-      options.engine.register(type, (job: Job) => {
+    for (const spec of OP_JOBS) {
+      const handler = options.handlers[spec.name as OpType] as (op: Op, context: OpContext) => Promise<void>;
+      options.engine.register(spec, (job: Job) => {
         const { op, context } = job.payload as Work;
-        return (handler as (op: Op, context: OpContext) => Promise<void>)(op, context).then(() => undefined);
+        return handler(op, context).then(() => undefined);
       });
     }
   }

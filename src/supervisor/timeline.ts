@@ -1,5 +1,6 @@
 /** Writes what happens onto the timeline, one plain statement an entry: no fsync, and nothing is lost with the supervisor. */
 import type { TaskExit } from '../drivers/contract/exec.ts';
+import type { Job } from '../engine/job.ts';
 import type { Clock } from '../model/clock.ts';
 import type { Desired } from '../model/desired.ts';
 import { describeError, type TsdError } from '../model/errors/errors.ts';
@@ -18,6 +19,7 @@ import type { History } from '../state/history/history.ts';
 import type { JournalEntry } from '../state/history/journal.ts';
 import { lastWords, readOr } from './logs/last-words.ts';
 import type { Pruning } from './pruning.ts';
+import { asker } from './requests/actors.ts';
 
 export interface TimelineOptions {
   readonly history: History;
@@ -151,6 +153,22 @@ export class Timeline {
       source: declared ? (declared.positions.health ?? declared.source) : null,
       run,
       log: ready ? [] : this.#excerpt(this.#options.containers.get(containerId)),
+    });
+  }
+
+  /** A job that a person asked for has ended. */
+  job(job: Job): void {
+    const { user, uid } = asker(job.by?.uid) ?? { user: null, uid: null };
+    const who = user ?? (uid === null ? 'somebody' : `uid ${uid}`);
+    const said = [...job.shownArgs, ...job.shownEnv].join(' ');
+    const failure = job.failure === null ? '' : failureText(job.failure, null);
+    this.#append({
+      kind: 'override',
+      key: null,
+      what: job.name,
+      ok: job.status === 0,
+      cause: `asked for by ${who}`,
+      message: [said, failure].filter((text) => text !== '').join(': '),
     });
   }
 

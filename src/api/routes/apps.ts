@@ -9,9 +9,9 @@ import { type ApiRequest, param, post, type Route, stream } from './route.ts';
  */
 async function* eachMember(
   request: ApiRequest,
-  act: (name: string) => Promise<StartedView | null>,
+  act: (name: string) => Promise<StartedView | null> | StartedView,
 ): AsyncGenerator<MemberOutcome> {
-  const names = request.api.members(param(request, 'app'));
+  const names = await request.api.members(param(request, 'app'));
   const open = new Map(names.map((name) => [name, outcomeOf(name, act(name))]));
   while (open.size > 0) {
     const outcome = await Promise.race(open.values());
@@ -20,7 +20,7 @@ async function* eachMember(
   }
 }
 
-async function outcomeOf(name: string, work: Promise<StartedView | null>): Promise<MemberOutcome> {
+async function outcomeOf(name: string, work: Promise<StartedView | null> | StartedView): Promise<MemberOutcome> {
   try {
     return { name, state: (await work)?.state ?? null, error: null };
   } catch (thrown) {

@@ -5,7 +5,7 @@ import { absolutePath, noZeroByte } from './schemas.ts';
 
 const texts = z.record(z.string(), z.string());
 
-const buildBody = z.strictObject({
+export const buildBody = z.strictObject({
   context: z.strictObject({ type: z.enum(['directory', 'archive']), path: absolutePath }).nullable(),
   dockerfile: noZeroByte.min(1),
   dockerfileText: z.string().nullable(),

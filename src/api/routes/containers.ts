@@ -8,9 +8,9 @@ export const startBody = z.strictObject({ settleMs, waitMs: waitMs.optional() })
 export const restartBody = z.strictObject({ timeoutMs: waitMs, settleMs, waitMs: waitMs.optional() });
 const lasting = waitMs.refine((ms) => ms === null || ms > 0, 'must be more than 0');
 export const stopBody = z.strictObject({ timeoutMs: waitMs, forMs: lasting.default(null) });
-const killBody = z.strictObject({ signal: z.string().min(1) });
+export const killBody = z.strictObject({ signal: z.string().min(1) });
 
-const logQuery = z.strictObject({
+export const logQuery = z.strictObject({
   follow: flag.default(false),
   tail: count.nullable().default(null),
   sinceMs: count.nullable().default(null),

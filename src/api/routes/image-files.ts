@@ -4,14 +4,14 @@ import { absolutePath } from './schemas.ts';
 
 const texts = z.array(z.string());
 
-const saveBody = z.strictObject({
+export const saveBody = z.strictObject({
   images: texts.min(1),
   path: absolutePath,
   format: z.enum(['docker', 'oci', 'oci-layout']),
 });
-const importBody = z.strictObject({ path: absolutePath, name: z.string(), changes: texts, message: z.string() });
+export const importBody = z.strictObject({ path: absolutePath, name: z.string(), changes: texts, message: z.string() });
 const exportBody = z.strictObject({ path: absolutePath });
-const commitBody = z.strictObject({
+export const commitBody = z.strictObject({
   name: z.string(),
   changes: texts,
   message: z.string(),
@@ -26,7 +26,7 @@ const pruneView = z.strictObject({
   buildCacheBytes: z.number(),
   bytes: z.number(),
 });
-const pruneBody = z.strictObject({
+export const pruneBody = z.strictObject({
   all: z.boolean(),
   volumes: z.boolean().default(false),
   dryRun: z.boolean(),

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { finishing, json, post, type Route, stream } from './route.ts';
 import { kind, manifests, settleMs, waitMs } from './schemas.ts';
 
-const applyBody = z.strictObject({
+export const applyBody = z.strictObject({
   manifests,
   dryRun: z.boolean(),
   waitMs,
@@ -11,7 +11,7 @@ const applyBody = z.strictObject({
   noCache: z.boolean().optional(),
 });
 const manifestsBody = z.strictObject({ manifests });
-const removeBody = z.strictObject({
+export const removeBody = z.strictObject({
   files: manifests,
   resources: z.array(z.strictObject({ kind, name: z.string() })),
   all: z.boolean(),

@@ -1,7 +1,6 @@
 import { KINDS } from '../../model/resource.ts';
 import { validate } from '../request-body.ts';
 import type { ListName } from '../supervisor.ts';
-import { API_LEVEL, VERSION } from '../version.ts';
 import { get, json, param, type Route } from './route.ts';
 import { kind } from './schemas.ts';
 
@@ -15,14 +14,14 @@ export const LISTS = [
 
 /** What is: nothing here changes anything. */
 export const queryRoutes: readonly Route[] = [
-  get('/version', () => json({ version: VERSION, api: API_LEVEL, node: process.version })),
-  get('/info', ({ api }) => json(api.info())),
+  get('/version', async ({ api }) => json(await api.version())),
+  get('/info', async ({ api }) => json(await api.info())),
   get('/doctor', async ({ api }) => json(await api.doctor())),
-  get('/approvals', ({ api }) => json(api.approvals())),
-  ...LISTS.map((list) => get(`/${list}`, ({ api }) => json(api.list(list)))),
-  get('/resources/:kind/:name', (request) =>
+  get('/approvals', async ({ api }) => json(await api.approvals())),
+  ...LISTS.map((list) => get(`/${list}`, async ({ api }) => json(await api.list(list)))),
+  get('/resources/:kind/:name', async (request) =>
     json(
-      request.api.describe(
+      await request.api.describe(
         validate(kind, param(request, 'kind'), `kind (${KINDS.join(', ')})`),
         param(request, 'name'),
       ),

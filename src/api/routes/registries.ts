@@ -6,14 +6,14 @@ const login = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('password'), username: z.string().min(1), password: z.string() }),
   z.strictObject({ type: z.literal('identity-token'), token: z.string().min(1) }),
 ]);
-const credentials = login.nullable();
+export const credentials = login.nullable();
 const reference = z.string().min(1);
 
-const pullBody = z.strictObject({ reference, platform: z.string().nullable(), credentials });
-const pushBody = z.strictObject({ reference, credentials });
-const loginBody = z.strictObject({ registry: z.string().min(1), credentials: login });
+export const pullBody = z.strictObject({ reference, platform: z.string().nullable(), credentials });
+export const pushBody = z.strictObject({ reference, credentials });
+export const loginBody = z.strictObject({ registry: z.string().min(1), credentials: login });
 const tagsBody = z.strictObject({ reference, credentials });
-const searchBody = z.strictObject({ registry: z.string().min(1).nullable(), term: z.string(), credentials });
+export const searchBody = z.strictObject({ registry: z.string().min(1).nullable(), term: z.string(), credentials });
 const tagBody = z.strictObject({ image: reference, name: reference, force: z.boolean() });
 const removeBody = z.strictObject({ image: reference, force: z.boolean() });
 const historyQuery = z.strictObject({ image: reference });

@@ -2,7 +2,7 @@
 import type { z } from 'zod';
 import { TsdError } from '../../model/errors/errors.ts';
 import { validate } from '../request-body.ts';
-import type { SupervisorApi } from '../supervisor.ts';
+import type { ServedApi } from '../served.ts';
 
 export type Reply =
   | { readonly type: 'json'; readonly value: unknown }
@@ -11,7 +11,7 @@ export type Reply =
   | { readonly type: 'stream'; readonly items: AsyncIterable<unknown> };
 
 export interface ApiRequest {
-  readonly api: SupervisorApi;
+  readonly api: ServedApi;
   /** Decoded parameters of the path. */
   readonly params: Readonly<Record<string, string | undefined>>;
   readonly query: Readonly<Record<string, string>>;

@@ -1,18 +1,20 @@
 import { z } from 'zod';
+import type { JobRequest } from '../jobs.ts';
 import { validate } from '../request-body.ts';
+import type { ServedApi } from '../served.ts';
 import type { LiveSession } from '../session-server.ts';
-import type { AttachRequest, ExecRequest, SupervisorApi } from '../supervisor.ts';
+import type { AttachRequest, ExecRequest } from '../supervisor.ts';
 import { noZeroByte } from './schemas.ts';
 
 /** A route that is upgraded to frames. */
 export interface SessionRoute {
-  /** Below the API's prefix, with `:name` for the container. */
+  /** Below the API's prefix, with `:name` for the container or job. */
   readonly path: string;
   /** @param open the client's `open` frame. */
-  readonly start: (api: SupervisorApi, name: string, open: unknown) => Promise<LiveSession>;
+  readonly start: (api: ServedApi, name: string, open: unknown) => Promise<LiveSession>;
 }
 
-const execRequest = z.strictObject({
+export const execRequest = z.strictObject({
   argv: z.array(noZeroByte).min(1),
   env: z.array(noZeroByte),
   cwd: noZeroByte.nullable(),
@@ -43,4 +45,19 @@ const attach: SessionRoute = {
   },
 };
 
-export const sessionRoutes: readonly SessionRoute[] = [exec, attach];
+const jobRequest = z.strictObject({
+  args: z.array(noZeroByte),
+  env: z.record(noZeroByte, noZeroByte),
+  stdin: z.boolean(),
+}) satisfies z.ZodType<JobRequest>;
+
+/** A vanished client calls its job off. */
+const job: SessionRoute = {
+  path: '/jobs/:name/run',
+  start: async (api, name, open) => {
+    const request = validate(jobRequest, open, 'open');
+    return { session: api.jobs.run(name, request), tty: false, stdin: request.stdin, hangUp: true };
+  },
+};
+
+export const sessionRoutes: readonly SessionRoute[] = [exec, attach, job];

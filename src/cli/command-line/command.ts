@@ -16,6 +16,7 @@ export const COMPLETABLE = [
   'approvals',
   'generations',
   'lists',
+  'jobs',
 ] as const;
 export type Completable = (typeof COMPLETABLE)[number];
 

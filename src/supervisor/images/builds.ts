@@ -3,17 +3,14 @@ import type { ProgressSink } from '../../model/progress.ts';
 import { carryOut } from '../../reconcile/ops/build/build-order.ts';
 import type { World } from '../../reconcile/ops/world.ts';
 import { checkImageName, parseImageName } from '../../state/images/image-names.ts';
-import type { ImageJobs } from './image-jobs.ts';
 import { streamedEvents } from './streamed.ts';
 
 /** Builds that a person asks for. */
 export class Builds implements BuildApi {
   readonly #world: World;
-  readonly #jobs: ImageJobs;
 
-  constructor({ world, jobs }: { readonly world: World; readonly jobs: ImageJobs }) {
+  constructor({ world }: { readonly world: World }) {
     this.#world = world;
-    this.#jobs = jobs;
   }
 
   build(request: BuildRequest, signal: AbortSignal = new AbortController().signal): AsyncIterable<BuildEvent> {
@@ -47,7 +44,7 @@ export class Builds implements BuildApi {
           for (const name of names) await this.#world.repositories.set(name, image.id, true);
           send({ type: 'built', id: image.id, tags });
         };
-        await this.#jobs.run('build', [resource], () => this.#world.imageWork.making(build));
+        await this.#world.imageWork.making(build);
         send({ type: 'ready', generation: 0 });
       },
       {

@@ -1,6 +1,7 @@
 /** Frees disk by itself, now and then: images that were not needed for long, and old logs. */
 import { statfsSync } from 'node:fs';
 import type { Engine } from '../../engine/engine.ts';
+import type { JobSpec } from '../../engine/job-spec.ts';
 import { bytesToFree, chooseEvictions, type GcMarks } from '../../images/gc.ts';
 import type { Timers } from '../../model/clock.ts';
 import { describeError, toTsdError } from '../../model/errors/errors.ts';
@@ -29,7 +30,7 @@ export interface CollectorOptions {
 }
 
 /** The engine's job that does it. */
-const JOB = 'collect';
+export const COLLECT_JOB: JobSpec = { name: 'collect', summary: 'frees disk: images not needed for long, old logs' };
 
 export class Collector {
   readonly #options: CollectorOptions;
@@ -39,7 +40,7 @@ export class Collector {
 
   constructor(options: CollectorOptions) {
     this.#options = options;
-    options.engine.register(JOB, async () => {
+    options.engine.register(COLLECT_JOB, async () => {
       await this.#collect();
       return undefined;
     });
@@ -63,7 +64,7 @@ export class Collector {
   async #run(): Promise<void> {
     const { engine, log } = this.#options;
     try {
-      await engine.job(JOB).run();
+      await engine.job(COLLECT_JOB.name).run();
     } catch (thrown) {
       if (this.#stopped.signal.aborted) return;
       const error = toTsdError(thrown);

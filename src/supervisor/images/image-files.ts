@@ -40,7 +40,6 @@ import type { KeptContents } from '../sources/kept-contents.ts';
 import { ownChanges } from './container-tree.ts';
 import { diskUsage, imageTree, prune } from './disk.ts';
 import { imagesToSave, storedImage } from './find-images.ts';
-import type { ImageJobs } from './image-jobs.ts';
 import { streamed } from './streamed.ts';
 
 const REPORT_BYTES = 1024 ** 2;
@@ -52,7 +51,6 @@ export interface ImageFilesParts {
   readonly history: History;
   readonly kept: KeptContents;
   readonly pauses: Pauses;
-  readonly jobs: ImageJobs;
   /** The container that a person means. @throws TSD_NO_SUCH_RESOURCE, TSD_SHIM when it is unknown whether it runs. */
   readonly container: (name: string) => ContainerRecord;
 }
@@ -63,21 +61,19 @@ export class ImageFiles implements ImageFilesApi {
   readonly #pauses: Pauses;
   readonly #history: History;
   readonly #kept: KeptContents;
-  readonly #jobs: ImageJobs;
   readonly #container: ImageFilesParts['container'];
 
-  constructor({ world, history, kept, pauses, jobs, container }: ImageFilesParts) {
+  constructor({ world, history, kept, pauses, container }: ImageFilesParts) {
     this.#world = world;
     this.#history = history;
     this.#kept = kept;
     this.#pauses = pauses;
-    this.#jobs = jobs;
     this.#container = container;
   }
 
   /** Loads all images of an archive or an OCI layout and gives them the names they have in it. */
   load(path: string, signal?: AbortSignal): AsyncIterable<TransferEvent> {
-    return this.#making('load', path, signal, async (report) => {
+    return this.#making(path, signal, async (report) => {
       const loaded: string[] = [];
       for await (const image of loadArchiveImages(path, archiveContext(this.#world, report))) {
         await recordImage(this.#world, image);
@@ -94,7 +90,7 @@ export class ImageFiles implements ImageFilesApi {
   }
 
   save({ images, path, format }: SaveRequest, signal?: AbortSignal): AsyncIterable<TransferEvent> {
-    return this.#making('image_export', path, signal, async (report) => {
+    return this.#making(path, signal, async (report) => {
       const wanted = imagesToSave(this.#world, images);
       const store = { graph: this.#world.graph, recipes: recipesOf(this.#world) };
       const progress = written(path, await tarBytes(store, wanted), report);
@@ -108,7 +104,7 @@ export class ImageFiles implements ImageFilesApi {
 
   import(request: ImportRequest, signal?: AbortSignal): AsyncIterable<TransferEvent> {
     const { path } = request;
-    return this.#making('import', path, signal, async (report) => {
+    return this.#making(path, signal, async (report) => {
       await requireFile(path);
       const described = { ...this.#described(request), baseConfigJson: null, author: '' };
       const tar = () => decompressed(createReadStream(path), counted(`reading ${path}`, sizeOf(path), report));
@@ -119,25 +115,24 @@ export class ImageFiles implements ImageFilesApi {
   export(container: string, path: string, signal?: AbortSignal): AsyncIterable<TransferEvent> {
     return streamed(
       path,
-      (report) =>
-        this.#jobs.run('export', [container, path], async () => {
-          const record = this.#container(container);
-          const bytes = await this.#pauses.during(
-            record,
-            (still, ended) => {
-              const tar = still(rootTar(this.#world.graph.rootMount(record.snapshotId), ended));
-              return writeWhole(path, tar, written(path, null, report), ended);
-            },
-            signal,
-          );
-          return `exported ${record.engineName} to ${path}, ${bytes} bytes`;
-        }),
+      async (report) => {
+        const record = this.#container(container);
+        const bytes = await this.#pauses.during(
+          record,
+          (still, ended) => {
+            const tar = still(rootTar(this.#world.graph.rootMount(record.snapshotId), ended));
+            return writeWhole(path, tar, written(path, null, report), ended);
+          },
+          signal,
+        );
+        return `exported ${record.engineName} to ${path}, ${bytes} bytes`;
+      },
       signal,
     );
   }
 
   commit(container: string, request: CommitRequest, signal?: AbortSignal): AsyncIterable<TransferEvent> {
-    return this.#making('commit', container, signal, async (report) => {
+    return this.#making(container, signal, async (report) => {
       const record = this.#container(container);
       const base = this.#world.images.get(record.imageId);
       const sparse = new SparseMaps();
@@ -184,22 +179,15 @@ export class ImageFiles implements ImageFilesApi {
   }
 
   prune(request: PruneRequest): Promise<PruneView> {
-    if (request.dryRun) return prune(this.#world, this.#history, this.#kept, request);
-    const args = [...(request.all ? ['all'] : []), ...(request.volumes ? ['volumes'] : [])];
-    return this.#jobs.run('prune', args, () => prune(this.#world, this.#history, this.#kept, request));
+    return prune(this.#world, this.#history, this.#kept, request);
   }
 
   #making(
-    job: 'load' | 'image_export' | 'import' | 'commit',
     resource: string,
     signal: AbortSignal | undefined,
     work: (report: ProgressSink) => Promise<string | readonly string[]>,
   ): AsyncIterable<TransferEvent> {
-    return streamed(
-      resource,
-      (report) => this.#jobs.run(job, [resource], () => this.#world.imageWork.making(() => work(report))),
-      signal,
-    );
+    return streamed(resource, (report) => this.#world.imageWork.making(() => work(report)), signal);
   }
 
   /** @throws TSD_BAD_REQUEST for a bad name, before anything is made. */

@@ -27,14 +27,12 @@ import { parseImageName } from '../../state/images/image-names.ts';
 import type { ImageRecord } from '../../state/images/image-record.ts';
 import { findImage, storedImage } from './find-images.ts';
 import { imageHistory } from './image-history.ts';
-import type { ImageJobs } from './image-jobs.ts';
 import { removeImage } from './remove-image.ts';
 import { streamed } from './streamed.ts';
 
 export interface RegistryCommandsParts {
   readonly world: World;
   readonly registry: Registry;
-  readonly jobs: ImageJobs;
   readonly reserve: Reserve;
   /** Has these looked at by the loop. */
   readonly enqueue: (keys: Iterable<ResourceKey>) => void;
@@ -51,14 +49,12 @@ const STAGE_TEXT = {
 export class RegistryCommands implements RegistryApi {
   readonly #world: World;
   readonly #registry: Registry;
-  readonly #jobs: ImageJobs;
   readonly #reserve: Reserve;
   readonly #enqueue: RegistryCommandsParts['enqueue'];
 
-  constructor({ world, registry, jobs, reserve, enqueue }: RegistryCommandsParts) {
+  constructor({ world, registry, reserve, enqueue }: RegistryCommandsParts) {
     this.#world = world;
     this.#registry = registry;
-    this.#jobs = jobs;
     this.#reserve = reserve;
     this.#enqueue = enqueue;
   }
@@ -72,7 +68,7 @@ export class RegistryCommands implements RegistryApi {
       this.#rebind(reference, platform, id);
       return `pulled ${formatReference(reference)}, sha256:${id}`;
     };
-    return streamed(text, (report) => this.#jobs.run('pull', [text], () => work(report)), signal);
+    return streamed(text, work, signal);
   }
 
   push({ reference: text, credentials }: PushRequest, signal?: AbortSignal): AsyncIterable<TransferEvent> {
@@ -86,7 +82,7 @@ export class RegistryCommands implements RegistryApi {
       );
       return `pushed ${formatReference(reference)}, ${digest}`;
     };
-    return streamed(text, (report) => this.#jobs.run('push', [text], () => work(report)), signal);
+    return streamed(text, work, signal);
   }
 
   checkLogin({ registry, credentials }: LoginRequest, signal?: AbortSignal): Promise<void> {
@@ -108,12 +104,11 @@ export class RegistryCommands implements RegistryApi {
       await this.#world.repositories.set(parseImageName(name), id, force);
     };
     // While images are removed, one of them could get a name and go all the same.
-    return this.#jobs.run('tag', [image, name], () => this.#world.imageWork.making(work));
+    return this.#world.imageWork.making(work);
   }
 
   removeImage({ image, force }: RemoveImageRequest): Promise<readonly RemovedView[]> {
-    const remove = () => this.#world.imageWork.pruning(() => removeImage(this.#world, this.#reserve, image, force));
-    return this.#jobs.run('image_delete', [image], remove);
+    return this.#world.imageWork.pruning(() => removeImage(this.#world, this.#reserve, image, force));
   }
 
   async imageHistory(image: string): Promise<readonly ImageHistoryView[]> {

@@ -24,6 +24,8 @@ const UPDATE_BASE: JobSpec = {
   summary: 'fetches the statements of the trust base (--trust-base)',
 };
 
+export const TRUST_JOBS: readonly JobSpec[] = [KEY_CHECK, UPDATE_BASE];
+
 export function registerTrustJobs(engine: Engine, clock: Clock, store: TrustStore): void {
   engine.register(KEY_CHECK, async (job) => {
     const [name] = job.args;

@@ -2,5 +2,10 @@
 import { readFileSync } from 'node:fs';
 import { serveApi } from '../../../src/api/server.ts';
 
-await serveApi({ api: {}, hosts: ['fd://'], group: null, onBug: () => undefined });
+await serveApi({
+  api: () => ({ version: () => ({ version: '0.1.0' }) }),
+  hosts: ['fd://'],
+  group: null,
+  onBug: () => undefined,
+});
 process.stdout.write(readFileSync('/proc/self/fdinfo/3', 'utf8'));

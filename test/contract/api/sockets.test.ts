@@ -22,7 +22,7 @@ afterEach(async () => {
 });
 
 async function serveOn(path: string, group: string | null = null): Promise<void> {
-  const options = { api: new PlainSupervisor(), hosts: [`unix://${path}`], group, onBug: () => undefined };
+  const options = { api: () => new PlainSupervisor(), hosts: [`unix://${path}`], group, onBug: () => undefined };
   servers.push(await serveApi(options));
 }
 
@@ -69,7 +69,7 @@ describe('an existing path', () => {
     writeFileSync(path, 'mine');
     const first = join(directory, 'first.sock');
     const hosts = [`unix://${first}`, `unix://${path}`];
-    const started = serveApi({ api: new PlainSupervisor(), hosts, group: null, onBug: () => undefined });
+    const started = serveApi({ api: () => new PlainSupervisor(), hosts, group: null, onBug: () => undefined });
     await expect(started).rejects.toMatchObject({
       code: 'TSD_FLAG',
       message: `${path} exists and is not a socket; it is left as it is`,
@@ -87,7 +87,12 @@ describe('an existing path', () => {
   });
 
   test('fd:// without systemd is refused', async () => {
-    const started = serveApi({ api: new PlainSupervisor(), hosts: ['fd://'], group: null, onBug: () => undefined });
+    const started = serveApi({
+      api: () => new PlainSupervisor(),
+      hosts: ['fd://'],
+      group: null,
+      onBug: () => undefined,
+    });
     await expect(started).rejects.toMatchObject({ code: 'TSD_FLAG', message: 'no socket was handed over for fd://' });
   });
 });

@@ -1,5 +1,6 @@
 import { PassThrough } from 'node:stream';
 import type { EventOptions, EventView, HistoryView, WhyView } from '../../../src/api/explain-views.ts';
+import type { ServedApi } from '../../../src/api/served.ts';
 import type {
   ApplyEvent,
   ApplyOptions,
@@ -23,14 +24,15 @@ import type {
   RollbackOptions,
   StartedView,
   StartOptions,
-  SupervisorApi,
   ViewOfKind,
   VolumeView,
 } from '../../../src/api/supervisor.ts';
+import { API_LEVEL, VERSION, type VersionView } from '../../../src/api/version.ts';
 import type { AttachedSession, StdioSession } from '../../../src/drivers/contract/exec.ts';
 import { TsdError } from '../../../src/model/errors/errors.ts';
 import { PlainBuilds } from './plain-builds.ts';
 import { PlainImageFiles } from './plain-image-files.ts';
+import { PlainJobs } from './plain-jobs.ts';
 import { PlainRegistry } from './plain-registry.ts';
 
 const source = { file: '/etc/tsdocker/manifests/blog.yaml', line: 12, column: 3 };
@@ -304,10 +306,11 @@ const EVENTS: readonly EventView[] = [
 ];
 
 /** What a test sends through the seam: a supervisor of plain data that records its calls. */
-export class PlainSupervisor implements SupervisorApi {
+export class PlainSupervisor implements ServedApi {
   readonly builds = new PlainBuilds();
   readonly imageFiles = new PlainImageFiles();
   readonly registry = new PlainRegistry();
+  readonly jobs = new PlainJobs();
   /** Uids of who asked for a change, as the server says. */
   readonly askers: (number | null | undefined)[] = [];
   readonly asked: { readonly call: string; readonly with: unknown }[] = [];
@@ -347,6 +350,18 @@ export class PlainSupervisor implements SupervisorApi {
   containers: readonly ContainerView[] = [WEB, MIGRATE];
   /** What a client that attaches finds. */
   payload: Pick<ExecRequest, 'argv' | 'tty' | 'stdin'> = { argv: ['hold'], tty: false, stdin: false };
+
+  version(): VersionView {
+    return {
+      version: VERSION,
+      api: API_LEVEL,
+      node: process.version,
+      commit: 'c0ffee1',
+      os: 'linux',
+      arch: 'x64',
+      kernel: '6.12.0',
+    };
+  }
 
   info(): InfoView {
     return INFO;

@@ -26,7 +26,7 @@ export async function serve(options: { readonly receiveTimeoutMs?: number } = {}
   let server: ApiServer | null = null;
   try {
     server = await serveApi({
-      api: supervisor,
+      api: () => supervisor,
       hosts: [host],
       group: null,
       onBug: (bug) => bugs.push(bug),

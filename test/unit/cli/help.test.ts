@@ -5,7 +5,7 @@ import { tsdocker } from '../../support/api/in-process.ts';
 
 const NAMES = (
   'apply approve attach build changes commit completion convert daemon delete describe diff doctor events exec export get ' +
-  'history host-shutdown image images import info kill load login logout logs plan pull push restart rmi ' +
+  'history host-shutdown image images import info job jobs kill load login logout logs plan pull push restart rmi ' +
   'rollback save schema search start stop system tag tags validate version wait why'
 ).split(' ');
 

@@ -44,7 +44,8 @@ test('info', async () => {
 
 test('version shows both sides, or why one is missing', async () => {
   const sides = JSON.parse((await run(['version', '-o', 'json'])).stdout);
-  expect(sides.server).toEqual(sides.client);
+  expect(sides.server).toEqual({ ...sides.client, commit: 'c0ffee1', os: 'linux', arch: 'x64', kernel: '6.12.0' });
+  expect((await run(['version'])).stdout).toMatch(/^Server: .*, commit c0ffee1\)$/m);
   const { exitCode, stdout } = await run(['version'], { host: 'unix:///tmp/none.sock' });
   expect(exitCode).toBe(0);
   expect(stdout).toContain('Server:  no supervisor answers on /tmp/none.sock\n');

@@ -1,4 +1,4 @@
-import { API_LEVEL, VERSION } from '../../../api/version.ts';
+import { API_LEVEL, VERSION, type VersionView } from '../../../api/version.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import type { Command } from '../../command-line/command.ts';
 import type { CliContext } from '../../context.ts';
@@ -30,10 +30,15 @@ async function run(context: CliContext, output: OutputFormat): Promise<number> {
   context.print(
     formatPairs([
       ['Client', `${client.version} (API ${client.api}, Node ${client.node})`],
-      ['Server', server === null ? reason : `${server.version} (API ${server.api}, Node ${server.node})`],
+      ['Server', server === null ? reason : serverText(server)],
     ]),
   );
   return EXIT.ok;
+}
+
+/** An older supervisor does not say its commit. */
+function serverText({ version, api, node, commit = '' }: Partial<VersionView>): string {
+  return `${version} (API ${api}, Node ${node}${commit === '' ? '' : `, commit ${commit}`})`;
 }
 
 async function askServer(context: CliContext) {

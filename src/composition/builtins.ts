@@ -1,0 +1,50 @@
+/** Every job there is: one table of modules, each of which registers what it owns. docs/jobs.md is written from it. */
+import type { SupervisorApi } from '../api/supervisor.ts';
+import { COMMANDS_JOB, type Engine } from '../engine/engine.ts';
+import type { JobSpec } from '../engine/job-spec.ts';
+import { OP_JOBS } from '../reconcile/op-jobs.ts';
+import { COLLECT_JOB } from '../supervisor/images/collector.ts';
+import {
+  IMAGE_JOBS,
+  registerImageJobs,
+  registerSupervisorJobs,
+  SUPERVISOR_JOBS,
+} from '../supervisor/jobs/facade-jobs.ts';
+import { registerUnknownJob } from '../supervisor/jobs/unknown-job.ts';
+import { registerVersionJob, VERSION_JOB } from '../supervisor/jobs/version-job.ts';
+import { TRUST_JOBS } from '../supervisor/requests/trust-jobs.ts';
+
+export interface BuiltinParts {
+  readonly engine: Engine;
+  readonly api: SupervisorApi;
+}
+
+interface JobModule {
+  readonly title: string;
+  readonly jobs: readonly JobSpec[];
+  /** Left out where the part that carries them out registers them when it is made. */
+  readonly register?: (parts: BuiltinParts) => void;
+}
+
+export const BUILTINS: readonly JobModule[] = [
+  {
+    title: 'What is wanted and what runs',
+    jobs: SUPERVISOR_JOBS,
+    register: ({ engine, api }) => registerSupervisorJobs(engine, api),
+  },
+  {
+    title: 'Images and registries',
+    jobs: IMAGE_JOBS,
+    register: ({ engine, api }) => registerImageJobs(engine, api),
+  },
+  { title: 'The engine', jobs: [COMMANDS_JOB] },
+  { title: 'Versions', jobs: [VERSION_JOB], register: ({ engine }) => registerVersionJob(engine) },
+  { title: 'Trust', jobs: TRUST_JOBS },
+  { title: 'Collection', jobs: [COLLECT_JOB] },
+  { title: 'Ops of plans', jobs: OP_JOBS },
+];
+
+export function registerBuiltins(parts: BuiltinParts): void {
+  for (const { register } of BUILTINS) register?.(parts);
+  registerUnknownJob(parts.engine);
+}
