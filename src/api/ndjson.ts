@@ -89,7 +89,7 @@ function parseLine<T>(line: string): T {
 
 export function connectionLost(cause?: unknown): TsdError {
   return new TsdError('TSD_NO_SUPERVISOR', 'the connection to the supervisor was lost', {
-    hint: 'What runs goes on; `tsdocker get` shows it when the supervisor is back.',
+    hint: 'Containers keep running; `tsdocker get` shows it when the supervisor is back.',
     cause,
   });
 }

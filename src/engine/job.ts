@@ -172,7 +172,7 @@ export class Job {
    * Calls the job off: {@link signal} aborts, and neither stdin nor a reader that stopped holds it back any more. It ends when
    * its handler does.
    */
-  cancel(why = 'it was called off'): void {
+  cancel(why = 'it was cancelled'): void {
     if (this.#state === 'ended' || this.#calledOff !== null) return;
     const error = new TsdError('TSD_CALLED_OFF', `${this.name}: ${why}`);
     this.#calledOff = error;

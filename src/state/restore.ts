@@ -100,7 +100,7 @@ function decideOwnRun(container: ContainerRecord, answer: AdoptionAnswer | undef
   }
   if (answer.state === 'unstarted') return { id, decision: 'unstarted' };
   const { exitCode, oomKilled, finishedAtMs } = answer.exit;
-  const reason = exitCode === null ? 'nobody saw it end' : 'ended while no supervisor ran';
+  const reason = exitCode === null ? 'its end was not observed' : 'ended while no supervisor ran';
   return { id, decision: 'exited', exitCode, oomKilled, finishedAtMs, reason };
 }
 

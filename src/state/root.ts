@@ -144,7 +144,7 @@ function mendedModes(root: string, runDir: string): readonly Mended[] {
   try {
     return [...mendRoot(root), ...mendRunDirectory(runDir)];
   } catch (error) {
-    throw toStateError(error, `mend the modes of ${root} and ${runDir}`);
+    throw toStateError(error, `correct the modes of ${root} and ${runDir}`);
   }
 }
 

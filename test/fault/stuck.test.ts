@@ -215,7 +215,7 @@ describe('a shim that', () => {
     const next = await supervisor.waitFor('calm', 'restarted', ({ ready, pid }) => ready && pid !== calm.pid);
     expect(next.id).toBe(calm.id);
     expect(await supervisor.container('once')).toMatchObject({ phase: 'Exited', exitCode: null, pid: null });
-    expect(await supervisor.ok('why', 'once')).toContain('nobody saw it end');
+    expect(await supervisor.ok('why', 'once')).toContain('its end was not observed');
   });
 
   test('is stopped delays neither a start nor other containers, and is taken over once it continues', async () => {

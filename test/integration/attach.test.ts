@@ -119,7 +119,7 @@ test('a terminal passes keys and size, detaches and reattaches, also after kill 
   await terminal.shows('got hello');
   terminal.type('\x10\x11');
   expect(await terminal.exited).toBe(0);
-  expect(terminal.screen).toContain('detached; it goes on');
+  expect(terminal.screen).toContain('detached; it keeps running');
   expect(await supervisor.container('it')).toMatchObject({ phase: 'Running', pid });
 
   // The shim alone holds the terminal, so the next supervisor finds it as it was.

@@ -12,7 +12,7 @@ const LABELS: Readonly<Record<TimelineKind, string>> = {
   start: 'start',
   hold: 'waits',
   override: 'asked',
-  drift: 'mended',
+  drift: 'repaired',
   adopt: 'adopted',
   probe: 'probe',
 };

@@ -137,7 +137,7 @@ class Download {
       this.#written = 0;
       // Tried again from the start.
       if (status === 416) throw connectionError(url, new Error('it has no such range'), this.#client.signal);
-    } else if (status === 416) throw lying(`${url.host} refuses a range that nobody asked for`);
+    } else if (status === 416) throw lying(`${url.host} refuses a range that was not requested`);
     const length = headers['content-length'];
     if (length !== undefined && Number(length) !== size - this.#written) {
       throw lying(`${url.host} says that the blob has ${Number(length) + this.#written} bytes, its manifest ${size}`);

@@ -133,7 +133,7 @@ function timedOut(url: URL, what: 'connect' | 'stalled'): TsdError {
 
 /** What broke an exchange, or the reading of its answer, as an error of ours. */
 export function connectionError(url: URL, thrown: unknown, signal: AbortSignal): TsdError {
-  if (signal.aborted) return new TsdError('TSD_REGISTRY', 'it was called off', { step: 'ask registry', cause: thrown });
+  if (signal.aborted) return new TsdError('TSD_REGISTRY', 'it was cancelled', { step: 'ask registry', cause: thrown });
   if (thrown instanceof TsdError) return thrown;
   const { code = '', message } = thrown as NodeJS.ErrnoException;
   if (CERTIFICATE_ERROR.test(code)) {

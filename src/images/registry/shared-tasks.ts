@@ -48,7 +48,7 @@ export class SharedTasks<T, E> {
     task.listeners.add(own);
     let leave: () => void = () => {};
     const left = new Promise<never>((_resolve, reject) => {
-      leave = () => reject(new TsdError('TSD_REGISTRY', 'it was called off', { step: this.#step }));
+      leave = () => reject(new TsdError('TSD_REGISTRY', 'it was cancelled', { step: this.#step }));
       if (signal.aborted) leave();
       signal.addEventListener('abort', leave, { once: true });
     });

@@ -45,7 +45,7 @@ export const ERRNO_CLASSES: readonly ErrnoRow[] = [
     class: 'unavailable',
     because: 'somebody else uses it, or came in between',
   },
-  { calls: null, when: 'always', errnos: names('ETIMEDOUT'), class: 'timeout', because: 'nobody has answered' },
+  { calls: null, when: 'always', errnos: names('ETIMEDOUT'), class: 'timeout', because: 'no answer arrived' },
   {
     calls: EXECUTE,
     when: 'always',

@@ -21,7 +21,7 @@ export const ERROR_CLASSES = [
 export type ErrorClass = (typeof ERROR_CLASSES)[number];
 
 /**
- * Failures of a start that lie in the container: its image, command or settings. Only an edit mends them, so nobody has to
+ * Failures of a start that lie in the container: its image, command or settings. Only an edit fixes them, so no one has to
  * wait for the next try; the host's troubles, and what neighbours do, pass by themselves.
  */
 export const OWN_FAILURES: ReadonlySet<string> = new Set<ErrorClass>([

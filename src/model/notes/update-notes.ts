@@ -9,7 +9,7 @@ type Container = Desired<'container'>;
 export interface DeclarationNote {
   readonly key: ResourceKey;
   readonly message: string;
-  /** What to write to mend it. */
+  /** The field to write as a remedy. */
   readonly hint: string;
   readonly source: SourcePosition;
   /** It takes protection away. */
@@ -19,7 +19,7 @@ export interface DeclarationNote {
 /** Others that are named in one remark. */
 const NAMED = 3;
 
-const MEND = '`onDependencyRestart: restart` (or `signal:HUP`, where it looks names up again at that signal)';
+const REMEDY = '`onDependencyRestart: restart` (or `signal:HUP`, where it looks names up again at that signal)';
 
 function bridged({ spec, references }: Container): string | null {
   if (references.network !== null) return references.network;
@@ -54,8 +54,8 @@ function noteOf(container: Container, peers: readonly Container[]): DeclarationN
   const target = holders.some((holder) => holder.app !== app) ? `${app}/${name}` : name;
   const write =
     deaf.length > 0
-      ? `Write ${MEND} at ${who}.`
-      : `Where one of them does, write \`dependsOn: [${target}]\` and ${MEND} there.`;
+      ? `Write ${REMEDY} at ${who}.`
+      : `Where one of them does, write \`dependsOn: [${target}]\` and ${REMEDY} there.`;
   return {
     key,
     message: `a start-first update gives ${name} another address, and ${who} may hold the old one (a proxy such as nginx looks a name up once)`,

@@ -48,12 +48,12 @@ function setAside(path: string): string {
 }
 
 const DISK_HINT =
-  '`dmesg` shows what the kernel says of the disk; when it is mended, run `systemctl restart tsdocker`.';
+  '`dmesg` shows what the kernel says of the disk; when it is repaired, run `systemctl restart tsdocker`.';
 
 /** The remedy for each kind of error; others are errors of the disk. */
 function hintFor(error: SqliteError, path: string): string {
   if (isContentError(error))
-    return `Where \`dmesg\` tells of errors of the disk, mend that first. Stop the supervisor (\`systemctl stop tsdocker\`), move ${path}* away, put a backup there if there is one, and start it again.`;
+    return `Where \`dmesg\` shows errors of the disk, repair that first. Stop the supervisor (\`systemctl stop tsdocker\`), move ${path}* away, put a backup there if there is one, and start it again.`;
   if (isOneOf(error, ['SQLITE_BUSY']))
     return `\`fuser -v ${path}\` shows who else uses it. Run the command again when that has ended; the supervisor's own work is tried again by itself.`;
   if (isOneOf(error, ['SQLITE_CANTOPEN']))

@@ -257,7 +257,7 @@ describe('an interrupted download', () => {
     const controller = new AbortController();
     const first = host.pull(`${server.host}/app:1`, { signal: controller.signal });
     const second = pull();
-    const given = expect(first).rejects.toMatchObject({ message: 'it was called off' });
+    const given = expect(first).rejects.toMatchObject({ message: 'it was cancelled' });
     await reached.passed;
     controller.abort();
     await given;

@@ -85,6 +85,6 @@ async function attend(
   } finally {
     disconnect();
   }
-  context.warn(`\ndetached; ${name} goes on`);
+  context.warn(`\ndetached; ${name} keeps running`);
   return 0;
 }
