@@ -57,9 +57,12 @@ function refuseBeforeParsing(text: string): Refusal | null {
 
 const CONSEQUENCES: ReadonlySet<string> = new Set(['BAD_INDENT', 'BLOCK_AS_IMPLICIT_KEY', 'MULTILINE_IMPLICIT_KEY']);
 
-/** Keeps the first error of indentation only: a line that is indented wrongly makes the parser refuse each line after it. */
+/**
+ * Keeps the first error of a wrongly indented line only: the parser then refuses each line after it. The library has one code
+ * for this and for a collection that is not closed, which is a mistake of its own, so its text has to decide.
+ */
 function withoutConsequences(errors: Document.Parsed['errors']): Document.Parsed['errors'] {
-  const first = errors.findIndex(({ code }) => code === 'BAD_INDENT');
+  const first = errors.findIndex(({ message }) => /^All (?:mapping|sequence) items must start/.test(message));
   return first < 0 ? errors : errors.filter(({ code }, index) => index <= first || !CONSEQUENCES.has(code));
 }
 

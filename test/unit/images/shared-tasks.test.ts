@@ -22,7 +22,7 @@ describe('shared work', () => {
     const tasks = new SharedTasks<string, never>('pull');
     const { started, release, start } = controlled();
     const abort = new AbortController();
-    const left = expect(tasks.join('a', start, ignore, abort.signal)).rejects.toThrow('called off');
+    const left = expect(tasks.join('a', start, ignore, abort.signal)).rejects.toThrow('it was cancelled');
     const stays = tasks.join('a', start, ignore, new AbortController().signal);
     abort.abort();
     await left;
@@ -36,7 +36,7 @@ describe('shared work', () => {
     const tasks = new SharedTasks<string, never>('pull');
     const { started, release, fail, start } = controlled();
     const abort = new AbortController();
-    const left = expect(tasks.join('a', start, ignore, abort.signal)).rejects.toThrow('called off');
+    const left = expect(tasks.join('a', start, ignore, abort.signal)).rejects.toThrow('it was cancelled');
     abort.abort();
     await expect.poll(() => started[0]?.aborted).toBe(true);
     const next = tasks.join('a', start, ignore, new AbortController().signal);
