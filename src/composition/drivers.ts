@@ -1,14 +1,14 @@
 /** Makes the drivers that the settings name. */
 import { fileURLToPath } from 'node:url';
-import type { Instance, OriginalSettings } from '../drivers/contract/driver.ts';
+import type { Instance } from '../drivers/contract/driver.ts';
 import type { ExecDriver } from '../drivers/contract/exec.ts';
-import type { NetworkDriver } from '../drivers/contract/network.ts';
+import { openExecDriver } from '../drivers/exec/open.ts';
 import { openGraphDriver } from '../drivers/graph/open.ts';
+import { openNetworks } from '../drivers/network/open.ts';
 import { EXEC_DRIVERS, GRAPH_DRIVERS, NETWORK_DRIVERS } from '../drivers/registry.ts';
 import type { OnShutdown } from '../engine/shutdown-handlers.ts';
 import { systemClock } from '../ffi/boot-clock.ts';
 import type { Sysinfo } from '../ffi/host/sysinfo.ts';
-import { TsdError } from '../model/errors/errors.ts';
 import type { DaemonConfig } from '../settings/daemon-config.ts';
 import type { StateRoot } from '../state/root.ts';
 import { giveHostBack } from '../supervisor/give-back.ts';
@@ -24,22 +24,11 @@ export function instanceOf({ instanceId, root, runDir }: StateRoot): Instance {
 }
 
 export function createExecDriver(config: DaemonConfig, state: StateRoot, sysinfo: Sysinfo): ExecDriver {
-  const instance = instanceOf(state);
-  const create = Object.entries(EXEC_DRIVERS).find(([name]) => name === config.execDriver)?.[1];
-  if (create) return create({ instance, clock: systemClock, shimBinary: SHIM_BINARY, sysinfo });
-  const names = Object.keys(EXEC_DRIVERS).join(', ');
-  throw new TsdError('TSD_DRIVER_UNKNOWN', `unknown exec driver ${config.execDriver}; there are ${names}`);
+  const context = { instance: instanceOf(state), clock: systemClock, shimBinary: SHIM_BINARY, sysinfo };
+  return openExecDriver(EXEC_DRIVERS, config.execDriver, context);
 }
 
-function createNetworkDriver(
-  { iptables, ipForward }: DaemonConfig,
-  instance: Instance,
-  originals: OriginalSettings,
-): NetworkDriver {
-  return NETWORK_DRIVERS.bridge({ instance, iptables, ipForward, originals });
-}
-
-/** Graph and network driver, and what puts the host back as it was. @throws TsdError; those that are open then have their shutdown handlers. */
+/** Graph driver and network drivers, and what puts the host back as it was. @throws TsdError; those that are open then have their shutdown handlers. */
 export function openDrivers({ config, state, stores, exec, log }: DriverParts, handlers: OnShutdown): Drivers {
   const { containers, images, changedSettings } = stores;
   const graph = openGraphDriver({
@@ -50,11 +39,11 @@ export function openDrivers({ config, state, stores, exec, log }: DriverParts, h
     graphIds: images.layersInUse(),
   });
   handlers.onShutdown('graph driver', () => graph.close(), ['root']);
-  const network = createNetworkDriver(config, instanceOf(state), changedSettings);
-  handlers.onShutdown('network driver', () => network.close(), ['root']);
+  const network = openNetworks(NETWORK_DRIVERS, { ...config, instance: instanceOf(state), originals: changedSettings });
+  handlers.onShutdown('network drivers', () => network.close(), ['root']);
   handlers.onShutdown('what was changed on the host', () => giveHostBack({ containers, exec, network }, log), [
     'exec driver',
-    'network driver',
+    'network drivers',
   ]);
   return { graph, network, exec };
 }

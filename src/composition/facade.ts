@@ -2,7 +2,7 @@
 import type { Driver } from '../drivers/contract/driver.ts';
 import { observe, observedContainer } from '../reconcile/observe.ts';
 import type { StateIssue } from '../state/files/state-file.ts';
-import { runDoctor } from '../supervisor/doctor/doctor.ts';
+import { hasNetworks, runDoctor } from '../supervisor/doctor/doctor.ts';
 import { stateFacts } from '../supervisor/doctor/state-checks.ts';
 import { Builds } from '../supervisor/images/builds.ts';
 import { ImageFiles } from '../supervisor/images/image-files.ts';
@@ -72,7 +72,7 @@ export function createFacade(wired: Wired, logTroubles: LogTroubles): Supervisor
     reset: async (options) => {
       const { stopped } = await stopEverything();
       await engine.drain();
-      const stays = await takeAway({ exec: world.exec, network: world.network, graphs: [world.graph] });
+      const stays = await takeAway({ execs: [world.exec], network: world.network, graphs: [world.graph] });
       reset.options = options;
       // After the answer.
       setImmediate(() => process.kill(process.pid, 'SIGTERM'));
@@ -156,7 +156,7 @@ function driverFacts({ state, world }: Opened) {
     runDir: state.runDir,
     graphDriver: world.graph.name,
     execDriver: world.exec.name,
-    networkDriver: world.network.name,
+    networkDriver: world.settings.networkDriver,
   };
 }
 
@@ -168,7 +168,11 @@ export function laterIssues({ stores, world }: Opened): readonly StateIssue[] {
 
 function doctorChecks(opened: Opened) {
   const { config, gates, state, stores, sources, world, loopPauses, sysinfo } = opened;
-  const drivers: readonly (readonly Driver[])[] = [[world.graph], [world.network], [world.exec]];
+  const drivers: readonly (readonly Driver[])[] = [
+    [world.graph],
+    world.network.drivers.filter(hasNetworks),
+    [world.exec],
+  ];
   return [
     ...runDoctor(config.root, sysinfo, drivers, {
       runDir: state.runDir,

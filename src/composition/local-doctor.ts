@@ -3,10 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DoctorCheck } from '../api/supervisor.ts';
 import type { Driver, Instance, OriginalSettings } from '../drivers/contract/driver.ts';
+import { openNetworks } from '../drivers/network/open.ts';
 import { EXEC_DRIVERS, GRAPH_DRIVERS, NETWORK_DRIVERS } from '../drivers/registry.ts';
 import { systemClock } from '../ffi/boot-clock.ts';
 import { readSysinfo } from '../ffi/host/sysinfo.ts';
-import { runDoctor } from '../supervisor/doctor/doctor.ts';
+import { hasNetworks, runDoctor } from '../supervisor/doctor/doctor.ts';
 import { SHIM_BINARY } from './drivers.ts';
 
 /** It looks only. */
@@ -20,8 +21,15 @@ export async function localDoctor(): Promise<readonly DoctorCheck[]> {
   const instance: Instance = { id: '000000', root, runDir: root };
   const families = (): readonly (readonly Driver[])[] => [
     Object.values(GRAPH_DRIVERS).map(({ create }) => create(root, [])),
-    [NETWORK_DRIVERS.bridge({ instance, iptables: true, ipForward: true, originals: NOTHING_CHANGED })],
-    [EXEC_DRIVERS.native({ instance, clock: systemClock, shimBinary: SHIM_BINARY, sysinfo })],
+    openNetworks(NETWORK_DRIVERS, {
+      instance,
+      iptables: true,
+      ipForward: true,
+      originals: NOTHING_CHANGED,
+    }).drivers.filter(hasNetworks),
+    Object.values(EXEC_DRIVERS).map((create) =>
+      create({ instance, clock: systemClock, shimBinary: SHIM_BINARY, sysinfo }),
+    ),
   ];
   try {
     return runDoctor(root, sysinfo, process.geteuid?.() === 0 ? families() : []);

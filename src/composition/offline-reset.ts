@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { openNetworks } from '../drivers/network/open.ts';
 import { EXEC_DRIVERS, GRAPH_DRIVERS, NETWORK_DRIVERS } from '../drivers/registry.ts';
 import { systemClock } from '../ffi/boot-clock.ts';
 import { readSysinfo } from '../ffi/host/sysinfo.ts';
@@ -32,20 +33,22 @@ export async function resetOffline(place: ResetPlace, options: RemoveFilesOption
   const state = await openRoot({ ...place, pidfile: null });
   try {
     const instance = { id: state.instanceId, root: state.root, runDir: state.runDir };
-    const exec = EXEC_DRIVERS.native({ instance, clock: systemClock, shimBinary: SHIM_BINARY, sysinfo: readSysinfo() });
+    const execs = Object.values(EXEC_DRIVERS).map((create) =>
+      create({ instance, clock: systemClock, shimBinary: SHIM_BINARY, sysinfo: readSysinfo() }),
+    );
     const originals = new ChangedSettings(join(state.root, 'changed-settings.json'), bootId());
-    const network = NETWORK_DRIVERS.bridge({ instance, iptables: true, ipForward: false, originals });
+    const network = openNetworks(NETWORK_DRIVERS, { instance, iptables: true, ipForward: false, originals });
     const graphs = Object.entries(GRAPH_DRIVERS)
       .filter(([name]) => existsSync(join(state.root, name)))
       .map(([, { create }]) => create(state.root, []));
     try {
-      await endInPeace(exec, state);
-      const stays = await takeAway({ exec, network, graphs });
+      await Promise.all(execs.map((exec) => endInPeace(exec, state)));
+      const stays = await takeAway({ execs, network, graphs });
       for (const graph of graphs) graph.close();
       await removeInstanceFiles(state, options);
       return stays;
     } finally {
-      exec.close();
+      for (const exec of execs) exec.close();
       network.close();
     }
   } finally {

@@ -2,7 +2,7 @@
 import type { Instance } from '../drivers/contract/driver.ts';
 import type { ExecDriver } from '../drivers/contract/exec.ts';
 import type { GraphDriver } from '../drivers/contract/graph.ts';
-import type { NetworkDriver } from '../drivers/contract/network.ts';
+import type { Networks } from '../drivers/contract/network.ts';
 import type { LimitName } from '../ffi/host/sysinfo.ts';
 import type { Registry } from '../images/registry/registries.ts';
 import type { TrustPolicyFile } from '../images/trust/policy.ts';
@@ -42,7 +42,7 @@ import type { VolumeStore } from '../state/volumes/volumes.ts';
 
 export interface Drivers {
   readonly graph: GraphDriver;
-  readonly network: NetworkDriver;
+  readonly network: Networks;
   readonly exec: ExecDriver;
 }
 
@@ -95,6 +95,8 @@ export interface OpSettings {
   readonly dnsSearch: readonly string[];
   /** Host address of published ports that name none. */
   readonly defaultIp: string;
+  /** Driver of networks that name none. */
+  readonly networkDriver: string;
   readonly mtu: number;
   /** Addresses of the default bridge are taken from this part of its subnet; null for all of it. */
   readonly fixedCidr: string | null;

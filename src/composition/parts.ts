@@ -1,7 +1,9 @@
 /** Puts together what the supervisor works with: drivers, stores, books and settings. */
+
 import { VERSION } from '../api/version.ts';
 import type { ExecDriver } from '../drivers/contract/exec.ts';
 import type { GraphDriver } from '../drivers/contract/graph.ts';
+import { DEFAULT_NETWORK_DRIVER } from '../drivers/registry.ts';
 import type { OnShutdown } from '../engine/shutdown-handlers.ts';
 import { systemTimers } from '../engine/timers.ts';
 import { systemClock } from '../ffi/boot-clock.ts';
@@ -63,7 +65,13 @@ export function openParts(opened: OpenedBefore, handlers: OnShutdown): OpenedPar
   const refusedLimits = limits.discarded.size === 0 ? limits.lacking : new Set<never>();
   const drivers = openDrivers(opened, handlers);
   const { resources, leases: savedLeases } = stores.history;
-  const defaultNetwork = new DefaultNetwork({ ...config, driver: drivers.network, records: resources, log });
+  const defaultNetwork = new DefaultNetwork({
+    ...config,
+    driver: DEFAULT_NETWORK_DRIVER,
+    networks: drivers.network,
+    records: resources,
+    log,
+  });
   const around = aroundOps(opened, boot, defaultNetwork);
   const commits = new GroupCommit({ files: state.files, links: stores.links, history: stores.history });
   const leases = new LeaseBook(savedLeases, commits);
@@ -74,7 +82,7 @@ export function openParts(opened: OpenedBefore, handlers: OnShutdown): OpenedPar
     onProblem: (text) => log.error(text),
     unread: (id) => unreadPeer({ ...around, ...stores, leases }, { ...around, resources }, id),
   });
-  handlers.onShutdown('names of networks', () => names.end(), ['exec driver', 'network driver']);
+  handlers.onShutdown('names of networks', () => names.end(), ['exec driver', 'network drivers']);
   const world = opPorts({
     ...drivers,
     ...opStores(opened, drivers.graph, commits),
@@ -110,6 +118,7 @@ function opSettings(config: DaemonConfig, limits: LimitSupport, tmpDir: string):
     dns: config.dns,
     dnsSearch: config.dnsSearch,
     defaultIp: config.ip,
+    networkDriver: DEFAULT_NETWORK_DRIVER,
     mtu: config.mtu === 0 ? defaultMtu() : config.mtu,
     fixedCidr: config.fixedCidr,
     version: VERSION,

@@ -2,7 +2,7 @@
 export const WORKED_ON = [
   'what was changed on the host',
   'names of networks',
-  'network driver',
+  'network drivers',
   'graph driver',
   'exec driver',
   'history.db',

@@ -1,10 +1,7 @@
 /** The one list of drivers. A new driver is its folder and a line here. */
-import type { Sysinfo } from '../ffi/host/sysinfo.ts';
-import type { Clock } from '../model/clock.ts';
-import type { Instance, OriginalSettings } from './contract/driver.ts';
-import type { ExecDriver } from './contract/exec.ts';
-import type { NetworkDriver } from './contract/network.ts';
+
 import { createNativeDriver } from './exec/native/native-driver.ts';
+import type { CreateExecDriver } from './exec/open.ts';
 import { createAufsDriver } from './graph/aufs/aufs-driver.ts';
 import { createBtrfsDriver } from './graph/btrfs/btrfs-driver.ts';
 import { createDeviceMapperDriver } from './graph/devicemapper/devicemapper-driver.ts';
@@ -13,6 +10,9 @@ import type { GraphDriverEntry } from './graph/open.ts';
 import { createOverlayDriver } from './graph/overlay/overlay-driver.ts';
 import { createVfsDriver } from './graph/vfs/vfs-driver.ts';
 import { createBridgeDriver } from './network/bridge/bridge-driver.ts';
+import { createHostDriver } from './network/host/host-driver.ts';
+import { createNoneDriver } from './network/none/none-driver.ts';
+import type { CreateNetworkDriver } from './network/open.ts';
 
 /**
  * Graph drivers by name, the preferred one first: in Docker 1.4's order, but for overlay, which Docker put last, and for
@@ -26,24 +26,16 @@ export const GRAPH_DRIVERS: Readonly<Record<string, GraphDriverEntry>> = {
   devicemapper: { options: DEVICE_MAPPER_OPTIONS, create: createDeviceMapperDriver },
 };
 
-export interface ExecDriverContext {
-  readonly instance: Instance;
-  readonly clock: Clock;
-  readonly shimBinary: string;
-  readonly sysinfo: Sysinfo;
-}
-
-export const EXEC_DRIVERS = {
+export const EXEC_DRIVERS: Readonly<Record<string, CreateExecDriver>> = {
   native: createNativeDriver,
-} as const satisfies Record<string, (context: ExecDriverContext) => ExecDriver>;
+};
 
-export interface NetworkDriverContext {
-  readonly instance: Instance;
-  readonly iptables: boolean;
-  readonly ipForward: boolean;
-  readonly originals: OriginalSettings;
-}
-
-export const NETWORK_DRIVERS = {
+/** `none` and `host` are what containers name that are on no network. */
+export const NETWORK_DRIVERS: Readonly<Record<string, CreateNetworkDriver>> = {
   bridge: createBridgeDriver,
-} as const satisfies Record<string, (context: NetworkDriverContext) => NetworkDriver>;
+  none: createNoneDriver,
+  host: createHostDriver,
+};
+
+/** Driver of networks that name none. */
+export const DEFAULT_NETWORK_DRIVER = 'bridge';

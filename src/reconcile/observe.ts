@@ -1,7 +1,7 @@
 /** What is, as one snapshot: container records, stores and what the drivers see in the kernel. */
 
 import type { TaskHandle } from '../drivers/contract/exec.ts';
-import type { NetworkConfig, ObservedEndpoint, ObservedNetworks } from '../drivers/contract/network.ts';
+import type { ObservedEndpoint, ObservedNetworks } from '../drivers/contract/network.ts';
 import type { Instant } from '../model/clock.ts';
 import type { HealthRecord, ProbeSet } from '../model/health.ts';
 import { append } from '../model/lists.ts';
@@ -24,7 +24,6 @@ import { healthOf } from './health/verdict.ts';
 import { portName, portsOfOtherDeclaration } from './observed-port.ts';
 import { stopEnd, tookAway } from './ops/containers/stop-override.ts';
 import { isCutOff } from './ops/networks/endpoint.ts';
-import { networkConfig } from './ops/networks/network-config.ts';
 import { volumesLeftBehind } from './ops/released-volumes.ts';
 import type { World } from './ops/world.ts';
 import { orphans } from './orphans.ts';
@@ -58,15 +57,9 @@ function endpointDrift(
   { network, owner, state }: Pick<ContainerRecord, 'network' | 'owner' | 'state'>,
   endpoint: ObservedEndpoint | undefined,
 ): string[] {
-  if (network === null || !endpoint?.hostInterface) return ['veth missing'];
-  const drift: string[] = [];
-  if (endpoint.bridge !== network.bridge) drift.push(`veth not on ${network.bridge}`);
-  if (!endpoint.up) drift.push('interface down');
-  const address = `${network.address}/${network.prefixLength}`;
-  if (endpoint.addresses?.includes(address) === false) drift.push(`address ${address} missing`);
-  for (const route of endpoint.missingRoutes ?? []) {
-    drift.push(route === '0.0.0.0/0' ? 'default route missing' : `route to ${route} missing`);
-  }
+  if (network === null || endpoint === undefined) return ['endpoint missing'];
+  const drift = [...endpoint.drift];
+  if (!endpoint.connected) return drift;
   // One that does not run has given its ports back, or is about to.
   if (state.status !== 'running' && state.status !== 'paused') return drift;
   if (owner !== null) append(drift, portsOfOtherDeclaration(owner, network.ports));
@@ -265,17 +258,9 @@ function observedVolumes(world: World): Map<ResourceKey, ObservedVolume> {
   return volumes;
 }
 
-function isHealthy(config: NetworkConfig, kernel: ObservedNetworks | null): boolean {
-  if (kernel === null) return true;
-  if (!kernel.rules || !kernel.known.has(config.key)) return false;
-  if (config.foreign) return true;
-  const bridge = kernel.bridges.find((candidate) => candidate.bridge === config.bridge);
-  return bridge?.up === true && bridge.addresses.some((address) => address.startsWith(`${config.gateway}/`));
-}
-
-function isIntact(world: World, config: NetworkConfig, kernel: ObservedNetworks | null): boolean {
-  const missing = () => (isHealthy(config, kernel) ? [] : ['bridge or rules']);
-  return remembered(world, config.key as ResourceKey, kernel, missing).length === 0;
+/** Reports whether nothing of a network is missing; one that no driver knows could not be set up so far. */
+function isIntact(world: World, key: ResourceKey, kernel: ObservedNetworks | null): boolean {
+  return remembered(world, key, kernel, () => kernel?.networks.get(key)?.drift ?? ['set-up']).length === 0;
 }
 
 function observedNetworks(world: World, kernel: ObservedNetworks | null): Map<ResourceKey, ObservedNetwork> {
@@ -287,16 +272,16 @@ function observedNetworks(world: World, kernel: ObservedNetworks | null): Map<Re
       key,
       specHash: '',
       spec: {},
-      bridge: fallback.bridge,
+      bridge: fallback.interfaceName,
       subnet: fallback.subnet,
-      healthy: isIntact(world, fallback, kernel),
+      healthy: isIntact(world, key, kernel),
     });
   }
   for (const record of world.resources.networks()) {
     const { key, specHash, written, bridge, subnet } = record;
     // The default bridge is made by who knows its settings, and for now it cannot be.
     if (key === DEFAULT_NETWORK && !fallback) continue;
-    const healthy = isIntact(world, networkConfig(world, record), kernel);
+    const healthy = isIntact(world, key, kernel);
     networks.set(key, { key, specHash, spec: written, bridge, subnet, healthy });
   }
   return networks;

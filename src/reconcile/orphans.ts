@@ -46,7 +46,7 @@ export function orphans(world: World, kernel: ObservedNetworks): Orphan[] {
     {
       process: othersIn(processes, processes, containers),
       sandbox: othersIn(kernel.endpoints, kernel.endpoints.keys(), containers),
-      bridge: kernel.bridges.map(({ key }) => key),
+      bridge: [...kernel.networks].flatMap(([key, { found }]) => (found ? [key] : [])),
       snapshot: snapshots(world, owned),
       lease: world.leases.owners(),
       state: othersIn(entities, entities, containers),

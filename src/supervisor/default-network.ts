@@ -1,6 +1,6 @@
 /** The bridge that containers without a network of their own use. */
 import { readFileSync } from 'node:fs';
-import type { NetworkConfig, NetworkDriver } from '../drivers/contract/network.ts';
+import type { NetworkConfig, Networks } from '../drivers/contract/network.ts';
 import { listAddresses } from '../ffi/network/link-addresses.ts';
 import { findLink } from '../ffi/network/links.ts';
 import { NETLINK_ROUTE, NetlinkSocket } from '../ffi/network/netlink.ts';
@@ -14,6 +14,7 @@ import type { Logger } from './log.ts';
 const DEFAULT_MTU = 1500;
 
 interface DefaultNetworkOptions {
+  readonly driver: string;
   /** Interface made by us. */
   readonly defaultBridge: string;
   /** Existing interface to use instead, or null. */
@@ -80,9 +81,9 @@ function ownAddress(options: DefaultNetworkOptions, occupied: readonly string[])
 const KEY: ResourceKey = 'network//bridge';
 
 /** @throws TsdError when an address is missing, taken or does not fit. */
-function defaultNetworkConfig(options: DefaultNetworkOptions, driver: NetworkDriver): NetworkConfig {
+function defaultNetworkConfig(options: DefaultNetworkOptions, networks: Networks): NetworkConfig {
   const address =
-    options.bridge === null ? ownAddress(options, driver.occupiedSubnets()) : foreignAddress(options.bridge);
+    options.bridge === null ? ownAddress(options, networks.occupiedSubnets()) : foreignAddress(options.bridge);
   const { fixedCidr } = options;
   if (fixedCidr !== null && !containsNetwork(networkOf(address), networkOf(fixedCidr))) {
     throw new TsdError('TSD_FLAG', `network does not contain specified subnet: ${fixedCidr} is not within ${address}`, {
@@ -92,21 +93,20 @@ function defaultNetworkConfig(options: DefaultNetworkOptions, driver: NetworkDri
   }
   return {
     key: KEY,
-    bridge: options.bridge ?? options.defaultBridge,
-    foreign: options.bridge !== null,
+    driver: options.driver,
+    interfaceName: options.bridge ?? options.defaultBridge,
     subnet: networkOf(address),
     gateway: address.slice(0, address.indexOf('/')),
     mtu: options.mtu === 0 ? defaultMtu() : options.mtu,
-    icc: options.icc,
-    masquerade: options.ipMasq,
     internal: false,
+    options: { foreign: options.bridge !== null, icc: options.icc, masquerade: options.ipMasq },
   };
 }
 
 export interface DefaultNetworkParts extends Omit<DefaultNetworkOptions, 'previous'> {
   /** No default bridge is wanted (`--bridge=none`). */
   readonly disableNetwork: boolean;
-  readonly driver: NetworkDriver;
+  readonly networks: Networks;
   readonly records: Pick<ResourceStore, 'networks' | 'setNetwork'>;
   readonly log: Logger;
 }
@@ -145,13 +145,13 @@ export class DefaultNetwork {
   }
 
   #attempt(onError: (error: TsdError) => void): void {
-    const { driver, records, log } = this.#parts;
+    const { networks, records, log } = this.#parts;
     const recorded = records.networks().find((record) => record.key === KEY);
     const previous = recorded ? addressIn(recorded.gateway, recorded.subnet) : null;
     try {
-      const config = defaultNetworkConfig({ ...this.#parts, previous }, driver);
-      driver.ensureNetwork(config);
-      const { bridge, subnet, gateway } = config;
+      const config = defaultNetworkConfig({ ...this.#parts, previous }, networks);
+      networks.ensureNetwork(config);
+      const { interfaceName: bridge, subnet, gateway } = config;
       // Only what worked is remembered: a mistyped name would hand the subnet of a foreign interface to the next start.
       if (recorded?.bridge !== bridge || recorded.subnet !== subnet || recorded.gateway !== gateway) {
         records.setNetwork({ key: KEY, specHash: '', written: {}, schemaVersion: 1, bridge, subnet, gateway });

@@ -1,5 +1,5 @@
 import type { ExecDriver } from '../drivers/contract/exec.ts';
-import type { NetworkDriver } from '../drivers/contract/network.ts';
+import type { Networks } from '../drivers/contract/network.ts';
 import { describeError, toTsdError } from '../model/errors/errors.ts';
 import type { ContainerStore } from '../state/containers/containers.ts';
 import { isUnknown } from '../state/restore.ts';
@@ -9,7 +9,7 @@ import type { Logger } from './log.ts';
 export interface GiveBackPorts {
   readonly containers: Pick<ContainerStore, 'all'>;
   readonly exec: Pick<ExecDriver, 'running' | 'alive' | 'giveBack'>;
-  readonly network: Pick<NetworkDriver, 'giveBack'>;
+  readonly network: Pick<Networks, 'giveBack'>;
 }
 
 /** A run that goes on, or of which that could not be found out. */

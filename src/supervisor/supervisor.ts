@@ -1,4 +1,5 @@
 /** The running supervisor as the API's facade: queries, and requests that become desired state. */
+
 import { cpus, release, totalmem } from 'node:os';
 import type { EventOptions, EventView, HistoryView, WhyView } from '../api/explain-views.ts';
 import type {
@@ -34,6 +35,7 @@ import { TsdError } from '../model/errors/errors.ts';
 import { declarationNotes } from '../model/notes/declaration-notes.ts';
 import type { DeclarationNote } from '../model/notes/update-notes.ts';
 import { type Kind, parseKey, type ResourceKey } from '../model/resource.ts';
+import { requireFeature } from '../reconcile/exec-features.ts';
 import { type LimitSupport, limitNotes } from '../reconcile/kernel-limits.ts';
 import type { ContainerStore } from '../state/containers/containers.ts';
 import type { History } from '../state/history/history.ts';
@@ -92,7 +94,7 @@ export interface SupervisorParts {
   readonly logs: ContainerLogParts;
   readonly containers: Pick<ContainerStore, 'all' | 'byKey'>;
   readonly images: Pick<GraphIndex, 'all'>;
-  readonly exec: Pick<ExecDriver, 'running' | 'exec' | 'attach'>;
+  readonly exec: Pick<ExecDriver, 'name' | 'capabilities' | 'running' | 'exec' | 'attach'>;
   readonly clock: Clock;
   readonly history: History;
   readonly sources: Sources;
@@ -270,6 +272,7 @@ export class Supervisor implements SupervisorApi {
   }
 
   async exec(name: string, request: ExecRequest): Promise<StdioSession> {
+    requireFeature(this.#parts.exec, 'exec');
     const record = this.#parts.named.running(name);
     const { User, WorkingDir } = record.config;
     return await this.#parts.exec.exec(record.id, {
@@ -281,6 +284,7 @@ export class Supervisor implements SupervisorApi {
   }
 
   async attach(name: string): Promise<AttachedSession> {
+    requireFeature(this.#parts.exec, 'attach');
     return await this.#parts.exec.attach(this.#parts.named.running(name).id);
   }
 

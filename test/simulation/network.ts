@@ -2,7 +2,9 @@ import type {
   EndpointConfig,
   NetworkConfig,
   NetworkDriver,
+  Networks,
   ObservedEndpoint,
+  ObservedNetwork,
   ObservedNetworks,
   PublishedPort,
   Sandbox,
@@ -14,13 +16,14 @@ import type { Life } from './universe.ts';
 const clash = (a: PublishedPort, b: PublishedPort): boolean => a.hostPort === b.hostPort && a.protocol === b.protocol;
 
 /** Bridges, links and rules in the simulated kernel; what it knows of them dies with its supervisor, as in the real one. */
-export class SimNetwork implements NetworkDriver {
-  readonly name = 'sim';
+export class SimNetwork implements Networks {
   readonly #life: Life;
   readonly #kernel: Kernel;
   /** Namespaces held by descriptor, by container id. */
   readonly #held = new Map<string, number>();
   readonly #networks = new Map<string, NetworkConfig>();
+  /** Interfaces of the networks that containers were attached to in this process. */
+  readonly #attached = new Map<string, string>();
   /** Rules as they should be; taken over from the kernel at first. */
   readonly #wanted: Map<string, readonly PublishedPort[]>;
 
@@ -30,12 +33,22 @@ export class SimNetwork implements NetworkDriver {
     this.#wanted = new Map(kernel.ports);
   }
 
-  fingerprint() {
-    return { works: true, problems: [], attributes: {} };
+  get drivers(): readonly NetworkDriver[] {
+    return ['sim', 'none', 'host'].map((name) => this.driver(name));
+  }
+
+  driver(name: string): NetworkDriver {
+    return {
+      name,
+      capabilities: { sandbox: name !== 'host', ports: name === 'sim' },
+      connections: name === 'sim' ? this : null,
+      fingerprint: () => ({ works: true, problems: [], attributes: {} }),
+      close: () => {},
+    };
   }
 
   ensureNetwork(config: NetworkConfig): void {
-    const { key, bridge, gateway } = config;
+    const { key, interfaceName: bridge, gateway } = config;
     this.#life.step('network.bridge');
     this.#kernel.bridges.set(bridge, { key, bridge, gateway });
     this.#networks.set(key, config);
@@ -78,7 +91,11 @@ export class SimNetwork implements NetworkDriver {
 
   resume(config: EndpointConfig): void {
     if (!this.#kernel.veths.has(config.containerId)) this.attach(config);
-    else this.#setPorts(config.containerId, config.ports);
+    else {
+      this.#setPorts(config.containerId, config.ports);
+      const network = this.#networks.get(config.network);
+      if (network !== undefined) this.#attached.set(config.containerId, network.interfaceName);
+    }
   }
 
   handOver(from: string, to: EndpointConfig): void {
@@ -95,11 +112,12 @@ export class SimNetwork implements NetworkDriver {
       });
     }
     for (const port of ports) this.#checkHolder(port, containerId, from);
-    if (!this.#kernel.bridges.has(network.bridge)) {
-      throw new TsdError('TSD_NETWORK', `bridge ${network.bridge} does not exist`, { class: 'precondition' });
+    if (!this.#kernel.bridges.has(network.interfaceName)) {
+      throw new TsdError('TSD_NETWORK', `bridge ${network.interfaceName} does not exist`, { class: 'precondition' });
     }
     this.#life.step('network.link');
-    this.#kernel.link(containerId, { address, bridge: network.bridge, netns });
+    this.#kernel.link(containerId, { address, bridge: network.interfaceName, netns });
+    this.#attached.set(containerId, network.interfaceName);
     this.#life.step('network.publish');
     if (from !== null) this.#setPorts(from, []);
     this.#setPorts(containerId, ports);
@@ -116,6 +134,7 @@ export class SimNetwork implements NetworkDriver {
 
   /** Each part is tried whatever became of the others. */
   detach(containerId: string): void {
+    this.#attached.delete(containerId);
     const parts = [
       () => {
         this.#life.step('network.unpublish');
@@ -148,24 +167,25 @@ export class SimNetwork implements NetworkDriver {
     const { bridges, veths, ports, rules } = this.#kernel;
     this.#life.step('network.observe');
     const endpoints = new Map<string, ObservedEndpoint>();
-    for (const containerId of new Set([...veths.keys(), ...ports.keys()])) {
+    for (const containerId of new Set([...veths.keys(), ...ports.keys(), ...this.#attached.keys()])) {
       const veth = veths.get(containerId);
+      const wanted = this.#attached.get(containerId);
       const bridge = veth && bridges.has(veth.bridge) ? veth.bridge : null;
-      const published = ports.get(containerId) ?? [];
-      const hostInterface = veth ? `v${containerId.slice(0, 8)}` : null;
+      const unplugged = wanted !== undefined && bridge !== wanted ? [`veth not on ${wanted}`] : [];
       endpoints.set(containerId, {
         containerId,
-        hostInterface,
-        bridge,
-        up: veth !== undefined,
-        addresses: null,
-        ports: published,
+        connected: veth !== undefined,
+        drift: veth === undefined ? ['veth missing'] : unplugged,
+        ports: ports.get(containerId) ?? [],
       });
     }
-    const seen = [...bridges.values()].map(({ key, bridge, gateway }) => {
-      return { key, bridge, up: true, addresses: [`${gateway}/16`] };
-    });
-    return { bridges: seen, endpoints, rules, known: new Set(this.#networks.keys()) };
+    const networks = new Map<string, ObservedNetwork>();
+    for (const { key } of bridges.values()) networks.set(key, { found: true, drift: ['bridge or rules'] });
+    for (const { key, interfaceName, gateway } of this.#networks.values()) {
+      const isWhole = rules && bridges.get(interfaceName)?.gateway === gateway;
+      networks.set(key, { found: networks.has(key), drift: isWhole ? [] : ['bridge or rules'] });
+    }
+    return { networks, endpoints };
   }
 
   checkPort(port: PublishedPort, containerId: string | null): void {

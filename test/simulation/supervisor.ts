@@ -45,21 +45,21 @@ import { INJECTED, Killed, Life, type Universe } from './universe.ts';
 
 export const DEFAULT_BRIDGE: NetworkConfig = {
   key: 'network//bridge',
-  bridge: 'tsdocker0',
-  foreign: false,
+  driver: 'sim',
+  interfaceName: 'tsdocker0',
   // With room for all that a script declares and for what is beside it: addresses come round again.
   subnet: '172.17.0.0/26',
   gateway: '172.17.0.1',
   mtu: 1500,
-  icc: true,
-  masquerade: true,
   internal: false,
+  options: {},
 };
 
 const SETTINGS = {
   dns: [],
   dnsSearch: [],
   defaultIp: '0.0.0.0',
+  networkDriver: 'sim',
   mtu: 1500,
   fixedCidr: null,
   version: '0',
@@ -301,7 +301,7 @@ export class SimSupervisor {
     const { world, life } = this;
     try {
       life.sheltered = true;
-      const { key, bridge, subnet, gateway } = DEFAULT_BRIDGE;
+      const { key, interfaceName: bridge, subnet, gateway } = DEFAULT_BRIDGE;
       const record = { specHash: '', written: {}, schemaVersion: 1, bridge, subnet, gateway };
       world.resources.setNetwork({ key: key as ResourceKey, ...record });
       world.network.ensureNetwork(DEFAULT_BRIDGE);

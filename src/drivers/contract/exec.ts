@@ -179,7 +179,7 @@ export interface AttachedSession extends StdioSession {
 }
 
 export interface ExecDriver extends Driver {
-  /** Optional features. Callers test these, never the driver's name. */
+  /** Optional features. Callers test these, never the driver's name; a method of a missing one throws TSD_DRIVER_LACKS. */
   readonly capabilities: {
     readonly exec: boolean;
     readonly attach: boolean;

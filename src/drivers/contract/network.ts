@@ -1,24 +1,26 @@
-/** What a network driver does: networks, sandboxes and what connects them. */
+/**
+ * What a network driver does, and what operations see of all of them. A container has one sandbox (a network namespace),
+ * whichever drivers connect it; sandboxes are therefore not a driver's: {@link Networks} holds them.
+ */
+import type { JsonValue } from '../../model/json.ts';
 import type { Driver } from './driver.ts';
 
-/** A bridge network. `subnet` and `gateway` are resolved; allocation is not the driver's job. */
+/** A network. `subnet` and `gateway` are resolved; allocation is not the driver's job. */
 export interface NetworkConfig {
-  /** Key of the network: `network/app/name`, or `network//bridge` for the default bridge. */
+  /** Key of the network: `network/app/name`, or `network//bridge` for the default one. */
   readonly key: string;
-  /** Interface name, at most 15 bytes. */
-  readonly bridge: string;
-  /** True when the bridge is not ours (`-b`): the driver uses it and never creates, changes or removes it. */
-  readonly foreign: boolean;
+  /** Name of its driver. */
+  readonly driver: string;
+  /** Name of its interface on the host, at most 15 bytes. Records of containers name the network by it. */
+  readonly interfaceName: string;
   /** CIDR of the network, e.g. 10.80.0.0/24. */
   readonly subnet: string;
   readonly gateway: string;
   readonly mtu: number;
-  /** Containers of this network may connect to each other without a link. */
-  readonly icc: boolean;
-  /** Rewrite the source address of packets that leave the network. */
-  readonly masquerade: boolean;
   /** No route to other networks and no published ports. */
   readonly internal: boolean;
+  /** Read by the driver alone, which refuses what it does not know. */
+  readonly options: { readonly [name: string]: JsonValue };
 }
 
 export interface PublishedPort {
@@ -29,7 +31,7 @@ export interface PublishedPort {
   readonly protocol: 'tcp' | 'udp';
 }
 
-/** One container's attachment to one bridge network. */
+/** One container's attachment to one network. */
 export interface EndpointConfig {
   /** Container id, 64 hex. */
   readonly containerId: string;
@@ -39,71 +41,54 @@ export interface EndpointConfig {
   readonly address: string;
   readonly mac: string;
   readonly ports: readonly PublishedPort[];
-  /** Ports of other containers (its links) that this one may reach although icc is off. */
+  /** Ports of other containers (its links) that this one may reach although its network does not let containers connect to each other. */
   readonly reach: readonly { readonly address: string; readonly port: number; readonly protocol: 'tcp' | 'udp' }[];
 }
 
-/** A network namespace, kept alive by an open fd. `netnsFd` is close-on-exec and belongs to the driver. */
+/** A network namespace, kept alive by an open fd. `netnsFd` is close-on-exec and belongs to {@link Networks}. */
 export interface Sandbox {
   readonly containerId: string;
   readonly netnsFd: number;
 }
 
-/** One of our endpoints as the kernel has it. A missing part is drift. */
+/** A network of ours as the kernel has it. */
+export interface ObservedNetwork {
+  /** False when the kernel has nothing of it. */
+  readonly found: boolean;
+  /** What is missing, as short noun phrases. Never empty for a network that was not established in this process. */
+  readonly drift: readonly string[];
+}
+
+/** One of our endpoints as the kernel has it. */
 export interface ObservedEndpoint {
   readonly containerId: string;
-  readonly hostInterface: string | null;
-  readonly bridge: string | null;
-  readonly up: boolean;
-  /** IPv4 addresses in the sandbox, with prefix length; null when the driver does not hold the sandbox. */
-  readonly addresses: readonly string[] | null;
-  /** Destinations of routes that `attach` added and that the last check did not find. Absent when none is missing. */
-  readonly missingRoutes?: readonly string[];
+  /** False when its interface is gone. */
+  readonly connected: boolean;
+  /** What differs from the configuration that was attached or resumed: `interface down`. Ports are not part of it. */
+  readonly drift: readonly string[];
+  /** Published ports that are in effect. */
   readonly ports: readonly PublishedPort[];
 }
 
 export interface ObservedNetworks {
-  /** Bridges that carry our alias, by interface name. */
-  readonly bridges: readonly {
-    readonly bridge: string;
-    readonly key: string;
-    readonly up: boolean;
-    readonly addresses: readonly string[];
-  }[];
+  /** By key: those established in this process and those found. */
+  readonly networks: ReadonlyMap<string, ObservedNetwork>;
+  /** By container id: those attached in this process and those found. */
   readonly endpoints: ReadonlyMap<string, ObservedEndpoint>;
-  /**
-   * False when our nft table, one of its base chains or a rule of a network or link is missing, or forwarding is off. Ports
-   * are reported per endpoint.
-   */
-  readonly rules: boolean;
-  /** Keys of the networks that `ensureNetwork` has established in this process; only these can be attached to. */
-  readonly known: ReadonlySet<string>;
 }
 
-export interface NetworkDriver extends Driver {
-  /** Creates or repairs bridge, address and rules. @throws TSD_SUBNET_CONFLICT, TSD_NETWORK */
+/** What a driver does that has networks. */
+export interface NetworkConnections {
+  /** Creates or repairs a network. @throws TSD_SUBNET_CONFLICT, TSD_NETWORK */
   ensureNetwork(config: NetworkConfig): void;
   removeNetwork(key: string): void;
-  /** Returns the sandbox of the container; creates an empty namespace with loopback up when none is held. */
-  createSandbox(containerId: string): Sandbox;
-  /**
-   * Takes over the namespace of a container that outlived a supervisor. The descriptor belongs to the driver from here on,
-   * which closes it at once when it fails or holds the sandbox already.
-   */
-  adoptSandbox(containerId: string, netnsFd: number): Sandbox;
-  sandbox(containerId: string): Sandbox | null;
   /** Returns the interface names of an attached container: on the host, and in the sandbox. */
   interfaces(containerId: string): { readonly host: string; readonly container: string };
-  /**
-   * Returns an unconnected socket inside the sandbox: non-blocking and close-on-exec. The caller closes it.
-   * @throws TSD_NETWORK when there is no sandbox
-   */
-  openSocket(containerId: string, protocol: 'tcp' | 'udp', family: 'ipv4' | 'ipv6'): number;
-  /** Connects the sandbox: veth, address, route, published ports. Repairs missing parts and changes ports in place. */
+  /** Connects the sandbox: interface, address, route, published ports. Repairs missing parts and changes ports in place. */
   attach(config: EndpointConfig): void;
   /**
    * Takes over an endpoint that an earlier supervisor attached. Recreates only what ended with that process (listeners);
-   * {@link observe} reports other missing parts. Attaches the endpoint when its veth pair is gone.
+   * {@link observe} reports other missing parts. Attaches the endpoint when its interface is gone.
    */
   resume(config: EndpointConfig): void;
   /**
@@ -113,9 +98,12 @@ export interface NetworkDriver extends Driver {
   handOver(from: string, to: EndpointConfig): void;
   /** Unpublishes all ports and frees the host ports. The endpoint stays; {@link attach} publishes again. */
   withdraw(containerId: string): void;
-  /** Removes ports, veth and namespace. Succeeds when they are already gone. */
+  /** Removes ports and interface. Succeeds when they are already gone. The sandbox is released right after it. */
   detach(containerId: string): void;
-  /** Returns everything of ours in the kernel. The number of system calls does not depend on the number of containers. */
+  /**
+   * Returns everything of ours in the kernel, with the same objects while nothing changed. The number of system calls does
+   * not depend on the number of containers.
+   */
   observe(): ObservedNetworks;
   /**
    * Checks by a real bind(2) that a container can publish a port it does not hold yet.
@@ -126,10 +114,46 @@ export interface NetworkDriver extends Driver {
   /** Returns the subnets and addresses of the host that a new network must not overlap (routes, name servers). */
   occupiedSubnets(): readonly string[];
   /**
-   * Removes everything of ours from the host: restores changed settings, then removes rules, interfaces and bridges. Call it
-   * only while no container runs; {@link ensureNetwork} recreates networks. Returns a sentence for each thing that stays.
+   * Removes everything of ours from the host: restores changed settings, then removes rules and interfaces. Call it only
+   * while no container runs; {@link ensureNetwork} recreates networks. Returns a sentence for each thing that stays.
    */
   giveBack(): readonly string[];
+}
+
+export interface NetworkDriver extends Driver {
+  /** Optional features. Callers test these, never the driver's name. */
+  readonly capabilities: {
+    /** Its containers have a sandbox; without, they are in the host's network namespace. */
+    readonly sandbox: boolean;
+    /** Endpoints publish ports on addresses of the host. */
+    readonly ports: boolean;
+  };
+  /** Null for a driver without networks. */
+  readonly connections: NetworkConnections | null;
   /** Stops the helpers in this process (forwarders, sockets). Kernel objects stay. */
+  close(): void;
+}
+
+/** All sandboxes and networks of an instance, whichever their drivers. */
+export interface Networks extends Omit<NetworkConnections, 'interfaces'> {
+  /** In the order of the registry. */
+  readonly drivers: readonly NetworkDriver[];
+  /** @throws TSD_DRIVER_UNKNOWN */
+  driver(name: string): NetworkDriver;
+  /** Returns the sandbox of the container; creates an empty namespace with loopback up when none is held. */
+  createSandbox(containerId: string): Sandbox;
+  /**
+   * Takes over the namespace of a container that outlived a supervisor. The descriptor is closed at once when that fails or
+   * when the sandbox is held already.
+   */
+  adoptSandbox(containerId: string, netnsFd: number): Sandbox;
+  sandbox(containerId: string): Sandbox | null;
+  /**
+   * Returns an unconnected socket inside the sandbox: non-blocking and close-on-exec. The caller closes it.
+   * @throws TSD_NETWORK when there is no sandbox
+   */
+  openSocket(containerId: string, protocol: 'tcp' | 'udp', family: 'ipv4' | 'ipv6'): number;
+  /** As for a driver; releases the sandbox too. */
+  detach(containerId: string): void;
   close(): void;
 }

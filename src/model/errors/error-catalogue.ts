@@ -74,6 +74,11 @@ export const ERROR_CATALOGUE = {
     hint: 'Run `tsdocker doctor`.',
   },
   TSD_DRIVER_UNKNOWN: { class: 'invalid', title: 'No driver has this name', hint: 'Use one of the names listed.' },
+  TSD_DRIVER_LACKS: {
+    class: 'unsupported',
+    title: 'The exec driver cannot do this',
+    hint: 'Leave it out of the manifest, or start the supervisor with another exec driver (-e).',
+  },
   TSD_DRIVER_UNAVAILABLE: {
     class: 'unsupported',
     title: 'A driver does not work on this host',

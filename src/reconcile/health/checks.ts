@@ -5,7 +5,7 @@ import type { Check } from './prober.ts';
 import { checkProgram } from './program-check.ts';
 
 export interface CheckPorts extends ConnectionPorts {
-  readonly exec: Pick<ExecDriver, 'exec'>;
+  readonly exec: Pick<ExecDriver, 'name' | 'capabilities' | 'exec'>;
 }
 
 /** Tries of probes on the real host. */

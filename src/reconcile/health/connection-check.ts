@@ -2,7 +2,7 @@
 import { request } from 'node:http';
 import { connect, isIPv6, Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import type { NetworkDriver } from '../../drivers/contract/network.ts';
+import type { Networks } from '../../drivers/contract/network.ts';
 import type { Timers } from '../../model/clock.ts';
 import type { Desired, DesiredState } from '../../model/desired.ts';
 import { describeError, TsdError, toTsdError } from '../../model/errors/errors.ts';
@@ -19,7 +19,7 @@ type ConnectionCheck = Exclude<ProbeCheck, { type: 'exec' }>;
 export interface ConnectionPorts {
   desired(): DesiredState;
   readonly containers: Pick<ContainerStore, 'byKey'>;
-  readonly network: Pick<NetworkDriver, 'openSocket'>;
+  readonly network: Pick<Networks, 'openSocket'>;
 }
 
 /** Where a check leads: an address of the host's network, or of the network namespace of a container. */

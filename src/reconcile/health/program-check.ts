@@ -6,6 +6,7 @@ import { type Timers, within } from '../../model/clock.ts';
 import { describeError, toTsdError } from '../../model/errors/errors.ts';
 import { PROBE_OUTPUT_BYTES } from '../../model/health.ts';
 import type { ContainerRecord } from '../../state/containers/container-record.ts';
+import { requireFeature } from '../exec-features.ts';
 import type { CheckResult } from './prober.ts';
 
 /** A killed program is given this long to be gone before its session is let go. */
@@ -40,12 +41,15 @@ function outcomeOf(session: StdioSession, late: Promise<'late' | 'aborted'>): Pr
   ]);
 }
 
+/** Nothing is known of the program then: whether it is there could not be found out, or no driver runs it. */
+const UNTRIED: ReadonlySet<string> = new Set(['TSD_LOOKUP', 'TSD_DRIVER_LACKS']);
+
 /**
  * Exit 0 is success. A program that takes longer than `timeoutMs`, or whose run ends, is killed. One that could not be looked
  * up is not tried.
  */
 export async function checkProgram(
-  exec: Pick<ExecDriver, 'exec'>,
+  exec: Pick<ExecDriver, 'name' | 'capabilities' | 'exec'>,
   timers: Timers,
   record: ContainerRecord,
   argv: readonly string[],
@@ -66,6 +70,7 @@ export async function checkProgram(
     };
   });
   try {
+    requireFeature(exec, 'exec');
     const starting = exec.exec(record.id, {
       argv,
       env: [],
@@ -91,8 +96,7 @@ export async function checkProgram(
     return { ok: false, output: output() === '' ? `exit ${outcome.code}` : `exit ${outcome.code}: ${output()}` };
   } catch (thrown) {
     const error = toTsdError(thrown);
-    // The program is there or is not: that could not be found out.
-    return error.code === 'TSD_LOOKUP' ? { untried: error } : { ok: false, output: describeError(error) };
+    return UNTRIED.has(error.code) ? { untried: error } : { ok: false, output: describeError(error) };
   } finally {
     cancel();
   }

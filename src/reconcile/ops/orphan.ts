@@ -1,6 +1,6 @@
 import type { ExecDriver } from '../../drivers/contract/exec.ts';
 import type { GraphDriver } from '../../drivers/contract/graph.ts';
-import type { NetworkDriver } from '../../drivers/contract/network.ts';
+import type { Networks } from '../../drivers/contract/network.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import type { LinkGraph } from '../../state/link-graph.ts';
 import type { GroupCommit } from '../group-commit.ts';
@@ -14,7 +14,7 @@ export interface OrphanPorts {
   /** Keyed by id: the create of a container excludes the removal of its leftovers. */
   readonly mutex: KeyedMutex;
   readonly exec: Pick<ExecDriver, 'running' | 'kill' | 'remove'>;
-  readonly network: Pick<NetworkDriver, 'detach' | 'removeNetwork'>;
+  readonly network: Pick<Networks, 'detach' | 'removeNetwork'>;
   readonly graph: Pick<GraphDriver, 'remove'>;
   readonly links: Pick<LinkGraph, 'purge'>;
   readonly commits: Pick<GroupCommit, 'commit'>;

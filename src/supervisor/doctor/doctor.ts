@@ -4,6 +4,7 @@ import { release } from 'node:os';
 import { dirname } from 'node:path';
 import type { DoctorCheck } from '../../api/supervisor.ts';
 import type { Driver } from '../../drivers/contract/driver.ts';
+import type { NetworkDriver } from '../../drivers/contract/network.ts';
 import type { Sysinfo } from '../../ffi/host/sysinfo.ts';
 import { architectureProblem, kernelProblem } from '../../model/host-requirements.ts';
 import { isInMemory } from '../../state/root.ts';
@@ -117,6 +118,9 @@ function filterCheck(runs: readonly UnfilteredRun[]): DoctorCheck {
   }
   return check(name, true, message, '');
 }
+
+/** Those that are without need nothing of the host. */
+export const hasNetworks = ({ connections }: NetworkDriver): boolean => connections !== null;
 
 /** @param family drivers of which one that works is enough. */
 function driverChecks(family: readonly Driver[]): DoctorCheck[] {

@@ -7,7 +7,7 @@ import type { StateRoot } from '../../state/root.ts';
 
 const DEFAULT_STOP_MS = 10_000;
 
-/** Asks every container that runs to end, and gives each the time that its manifest gives it. None of it is required. */
+/** Asks every container of the driver that runs to end, and gives each the time that its manifest gives it. None of it is required. */
 export async function endInPeace(exec: ExecDriver, { root, files }: StateRoot): Promise<void> {
   const ended = new Map<string, () => void>();
   exec.onExit(({ containerId }) => ended.get(containerId)?.());
@@ -25,7 +25,9 @@ export async function endInPeace(exec: ExecDriver, { root, files }: StateRoot): 
     });
     await Promise.race([gone, late]).finally(() => clearTimeout(timer));
   };
-  const began = new ContainerStore(root, files).all().filter(({ run }) => run > 0);
+  const began = new ContainerStore(root, files)
+    .all()
+    .filter(({ run, execDriver }) => run > 0 && execDriver === exec.name);
   // Whoever does not answer is killed next.
   await Promise.allSettled(began.map(stop));
 }

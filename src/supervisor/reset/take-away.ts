@@ -1,12 +1,12 @@
 /** Takes what one instance has on its host away: runs, network, control groups, layers. Files are left to who has the locks. */
 import type { ExecDriver } from '../../drivers/contract/exec.ts';
 import type { GraphDriver } from '../../drivers/contract/graph.ts';
-import type { NetworkDriver } from '../../drivers/contract/network.ts';
+import type { Networks } from '../../drivers/contract/network.ts';
 import { TsdError } from '../../model/errors/errors.ts';
 
 export interface InstanceDrivers {
-  readonly exec: Pick<ExecDriver, 'list' | 'kill' | 'remove' | 'alive' | 'giveBack'>;
-  readonly network: Pick<NetworkDriver, 'giveBack'>;
+  readonly execs: readonly Pick<ExecDriver, 'list' | 'kill' | 'remove' | 'alive' | 'giveBack'>[];
+  readonly network: Pick<Networks, 'giveBack'>;
   readonly graphs: readonly Pick<GraphDriver, 'list' | 'remove'>[];
 }
 
@@ -15,12 +15,14 @@ export interface InstanceDrivers {
  * @returns what had to stay, in sentences
  * @throws TsdError of the first step that failed; it may be begun again
  */
-export async function takeAway({ exec, network, graphs }: InstanceDrivers): Promise<readonly string[]> {
-  for (const id of exec.list()) {
-    await exec.kill(id);
-    await exec.remove(id);
+export async function takeAway({ execs, network, graphs }: InstanceDrivers): Promise<readonly string[]> {
+  for (const exec of execs) {
+    for (const id of exec.list()) {
+      await exec.kill(id);
+      await exec.remove(id);
+    }
   }
-  if (exec.alive()) {
+  if (execs.some((exec) => exec.alive())) {
     throw new TsdError('TSD_CONTAINER_SETUP', 'a process of a container does not end', {
       class: 'conflict',
       step: 'reset',
@@ -28,7 +30,7 @@ export async function takeAway({ exec, network, graphs }: InstanceDrivers): Prom
     });
   }
   const stays = network.giveBack();
-  exec.giveBack();
+  for (const exec of execs) exec.giveBack();
   for (const graph of graphs) await removeLayers(graph);
   return stays;
 }

@@ -131,16 +131,16 @@ export function restoreEndpoints(world: World, containers: readonly ContainerRec
     known ??= world.network.observe().endpoints;
     return known;
   };
-  const byBridge = new Map(networkConfigs(world).map((config) => [config.bridge, config]));
+  const byInterface = new Map(networkConfigs(world).map((config) => [config.interfaceName, config]));
   for (const { id } of containers) {
     const record = world.containers.get(id);
-    const network = byBridge.get(record?.network?.bridge ?? '');
+    const network = byInterface.get(record?.network?.bridge ?? '');
     if (!record?.network || !network || world.network.sandbox(id) === null) continue;
     const { address, prefixLength, mac, ports } = record.network;
     const desired = record.owner && world.desired().resources.get(record.owner.key);
     const container = desired?.kind === 'container' ? (desired as Desired<'container'>) : null;
     // Resuming it would repair drift that the manifest wants left alone.
-    if (container && container.spec.drift !== 'heal' && !seen().get(id)?.hostInterface) continue;
+    if (container && container.spec.drift !== 'heal' && !seen().get(id)?.connected) continue;
     attempt(record.engineName, () =>
       world.network.resume({
         containerId: id,

@@ -1,6 +1,6 @@
 import { closeSync } from 'node:fs';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { NetworkDriver } from '../../../src/drivers/contract/network.ts';
+import type { Networks } from '../../../src/drivers/contract/network.ts';
 import { createNetns, inNetns } from '../../../src/ffi/process/namespaces.ts';
 import {
   blocked,
@@ -22,7 +22,7 @@ import {
 } from './private-host.ts';
 
 let outside: number;
-let driver: NetworkDriver;
+let driver: Networks;
 
 beforeAll(() => {
   outside = enterPrivateHost();
@@ -117,7 +117,7 @@ describe('a filter table of iptables-nft', () => {
     const a = start(driver, endpoint('a', 1, 2, { ports: [PUBLISHED] }));
     serve(a, 80);
     expect(blocked(outside, HOST_ADDRESS, 8080)).toBe(true);
-    expect(driver.fingerprint()).toMatchObject({
+    expect(driver.driver('bridge').fingerprint()).toMatchObject({
       works: true,
       attributes: { 'other firewalls': expect.stringContaining('chain FORWARD of table ip filter drops all') },
     });
@@ -140,7 +140,7 @@ describe('a filter table of iptables-nft', () => {
 
 test('a drop that we cannot bypass is named', () => {
   shell("nft 'table inet strict { chain through { type filter hook forward priority 0; policy drop; }; }'");
-  expect(driver.fingerprint()).toMatchObject({
+  expect(driver.driver('bridge').fingerprint()).toMatchObject({
     works: true,
     attributes: { 'other firewalls': expect.stringContaining('chain through of table inet strict') },
   });
@@ -174,7 +174,7 @@ describe('a foreign bridge', () => {
     expect(await sourceSeen(outside, HOST_ADDRESS, 8080)).toBe(OUTSIDE_ADDRESS);
     expect(await sourceSeen(null, '127.0.0.1', 8080)).toBe('10.231.1.1');
     expect(await sourceSeen(null, '::1', 8080)).toBe('10.231.1.1');
-    expect(driver.observe().bridges).toEqual([]);
+    expect(driver.observe().networks.get(foreign.key)).toEqual({ found: false, drift: [] });
     expect(driver.observe().endpoints.get(idOf('a'))?.ports).toEqual([PUBLISHED]);
     driver.detach(idOf('a'));
     driver.removeNetwork(foreign.key);
@@ -189,6 +189,8 @@ describe('a foreign bridge', () => {
   });
 
   test('that does not exist is refused', () => {
-    expect(() => driver.ensureNetwork({ ...foreign, bridge: 'nowhere' })).toThrow(/is not a bridge of this host/);
+    expect(() => driver.ensureNetwork({ ...foreign, interfaceName: 'nowhere' })).toThrow(
+      /is not a bridge of this host/,
+    );
   });
 });

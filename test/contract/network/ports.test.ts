@@ -1,5 +1,5 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { NetworkDriver, PublishedPort } from '../../../src/drivers/contract/network.ts';
+import type { Networks, PublishedPort } from '../../../src/drivers/contract/network.ts';
 import { readSysinfo } from '../../../src/ffi/host/sysinfo.ts';
 import { Conntrack } from '../../../src/ffi/network/conntrack.ts';
 import { runDoctor } from '../../../src/supervisor/doctor/doctor.ts';
@@ -29,7 +29,7 @@ import {
 const inUse = expect.objectContaining({ code: 'TSD_PORT_IN_USE' });
 
 let outside: number;
-let driver: NetworkDriver;
+let driver: Networks;
 
 beforeAll(() => {
   outside = enterPrivateHost();
@@ -178,19 +178,21 @@ test('forwarding is switched on only where that is allowed', () => {
   const forwarding = '/proc/sys/net/ipv4/ip_forward';
   const strict = newDriver({ ipForward: false });
   try {
-    expect(strict.fingerprint().problems).toEqual([]);
-    expect(strict.fingerprint().attributes['published ports']).toMatch(/IPv6 by the supervisor, only while it runs/);
+    expect(strict.driver('bridge').fingerprint().problems).toEqual([]);
+    expect(strict.driver('bridge').fingerprint().attributes['published ports']).toMatch(
+      /IPv6 by the supervisor, only while it runs/,
+    );
     shell(`echo 0 > ${forwarding}`);
-    expect(runDoctor('/', readSysinfo(), [[driver]]).find(({ name }) => name === 'forwarding')).toMatchObject({
+    expect(runDoctor('/', readSysinfo(), [driver.drivers]).find(({ name }) => name === 'forwarding')).toMatchObject({
       status: 'warning',
       message: expect.stringContaining('the host then routes between its other interfaces too'),
     });
-    expect(strict.fingerprint()).toMatchObject({
+    expect(strict.driver('bridge').fingerprint()).toMatchObject({
       works: true,
       attributes: { forwarding: 'off and left so (--ip-forward=false)' },
     });
     strict.ensureNetwork(network(1));
-    expect(strict.observe().rules).toBe(true);
+    expect(strict.observe().networks.get('network/test/n1')?.drift).toEqual([]);
     expect(shell(`cat ${forwarding}`)).toBe('0\n');
     driver.ensureNetwork(network(1));
     expect(shell(`cat ${forwarding}`)).toBe('1\n');

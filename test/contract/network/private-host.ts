@@ -14,12 +14,14 @@ import type { OriginalSettings } from '../../../src/drivers/contract/driver.ts';
 import type {
   EndpointConfig,
   NetworkConfig,
-  NetworkDriver,
+  Networks,
   PublishedPort,
   Sandbox,
 } from '../../../src/drivers/contract/network.ts';
-import { type BridgeOptions, createBridgeDriver } from '../../../src/drivers/network/bridge/bridge-driver.ts';
 import { bindSocket } from '../../../src/drivers/network/bridge/forwarders/host-sockets.ts';
+import type { BridgeNetwork } from '../../../src/drivers/network/bridge/network-options.ts';
+import { type NetworkDriverContext, openNetworks } from '../../../src/drivers/network/open.ts';
+import { NETWORK_DRIVERS } from '../../../src/drivers/registry.ts';
 import { syscall, trySyscall } from '../../../src/ffi/call/native.ts';
 import { addressBytes } from '../../../src/ffi/network/link-addresses.ts';
 import { createNetns, inNetns } from '../../../src/ffi/process/namespaces.ts';
@@ -51,37 +53,38 @@ export function enterPrivateHost(): number {
 }
 
 /** Kept in memory: they outlive a driver, as they do on a disk. */
-function originalsIn(kept: Map<string, string>): OriginalSettings {
+export function inMemory(kept = new Map<string, string>()): OriginalSettings {
   return {
     get: (path) => kept.get(path) ?? null,
     set: (path, original) => (original === null ? kept.delete(path) : kept.set(path, original)),
   };
 }
 
-export function newDriver(options: Partial<BridgeOptions> = {}): NetworkDriver {
+/** All drivers of the registry, as a supervisor has them. */
+export function newDriver(options: Partial<NetworkDriverContext> = {}): Networks {
   const instance = { id: INSTANCE, root: '/nonexistent', runDir: '/nonexistent' };
-  return createBridgeDriver({
+  return openNetworks(NETWORK_DRIVERS, {
     instance,
     iptables: true,
     ipForward: true,
-    originals: originalsIn(new Map()),
+    originals: inMemory(),
     ...options,
   });
 }
 
 /** Network number `n`: 10.231.n.0/24 on bridge `tsdt<n>`. */
-export function network(n: number, changes: Partial<NetworkConfig> = {}): NetworkConfig {
+export function network(n: number, changes: Partial<BridgeNetwork> = {}): NetworkConfig {
+  const { bridge = `tsdt${n}`, foreign = false, icc = true, masquerade = true, ...common } = changes;
   return {
     key: `network/test/n${n}`,
-    bridge: `tsdt${n}`,
-    foreign: false,
+    driver: 'bridge',
+    interfaceName: bridge,
     subnet: `10.231.${n}.0/24`,
     gateway: `10.231.${n}.1`,
     mtu: 1500,
-    icc: true,
-    masquerade: true,
     internal: false,
-    ...changes,
+    options: { foreign, icc, masquerade },
+    ...common,
   };
 }
 
@@ -107,14 +110,14 @@ export function endpoint(
 }
 
 /** Sandbox and endpoint in one; returns the sandbox's descriptor. */
-export function start(driver: NetworkDriver, config: EndpointConfig): number {
+export function start(driver: Networks, config: EndpointConfig): number {
   const { netnsFd } = driver.createSandbox(config.containerId);
   driver.attach(config);
   return netnsFd;
 }
 
 /** Ends the servers, takes containers and networks away, and closes the driver. @param networks their numbers */
-export function takeDown(driver: NetworkDriver, containers: readonly string[], networks: readonly number[]): void {
+export function takeDown(driver: Networks, containers: readonly string[], networks: readonly number[]): void {
   stopServers();
   for (const name of containers) driver.detach(idOf(name));
   for (const n of networks) driver.removeNetwork(network(n).key);

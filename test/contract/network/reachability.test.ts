@@ -1,5 +1,5 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { NetworkDriver } from '../../../src/drivers/contract/network.ts';
+import type { Networks } from '../../../src/drivers/contract/network.ts';
 import {
   blocked,
   endpoint,
@@ -22,7 +22,7 @@ import {
 const PUBLISHED_UDP = { ...PUBLISHED, hostPort: 5353, containerPort: 53, protocol: 'udp' } as const;
 
 let outside: number;
-let driver: NetworkDriver;
+let driver: Networks;
 let web: number;
 let peer: number;
 

@@ -3,7 +3,7 @@ import type { ObservedNetworks } from '../../../src/drivers/contract/network.ts'
 import type { World } from '../../../src/reconcile/ops/world.ts';
 import { orphans } from '../../../src/reconcile/orphans.ts';
 
-const NETWORKS: ObservedNetworks = { bridges: [], endpoints: new Map(), rules: true, known: new Set() };
+const NETWORKS: ObservedNetworks = { networks: new Map(), endpoints: new Map() };
 
 /** As much of a world as is asked whose things are whose. */
 function worldOf(containers: ReadonlySet<string>, found: { processes: string[]; layers: string[]; names: string[] }) {

@@ -20,6 +20,8 @@ afterEach(() => {
   server.close();
 });
 
+const ABLE = { name: 'test', capabilities: { exec: true, attach: true, pause: true, limits: true } };
+
 const record = {
   id: 'a',
   config: { User: '', WorkingDir: '' },
@@ -32,7 +34,7 @@ test('tries leave no listener on the signal of their run', async () => {
   expect(await checkConnection({} as ConnectionPorts, systemTimers, record, check, 1000, signal)).toMatchObject({
     ok: true,
   });
-  const exec = { exec: () => Promise.reject(new Error('the container is gone')) } as unknown as ExecDriver;
+  const exec = { ...ABLE, exec: () => Promise.reject(new Error('the container is gone')) } as unknown as ExecDriver;
   expect(await checkProgram(exec, systemTimers, record, ['true'], 1000, signal)).toMatchObject({ ok: false });
   expect(getEventListeners(signal, 'abort')).toEqual([]);
 });
@@ -40,10 +42,18 @@ test('tries leave no listener on the signal of their run', async () => {
 test('a program that cannot be looked up is no result, a missing one fails', async () => {
   const { signal } = new AbortController();
   const tried = (error: TsdError) => {
-    const exec = { exec: () => Promise.reject(error) } as unknown as ExecDriver;
+    const exec = { ...ABLE, exec: () => Promise.reject(error) } as unknown as ExecDriver;
     return checkProgram(exec, systemTimers, record, ['true'], 1000, signal);
   };
   const busy = lookupError('look up /bin/true', constants.errno.EAGAIN);
   expect(await tried(busy)).toEqual({ untried: busy });
   expect(await tried(new TsdError('TSD_COMMAND_NOT_FOUND', 'gone'))).toEqual({ ok: false, output: 'gone' });
+});
+
+test('a program that the driver cannot run is no result', async () => {
+  const { signal } = new AbortController();
+  const exec = { ...ABLE, capabilities: { ...ABLE.capabilities, exec: false } } as unknown as ExecDriver;
+  expect(await checkProgram(exec, systemTimers, record, ['true'], 1000, signal)).toMatchObject({
+    untried: { code: 'TSD_DRIVER_LACKS', message: 'exec driver test cannot run a program in a container' },
+  });
 });

@@ -22,6 +22,10 @@ export class Attachments {
     return this.#version;
   }
 
+  ids(): Iterable<string> {
+    return this.#byContainer.keys();
+  }
+
   get(containerId: string): Attached | undefined {
     return this.#byContainer.get(containerId);
   }

@@ -1,18 +1,22 @@
 import { closeSync } from 'node:fs';
 import { readForwarding } from '../../../ffi/host/sysinfo.ts';
 import { findLink, type Link } from '../../../ffi/network/links.ts';
-import { TsdError, toTsdError } from '../../../model/errors/errors.ts';
+import { TsdError } from '../../../model/errors/errors.ts';
 import type { Fingerprint, Instance, OriginalSettings } from '../../contract/driver.ts';
 import type {
   EndpointConfig,
   NetworkConfig,
+  NetworkConnections,
   NetworkDriver,
+  ObservedNetwork,
   ObservedNetworks,
   PublishedPort,
   Sandbox,
 } from '../../contract/network.ts';
+import { collectErrors } from '../collect-errors.ts';
+import type { Sandboxes } from '../sandboxes.ts';
 import { Attachments } from './attachments.ts';
-import { BridgeLinks } from './bridge-links.ts';
+import { BridgeLinks, type ObservedBridge } from './bridge-links.ts';
 import { allDestinationsOf, destinationsOf, EndpointLinks } from './endpoint-links.ts';
 import { EndpointView } from './endpoint-view.ts';
 import { fingerprintBridge } from './fingerprint.ts';
@@ -36,9 +40,11 @@ import { HostLinks, type HostView } from './host-links.ts';
 import { HostSettings } from './host-settings.ts';
 import { hasIpv6 } from './link-local.ts';
 import { CONTAINER_INTERFACE, Names } from './names.ts';
+import { type BridgeNetwork, bridgeNetwork } from './network-options.ts';
+import { BROKEN, networkDrift } from './observe.ts';
 import { boundAddresses, type PublishOptions, publish } from './publication.ts';
 import { PublishedPorts } from './published-ports.ts';
-import { Sandboxes } from './sandboxes.ts';
+import { SandboxView } from './sandbox-view.ts';
 import { checkEndpoint, checkNetwork, checkPublishedPort } from './validate.ts';
 
 export interface BridgeOptions {
@@ -48,6 +54,7 @@ export interface BridgeOptions {
   /** Forwarding is switched on where it is off; without, containers do with what they get (--ip-forward). */
   readonly ipForward: boolean;
   readonly originals: OriginalSettings;
+  readonly sandboxes: Sandboxes;
 }
 
 /** Bridges, veth pairs and nftables rules; see the comments of ruleset.ts. */
@@ -59,18 +66,21 @@ const forwards = (): boolean => readForwarding().ipv4 !== false;
 
 const networkOwner = (bridge: string): Owner => `network:${bridge}`;
 
-class BridgeDriver implements NetworkDriver {
+class BridgeDriver implements NetworkDriver, NetworkConnections {
   readonly name = 'bridge';
+  readonly capabilities = { sandbox: true, ports: true };
+  readonly connections = this;
   readonly #options: BridgeOptions;
   readonly #names: Names;
   readonly #settings: HostSettings;
   readonly #bridges: BridgeLinks;
   readonly #links: HostLinks;
   readonly #endpoints: EndpointLinks;
-  readonly #sandboxes = new Sandboxes();
+  readonly #sandboxes: Sandboxes;
+  readonly #inside: SandboxView;
   readonly #forwarders = new Forwarders();
   readonly #ports = new PublishedPorts();
-  readonly #networks = new Map<string, NetworkConfig>();
+  readonly #networks = new Map<string, BridgeNetwork>();
   readonly #attached = new Attachments();
   readonly #view: EndpointView;
   readonly #ipv6 = hasIpv6();
@@ -78,6 +88,8 @@ class BridgeDriver implements NetworkDriver {
 
   constructor(options: BridgeOptions) {
     this.#options = options;
+    this.#sandboxes = options.sandboxes;
+    this.#inside = new SandboxView(options.sandboxes);
     this.#names = new Names(options.instance.id);
     this.#settings = new HostSettings(options.originals);
     this.#bridges = new BridgeLinks(this.#names, this.#settings);
@@ -85,7 +97,7 @@ class BridgeDriver implements NetworkDriver {
     this.#endpoints = new EndpointLinks(this.#names, this.#bridges.socket);
     this.#view = new EndpointView({
       links: this.#endpoints,
-      sandboxes: this.#sandboxes,
+      sandboxes: this.#inside,
       forwarders: this.#forwarders,
       attached: this.#attached,
       networks: this.#networks,
@@ -97,7 +109,8 @@ class BridgeDriver implements NetworkDriver {
     return fingerprintBridge(this.#options, this.#names);
   }
 
-  ensureNetwork(config: NetworkConfig): void {
+  ensureNetwork(wanted: NetworkConfig): void {
+    const config = bridgeNetwork(wanted);
     checkNetwork(config);
     const firewall = this.#firewall();
     if (config.foreign) this.#bridges.checkForeign(config);
@@ -127,22 +140,6 @@ class BridgeDriver implements NetworkDriver {
     ]);
   }
 
-  createSandbox(containerId: string): Sandbox {
-    return this.#sandboxes.create(containerId);
-  }
-
-  adoptSandbox(containerId: string, netnsFd: number): Sandbox {
-    return this.#sandboxes.adopt(containerId, netnsFd);
-  }
-
-  openSocket(containerId: string, protocol: 'tcp' | 'udp', family: 'ipv4' | 'ipv6'): number {
-    return this.#sandboxes.openSocket(containerId, protocol, family);
-  }
-
-  sandbox(containerId: string): Sandbox | null {
-    return this.#sandboxes.get(containerId);
-  }
-
   attach(config: EndpointConfig): void {
     this.#attach(config, null);
   }
@@ -166,7 +163,7 @@ class BridgeDriver implements NetworkDriver {
     this.#forwarders.set(containerId, listeners);
     const firewall = this.#firewall();
     if (firewall?.holds(endpointOwner(containerId), wanted) === false) firewall.set(endpointOwner(containerId), wanted);
-    this.#sandboxes.routesWanted(containerId, destinationsOf(network));
+    this.#inside.routesWanted(containerId, destinationsOf(network));
     this.#remember(config, network, link);
   }
 
@@ -177,8 +174,8 @@ class BridgeDriver implements NetworkDriver {
     const firewall = this.#firewall();
     for (const port of config.ports) this.#checkHolder(port, [containerId, from]);
     const { created, index } = this.#endpoints.connect(config, network, sandbox);
-    this.#sandboxes.routesWanted(containerId, destinationsOf(network));
-    this.#sandboxes.routesMade(containerId, created ? allDestinationsOf(network) : null);
+    this.#inside.routesWanted(containerId, destinationsOf(network));
+    this.#inside.routesMade(containerId, created ? allDestinationsOf(network) : null);
     try {
       this.#publish(config, network, firewall, from);
     } catch (error) {
@@ -189,7 +186,7 @@ class BridgeDriver implements NetworkDriver {
   }
 
   /** Between what an endpoint is. @throws TsdError TSD_NETWORK, precondition, when either is not there. */
-  #place(config: EndpointConfig): { readonly network: NetworkConfig; readonly sandbox: Sandbox } {
+  #place(config: EndpointConfig): { readonly network: BridgeNetwork; readonly sandbox: Sandbox } {
     const network = this.#networks.get(config.network);
     const sandbox = this.#sandboxes.get(config.containerId);
     if (network === undefined || sandbox === null) {
@@ -201,7 +198,7 @@ class BridgeDriver implements NetworkDriver {
     return { network, sandbox };
   }
 
-  #remember(config: EndpointConfig, { foreign }: NetworkConfig, link: number): void {
+  #remember(config: EndpointConfig, { foreign }: BridgeNetwork, link: number): void {
     this.#ports.set(config.containerId, config.ports);
     this.#attached.remember({ config, foreign, link });
   }
@@ -226,8 +223,7 @@ class BridgeDriver implements NetworkDriver {
     collectErrors(`detach container ${containerId}`, [
       () => this.#forwarders.set(containerId, []),
       () => firewall?.set(endpointOwner(containerId), []),
-      () => this.#sandboxes.release(containerId),
-      // A namespace takes its interfaces with it when its last user lets go, without the tens of milliseconds that
+      // A namespace, which is released next, takes its interfaces with it when its last user lets go, without the tens of milliseconds that
       // RTM_DELLINK waits for; only a pair without a namespace of ours has to be deleted.
       () => (held ? this.#attached.leave(containerId) : this.#endpoints.disconnect(containerId)),
     ]);
@@ -240,12 +236,22 @@ class BridgeDriver implements NetworkDriver {
     const host = this.#links.look();
     const links = this.#topLinks(host);
     const table = firewall?.read() ?? null;
+    const rules = this.#rulesComplete(firewall, table) && (!this.#needsForwarding() || forwards());
     return {
-      bridges: this.#bridges.observe(links, host.addresses),
+      networks: this.#observeNetworks(this.#bridges.observe(links, host.addresses), rules),
       endpoints: this.#view.look(links, host.plugged, table),
-      rules: this.#rulesComplete(firewall, table) && (!this.#needsForwarding() || forwards()),
-      known: new Set(this.#networks.keys()),
     };
+  }
+
+  #observeNetworks(bridges: readonly ObservedBridge[], rules: boolean): Map<string, ObservedNetwork> {
+    const networks = new Map<string, ObservedNetwork>();
+    for (const { key } of bridges) networks.set(key, { found: true, drift: BROKEN });
+    const byName = new Map(bridges.map((bridge) => [bridge.bridge, bridge]));
+    for (const config of this.#networks.values()) {
+      const bridge = byName.get(config.bridge) ?? null;
+      networks.set(config.key, { found: networks.has(config.key), drift: networkDrift(config, bridge, rules) });
+    }
+    return networks;
   }
 
   checkPort(port: PublishedPort, containerId: string | null): void {
@@ -267,7 +273,6 @@ class BridgeDriver implements NetworkDriver {
   giveBack(): readonly string[] {
     const firewall = this.#firewallFor(false);
     this.#forwarders.close();
-    this.#sandboxes.releaseAll();
     const stays = giveBack({ names: this.#names, bridges: this.#bridges, settings: this.#settings, firewall });
     this.#networks.clear();
     this.#view.forget();
@@ -276,7 +281,7 @@ class BridgeDriver implements NetworkDriver {
 
   close(): void {
     this.#forwarders.close();
-    this.#sandboxes.releaseAll();
+    this.#inside.close();
     this.#links.close();
     this.#bridges.close();
     this.#opened?.close();
@@ -316,7 +321,7 @@ class BridgeDriver implements NetworkDriver {
   }
 
   /** Listeners first: they may find the port taken. When the rules fail, they are put back. */
-  #publish(config: EndpointConfig, network: NetworkConfig, firewall: Firewall | null, from: string | null): void {
+  #publish(config: EndpointConfig, network: BridgeNetwork, firewall: Firewall | null, from: string | null): void {
     const { containerId } = config;
     const { elements, listeners } = publish(config, this.#publishOptions(network.foreign));
     const changes = new Map([[endpointOwner(containerId), [...elements, ...this.#linkElements(config, network)]]]);
@@ -334,7 +339,7 @@ class BridgeDriver implements NetworkDriver {
     }
   }
 
-  #linkElements(config: EndpointConfig, network: NetworkConfig): Element[] {
+  #linkElements(config: EndpointConfig, network: BridgeNetwork): Element[] {
     return linkElements(config, network, this.#names.veth(config.containerId));
   }
 
@@ -386,20 +391,4 @@ class BridgeDriver implements NetworkDriver {
     this.#syncNeighbour(firewall);
     if (firewall.wanted.size === 0) firewall.removeAll();
   }
-}
-
-/** Takes every step whatever the earlier ones did. @throws TsdError of the first failure, with all of them as cause. */
-function collectErrors(step: string, actions: readonly (() => void)[]): void {
-  const failures: TsdError[] = [];
-  for (const action of actions) {
-    try {
-      action();
-    } catch (error) {
-      failures.push(toTsdError(error));
-    }
-  }
-  const [first] = failures;
-  if (first === undefined) return;
-  const cause = new AggregateError(failures, failures.map(({ message }) => message).join('; '));
-  throw new TsdError(first.code, cause.message, { class: first.class, errno: first.errno, step, cause });
 }

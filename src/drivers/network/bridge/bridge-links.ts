@@ -4,13 +4,18 @@ import { NETLINK_ROUTE, NetlinkSocket } from '../../../ffi/network/netlink.ts';
 import { listRoutes } from '../../../ffi/network/routes.ts';
 import { addressIn, broadcastOf, macOfAddress, overlaps } from '../../../model/addresses.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
-import type { NetworkConfig, ObservedNetworks } from '../../contract/network.ts';
 import type { HostSettings } from './host-settings.ts';
 import { withoutLinkLocal } from './link-local.ts';
 import { nameServers } from './name-servers.ts';
 import type { Names } from './names.ts';
+import type { BridgeNetwork } from './network-options.ts';
 
-type ObservedBridge = ObservedNetworks['bridges'][number];
+export interface ObservedBridge {
+  readonly bridge: string;
+  readonly key: string;
+  readonly up: boolean;
+  readonly addresses: readonly string[];
+}
 
 /** Key of a bridge that was made but not yet marked when its maker died. No network has it, so it counts as an orphan. */
 const UNFINISHED = 'unfinished:';
@@ -37,7 +42,7 @@ export class BridgeLinks {
   }
 
   /** Makes or mends a bridge of ours. */
-  ensure(config: NetworkConfig): void {
+  ensure(config: BridgeNetwork): void {
     const found = findLink(this.#socket, config.bridge);
     if (found !== null) this.#checkOurs(config, found);
     else this.#create(config);
@@ -52,7 +57,7 @@ export class BridgeLinks {
   }
 
   /** Checks a foreign bridge: it must exist and have the gateway's address. */
-  checkForeign(config: NetworkConfig): void {
+  checkForeign(config: BridgeNetwork): void {
     const link = findLink(this.#socket, config.bridge);
     const step = `use bridge ${config.bridge}`;
     if (link === null || link.kind !== 'bridge') {
@@ -112,7 +117,7 @@ export class BridgeLinks {
     this.#socket.close();
   }
 
-  #checkOurs(config: NetworkConfig, link: Link): void {
+  #checkOurs(config: BridgeNetwork, link: Link): void {
     const key = this.keyOf(link);
     if (key === config.key || key === `${UNFINISHED}${link.name}`) return;
     const owner = key === null ? 'not to this supervisor' : `to ${key}`;
@@ -123,7 +128,7 @@ export class BridgeLinks {
     });
   }
 
-  #create(config: NetworkConfig): void {
+  #create(config: BridgeNetwork): void {
     const clash = this.occupied().find((occupied) => overlaps(occupied, config.subnet));
     if (clash !== undefined) {
       throw new TsdError('TSD_SUBNET_CONFLICT', `subnet ${config.subnet} overlaps ${clash}, which this host uses`, {

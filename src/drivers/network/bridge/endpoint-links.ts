@@ -6,10 +6,11 @@ import { type NewRoute, newRoute } from '../../../ffi/network/routes.ts';
 import { inNetns } from '../../../ffi/process/namespaces.ts';
 import { broadcastOf, networkOf } from '../../../model/addresses.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
-import type { EndpointConfig, NetworkConfig, Sandbox } from '../../contract/network.ts';
+import type { EndpointConfig, Sandbox } from '../../contract/network.ts';
+import { withRouteSocket } from '../route-socket.ts';
 import { withoutLinkLocal } from './link-local.ts';
 import { CONTAINER_INTERFACE, type Names } from './names.ts';
-import { withRouteSocket } from './sandboxes.ts';
+import type { BridgeNetwork } from './network-options.ts';
 
 /** Answered by a bridge without a free port (net/bridge/br_if.c); libuv has no name for it. */
 const EXFULL = 54;
@@ -28,7 +29,7 @@ export class EndpointLinks {
   }
 
   /** Makes or mends the pair of a container. Returns whether it was made now, and the index of the host's end. */
-  connect(config: EndpointConfig, network: NetworkConfig, sandbox: Sandbox): { created: boolean; index: number } {
+  connect(config: EndpointConfig, network: BridgeNetwork, sandbox: Sandbox): { created: boolean; index: number } {
     const bridge = findLink(this.#socket, network.bridge);
     if (bridge === null) {
       throw new TsdError('TSD_NETWORK', `bridge ${network.bridge} does not exist`, { class: 'precondition' });
@@ -71,7 +72,7 @@ export class EndpointLinks {
   }
 
   /** Returns false when a pair between this bridge and this sandbox is already there. */
-  #create(config: EndpointConfig, network: NetworkConfig, sandbox: Sandbox, master: number): boolean {
+  #create(config: EndpointConfig, network: BridgeNetwork, sandbox: Sandbox, master: number): boolean {
     const message = newVeth({
       name: this.#names.veth(config.containerId),
       mtu: network.mtu,
@@ -129,7 +130,7 @@ export class EndpointLinks {
 
   #configure(
     config: EndpointConfig,
-    network: NetworkConfig,
+    network: BridgeNetwork,
     sandbox: Sandbox,
     master: number,
     created: boolean,
@@ -174,19 +175,19 @@ function settle(socket: NetlinkSocket, names: readonly string[]): void {
 }
 
 /** Routes of a container beside that of its own subnet. */
-function routesOf({ icc, internal, gateway, subnet }: NetworkConfig): Omit<NewRoute, 'link'>[] {
+function routesOf({ icc, internal, gateway, subnet }: BridgeNetwork): Omit<NewRoute, 'link'>[] {
   const toGateway = icc ? [] : [{ destination: `${gateway}/32`, gateway: null }];
   if (!internal) return [...toGateway, { destination: EVERYWHERE, gateway }];
   return icc ? toGateway : [...toGateway, { destination: networkOf(subnet), gateway }];
 }
 
 /** Destinations that a container of a network has routes to. */
-export function destinationsOf(network: NetworkConfig): string[] {
+export function destinationsOf(network: BridgeNetwork): string[] {
   return routesOf(network).map(({ destination }) => destination);
 }
 
 /** Destinations of all routes in the main table of a container that was connected just now. */
-export function allDestinationsOf(network: NetworkConfig): string[] {
+export function allDestinationsOf(network: BridgeNetwork): string[] {
   return [...destinationsOf(network), ...(network.icc ? [networkOf(network.subnet)] : [])];
 }
 
@@ -197,7 +198,7 @@ export function allDestinationsOf(network: NetworkConfig): string[] {
  */
 function insideMessages(
   config: EndpointConfig,
-  network: NetworkConfig,
+  network: BridgeNetwork,
   link: number,
   present: ReturnType<typeof listAddresses>,
 ): NetlinkMessage[] {

@@ -1,26 +1,39 @@
 /** The endpoints of containers as the kernel has them; only those that changed are rebuilt. */
 import type { Link, PluggedLink } from '../../../ffi/network/links.ts';
-import type { NetworkConfig, ObservedEndpoint, PublishedPort } from '../../contract/network.ts';
+import type { ObservedEndpoint, PublishedPort } from '../../contract/network.ts';
 import type { Attachments } from './attachments.ts';
 import { destinationsOf, type EndpointLinks } from './endpoint-links.ts';
 import { endpointOwner, type ReadTable } from './firewall/ruleset.ts';
 import type { Forwarders } from './forwarders/forwarders.ts';
-import { addressOfElements, effectivePorts, portsOfElements } from './observe.ts';
+import type { BridgeNetwork } from './network-options.ts';
+import {
+  addressOfElements,
+  effectivePorts,
+  endpointDrift,
+  portsOfElements,
+  type SeenEndpoint,
+  UNCONNECTED,
+} from './observe.ts';
 import { type PublishOptions, publish } from './publication.ts';
-import type { Sandboxes } from './sandboxes.ts';
+import type { SandboxView } from './sandbox-view.ts';
 
 export interface EndpointViewParts {
   readonly links: EndpointLinks;
-  readonly sandboxes: Sandboxes;
+  readonly sandboxes: SandboxView;
   readonly forwarders: Forwarders;
   readonly attached: Attachments;
-  readonly networks: ReadonlyMap<string, NetworkConfig>;
+  readonly networks: ReadonlyMap<string, BridgeNetwork>;
   publishOptions(foreign: boolean): PublishOptions;
+}
+
+interface Endpoints {
+  readonly seen: Map<string, SeenEndpoint>;
+  readonly endpoints: Map<string, ObservedEndpoint>;
 }
 
 export class EndpointView {
   readonly #parts: EndpointViewParts;
-  #last: { readonly from: readonly unknown[]; readonly endpoints: Map<string, ObservedEndpoint> } | null = null;
+  #last: ({ readonly from: readonly unknown[] } & Endpoints) | null = null;
 
   constructor(parts: EndpointViewParts) {
     this.#parts = parts;
@@ -44,15 +57,15 @@ export class EndpointView {
     const changed = sandboxes.look();
     const from = [links, plugged, table, sandboxes.version, forwarders.version, attached.version];
     if (last?.from.every((part, index) => part === from[index])) {
-      for (const containerId of changed) this.#lookInto(containerId, last.endpoints);
+      for (const containerId of changed) this.#lookInto(containerId, last);
       this.#last = last;
       return last.endpoints;
     }
-    const endpoints = this.#put(links, plugged, table);
-    this.#last = { from, endpoints };
+    const found = this.#put(links, plugged, table);
+    this.#last = { from, ...found };
     // Changes what the next look goes by where somebody was leaving.
     attached.lookedAt();
-    return endpoints;
+    return found.endpoints;
   }
 
   /** The networks are others. */
@@ -60,25 +73,32 @@ export class EndpointView {
     this.#last = null;
   }
 
-  #lookInto(containerId: string, endpoints: Map<string, ObservedEndpoint>): void {
-    const before = endpoints.get(containerId);
+  #lookInto(containerId: string, { seen, endpoints }: Endpoints): void {
+    const before = seen.get(containerId);
     // Without an end on the host's side nothing inside counts.
     if (!before?.hostInterface) return;
     const addresses = this.#parts.sandboxes.addresses(containerId);
-    endpoints.set(containerId, { ...before, addresses, missingRoutes: this.#missingRoutes(containerId) });
+    const now = { ...before, addresses, missingRoutes: this.#missingRoutes(containerId) };
+    seen.set(containerId, now);
+    endpoints.set(containerId, this.#shown(now));
   }
 
-  #put(
-    links: readonly Link[],
-    plugged: readonly PluggedLink[],
-    table: ReadTable | null,
-  ): Map<string, ObservedEndpoint> {
+  #shown(seen: SeenEndpoint): ObservedEndpoint {
+    const { attached, networks } = this.#parts;
+    const config = attached.get(seen.containerId)?.config;
+    const bridge = config && networks.get(config.network)?.bridge;
+    const wanted = config && bridge !== undefined ? { bridge, address: config.address } : null;
+    const { containerId, ports } = seen;
+    return { containerId, connected: seen.hostInterface !== null, drift: endpointDrift(seen, wanted), ports };
+  }
+
+  #put(links: readonly Link[], plugged: readonly PluggedLink[], table: ReadTable | null): Endpoints {
     const { attached, sandboxes, links: ends } = this.#parts;
     const names = new Map(links.map((link) => [link.index, link.name]));
-    const endpoints = new Map<string, ObservedEndpoint>();
+    const seen = new Map<string, SeenEndpoint>();
     const add = (link: PluggedLink, containerId: string | null): void => {
       if (containerId === null || attached.isLeaving(containerId)) return;
-      endpoints.set(containerId, {
+      seen.set(containerId, {
         containerId,
         hostInterface: link.name,
         bridge: names.get(link.master) ?? null,
@@ -92,11 +112,13 @@ export class EndpointView {
     for (const link of plugged) add(link, attached.at(link.index) ?? ends.containerOfNamed(link.name));
     for (const owner of table?.owned.keys() ?? []) {
       const containerId = owner.startsWith('endpoint:') ? owner.slice('endpoint:'.length) : null;
-      if (containerId === null || endpoints.has(containerId)) continue;
-      const ports = this.#effectivePorts(containerId, table);
-      endpoints.set(containerId, { containerId, hostInterface: null, bridge: null, up: false, addresses: null, ports });
+      if (containerId === null || seen.has(containerId)) continue;
+      seen.set(containerId, { ...UNCONNECTED, containerId, ports: this.#effectivePorts(containerId, table) });
     }
-    return endpoints;
+    for (const containerId of attached.ids()) {
+      if (!seen.has(containerId)) seen.set(containerId, { ...UNCONNECTED, containerId });
+    }
+    return { seen, endpoints: new Map([...seen].map(([id, endpoint]) => [id, this.#shown(endpoint)])) };
   }
 
   #missingRoutes(containerId: string): string[] {

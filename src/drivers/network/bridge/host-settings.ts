@@ -1,6 +1,6 @@
 import { TsdError } from '../../../model/errors/errors.ts';
 import type { OriginalSettings } from '../../contract/driver.ts';
-import { readSetting, writeSetting } from './sysctl.ts';
+import { readSetting, writeSetting } from '../sysctl.ts';
 
 /** Of an interface of ours: the setting, and what we set it to. */
 const OF_BRIDGE = [

@@ -6,7 +6,6 @@ import { TsdError } from '../../../model/errors/errors.ts';
 
 /** Linux takes 15 bytes of almost anything (dev_valid_name); these are the ones that need no quoting anywhere. */
 const INTERFACE_PATTERN = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,14}$/;
-const CONTAINER_ID_PATTERN = /^[0-9a-f]{64}$/;
 const INSTANCE_PATTERN = /^[0-9a-f]{6}$/;
 
 /** The interface a container sees. */
@@ -23,12 +22,6 @@ export function checkInterfaceName(name: string): void {
     class: 'invalid',
     hint: 'Use at most 15 letters, digits, dots, dashes and underscores.',
   });
-}
-
-export const isContainerId = (id: string): boolean => CONTAINER_ID_PATTERN.test(id);
-
-export function checkContainerId(id: string): void {
-  if (!isContainerId(id)) throw new TsdError('TSD_BUG', `${JSON.stringify(id)} is not a container id`);
 }
 
 /** Names and marks of one supervisor. */

@@ -2,8 +2,10 @@
 import { isIPv6 } from 'node:net';
 import { containsNetwork, parseAddress, parseCidr } from '../../../model/addresses.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
-import type { EndpointConfig, NetworkConfig, PublishedPort } from '../../contract/network.ts';
-import { checkContainerId, checkInterfaceName } from './names.ts';
+import type { EndpointConfig, PublishedPort } from '../../contract/network.ts';
+import { checkContainerId } from '../container-id.ts';
+import { checkInterfaceName } from './names.ts';
+import type { BridgeNetwork } from './network-options.ts';
 
 const MAC_PATTERN = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i;
 /** RFC 791: every host takes packets of 68 bytes; IP_MAX_MTU. */
@@ -14,7 +16,7 @@ function invalid(message: string): TsdError {
   return new TsdError('TSD_NETWORK', message, { class: 'invalid' });
 }
 
-export function checkNetwork(config: NetworkConfig): void {
+export function checkNetwork(config: BridgeNetwork): void {
   checkInterfaceName(config.bridge);
   if (parseCidr(config.subnet) === null) throw invalid(`${JSON.stringify(config.subnet)} is not a subnet`);
   if (parseAddress(config.gateway) === null || !containsNetwork(config.subnet, `${config.gateway}/32`)) {
@@ -40,7 +42,7 @@ function checkProtocol(protocol: string): void {
   if (protocol !== 'tcp' && protocol !== 'udp') throw invalid(`${JSON.stringify(protocol)} is not tcp or udp`);
 }
 
-export function checkEndpoint(config: EndpointConfig, network: NetworkConfig): void {
+export function checkEndpoint(config: EndpointConfig, network: BridgeNetwork): void {
   checkContainerId(config.containerId);
   if (parseCidr(config.address) === null || !containsNetwork(network.subnet, config.address.replace(/\/.*/, '/32'))) {
     throw invalid(`${JSON.stringify(config.address)} is not an address of ${network.subnet}`);

@@ -1,7 +1,7 @@
 /** The network of a build: that of its commands, and of what it fetches. */
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { NetworkDriver } from '../../../drivers/contract/network.ts';
+import type { Networks } from '../../../drivers/contract/network.ts';
 import type { DownloadNetwork } from '../../../images/build/downloads.ts';
 import { HOST_NETWORK } from '../../../images/build/downloads.ts';
 import { connectThrough } from '../../../images/build/fetch/reach.ts';
@@ -15,7 +15,7 @@ import { type BuildWork, buildLeaseKey } from './build-work.ts';
 
 export interface BuildNetworkPorts {
   readonly builds: Pick<BuildWork, 'using'>;
-  readonly network: Pick<NetworkDriver, 'createSandbox' | 'ensureNetwork' | 'attach' | 'detach' | 'openSocket'>;
+  readonly network: Pick<Networks, 'driver' | 'createSandbox' | 'ensureNetwork' | 'attach' | 'detach' | 'openSocket'>;
   readonly networks: DefaultNetworks;
   readonly leases: Pick<LeaseBook, 'address' | 'owners' | 'release' | 'save'>;
   /** Part of the default bridge's subnet that addresses are taken from, and the name servers of commands. */
@@ -34,7 +34,9 @@ export interface NetworkPlace {
 
 /** @param id under which {@link disconnect} takes back what this makes, whether it succeeds or not. */
 export function connect(ports: BuildNetworkPorts, id: string, network: BuildNetwork): NetworkPlace {
-  if (network === 'host') return { netnsFd: null, address: null };
+  if (network !== 'default' && !ports.network.driver(network).capabilities.sandbox) {
+    return { netnsFd: null, address: null };
+  }
   const { netnsFd } = ports.network.createSandbox(id);
   if (network === 'none' || isDefaultNetworkOff(ports.networks)) return { netnsFd, address: null };
   const config = ports.networks.defaultNetwork();

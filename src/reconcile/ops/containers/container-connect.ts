@@ -1,5 +1,5 @@
 import type { ExecDriver } from '../../../drivers/contract/exec.ts';
-import type { EndpointConfig, NetworkConfig, NetworkDriver, PublishedPort } from '../../../drivers/contract/network.ts';
+import type { EndpointConfig, NetworkConfig, Networks, PublishedPort } from '../../../drivers/contract/network.ts';
 import type { Desired } from '../../../model/desired.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import type { ResourceKey } from '../../../model/resource.ts';
@@ -19,7 +19,7 @@ export interface Connections extends Declared {
   readonly containers: Pick<ContainerStore, 'get' | 'updateSoon'>;
   readonly exec: Pick<ExecDriver, 'running' | 'openNetns'>;
   readonly network: Pick<
-    NetworkDriver,
+    Networks,
     'sandbox' | 'createSandbox' | 'adoptSandbox' | 'ensureNetwork' | 'attach' | 'checkPort' | 'handOver'
   >;
   readonly networks: KnownNetworks;
@@ -34,12 +34,12 @@ export interface ConnectPorts extends Declared {
 }
 
 export interface WithdrawPorts {
-  readonly network: Pick<NetworkDriver, 'withdraw'>;
+  readonly network: Pick<Networks, 'withdraw'>;
   readonly containers: Pick<ContainerStore, 'get' | 'updateSoon'>;
 }
 
 export interface DisconnectPorts {
-  readonly network: Pick<NetworkDriver, 'detach'>;
+  readonly network: Pick<Networks, 'detach'>;
   readonly containers: Pick<ContainerStore, 'get' | 'updateSoon'>;
 }
 
@@ -97,7 +97,7 @@ function attach(
 /** What holds the namespaces of containers. */
 interface Sandboxes {
   readonly exec: Pick<ExecDriver, 'openNetns'>;
-  readonly network: Pick<NetworkDriver, 'sandbox' | 'adoptSandbox'>;
+  readonly network: Pick<Networks, 'sandbox' | 'adoptSandbox'>;
 }
 
 /** Holds the namespace of a container that runs. */

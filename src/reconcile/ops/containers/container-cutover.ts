@@ -94,7 +94,7 @@ function moveAddresses(
 /** Key of the network that a container's endpoint is on. */
 function networkKeyOf(networks: KnownNetworks, { network }: ContainerRecord): string | null {
   const fallback = networks.defaultNetwork();
-  if (network?.bridge === fallback?.bridge) return fallback?.key ?? null;
+  if (network?.bridge === fallback?.interfaceName) return fallback?.key ?? null;
   return networks.resources.networks().find(({ bridge }) => bridge === network?.bridge)?.key ?? null;
 }
 

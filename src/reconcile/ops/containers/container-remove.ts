@@ -1,6 +1,6 @@
 import type { ExecDriver } from '../../../drivers/contract/exec.ts';
 import type { GraphDriver } from '../../../drivers/contract/graph.ts';
-import type { NetworkDriver } from '../../../drivers/contract/network.ts';
+import type { Networks } from '../../../drivers/contract/network.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import type { ResourceKey } from '../../../model/resource.ts';
 import { baseKey } from '../../../model/update.ts';
@@ -30,7 +30,7 @@ export interface RemovePorts {
   readonly containers: Pick<ContainerStore, 'get' | 'remove'>;
   readonly fileReaders: Pick<FileReaders, 'changing'>;
   readonly exec: Pick<ExecDriver, 'remove'>;
-  readonly network: Pick<NetworkDriver, 'sandbox' | 'detach'>;
+  readonly network: Pick<Networks, 'sandbox' | 'detach'>;
   readonly graph: Pick<GraphDriver, 'remove'>;
   readonly links: Pick<LinkGraph, 'purge'>;
   readonly commits: Pick<GroupCommit, 'commit'>;

@@ -1,7 +1,9 @@
 import type { ExecDriver } from '../../../drivers/contract/exec.ts';
 import type { Desired } from '../../../model/desired.ts';
 import { toTsdError } from '../../../model/errors/errors.ts';
+import type { ContainerSpec } from '../../../model/kinds/container.ts';
 import type { ContainerStore } from '../../../state/containers/containers.ts';
+import { requireFeature } from '../../exec-features.ts';
 import type { OpOf } from '../../op.ts';
 import { type Declared, declarationFor, recordOf } from '../declared.ts';
 import type { FileReaders } from '../file-readers.ts';
@@ -19,11 +21,16 @@ export interface StartPorts extends Declared {
   readonly fileReaders: Pick<FileReaders, 'changing'>;
   readonly runRecords: RunRecordPorts;
   readonly tasks: TaskPorts;
-  readonly exec: Pick<ExecDriver, 'start'>;
+  readonly exec: Pick<ExecDriver, 'name' | 'capabilities' | 'start'>;
+}
+
+function isLimited({ resources: { ulimits: _perProcess, ...limits } }: ContainerSpec): boolean {
+  return Object.values(limits).some((limit) => limit !== null);
 }
 
 async function launch(ports: StartPorts, desired: Desired<'container'>, op: OpOf<'container.start'>): Promise<void> {
   const { id } = recordOf(ports, op.containerId);
+  if (isLimited(desired.spec)) requireFeature(ports.exec, 'limits', op.key);
   const image = imageById(ports.imageStores, recordOf(ports, id).imageId, desired);
   await requireMountsFree(ports.mounts, desired, image, id);
   await updateAliases(ports.linkNames, desired, id);

@@ -3,6 +3,7 @@ import type { LimitName } from '../../../ffi/host/sysinfo.ts';
 import type { Desired } from '../../../model/desired.ts';
 import type { ContainerRecord } from '../../../state/containers/container-record.ts';
 import type { ContainerStore } from '../../../state/containers/containers.ts';
+import { requireFeature } from '../../exec-features.ts';
 import { keptLimits } from '../../kernel-limits.ts';
 import type { OpOf } from '../../op.ts';
 import { type Declared, declarationFor, desiredOf, recordOf } from '../declared.ts';
@@ -15,7 +16,7 @@ import { type StopPorts, stopAgainst } from './stop-override.ts';
 
 export interface UpdatePorts extends StopPorts {
   readonly containers: Pick<ContainerStore, 'get' | 'byKey' | 'change'>;
-  readonly exec: Pick<ExecDriver, 'running' | 'updateResources'>;
+  readonly exec: Pick<ExecDriver, 'name' | 'capabilities' | 'running' | 'updateResources'>;
   readonly connections: Connections;
   readonly imageStores: Pick<ImageStores, 'images'>;
   readonly leases: Pick<LeaseBook, 'save'>;
@@ -35,6 +36,7 @@ export async function updateContainer(ports: UpdatePorts, op: OpOf<'container.up
   const record = recordOf(ports, op.containerId);
   const running = ports.exec.running(op.containerId) !== null;
   if (running && op.fields.some((field) => field.startsWith('resources'))) {
+    requireFeature(ports.exec, 'limits', op.key);
     const { ulimits: _perProcess, ...limits } = desired.spec.resources;
     ports.exec.updateResources(op.containerId, keptLimits(limits, ports.settings.discardedLimits));
   }

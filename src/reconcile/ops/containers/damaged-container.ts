@@ -1,7 +1,7 @@
 /** A declared container whose record cannot be read: it runs on, and a person says when another one takes its place. */
 
 import type { ExecDriver } from '../../../drivers/contract/exec.ts';
-import type { NetworkDriver } from '../../../drivers/contract/network.ts';
+import type { Networks } from '../../../drivers/contract/network.ts';
 import type { Desired } from '../../../model/desired.ts';
 import { describeError, TsdError } from '../../../model/errors/errors.ts';
 import type { ResourceKey } from '../../../model/resource.ts';
@@ -27,7 +27,7 @@ export interface ReplacePorts extends DamagedNames {
   readonly approvals: Pick<ApprovalStore, 'all' | 'withdraw'>;
   readonly mutex: KeyedMutex;
   readonly exec: Pick<ExecDriver, 'kill' | 'remove'>;
-  readonly network: Pick<NetworkDriver, 'detach'>;
+  readonly network: Pick<Networks, 'detach'>;
   readonly commits: Pick<GroupCommit, 'commit'>;
 }
 

@@ -1,10 +1,12 @@
 /** The task of a run: environment, network, links and files of a container, as they are when it starts. */
 import type { ExecDriver, RecordedNetwork, TaskSpec } from '../../../drivers/contract/exec.ts';
 import type { GraphDriver } from '../../../drivers/contract/graph.ts';
-import type { NetworkDriver } from '../../../drivers/contract/network.ts';
+import type { Networks } from '../../../drivers/contract/network.ts';
 import type { LimitName } from '../../../ffi/host/sysinfo.ts';
 import type { Desired } from '../../../model/desired.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
+import type { ContainerSpec } from '../../../model/kinds/container.ts';
+import { networkMode } from '../../../model/network-mode.ts';
 import type { ContainerRecord } from '../../../state/containers/container-record.ts';
 import type { ContainerStore } from '../../../state/containers/containers.ts';
 import { keptLimits } from '../../kernel-limits.ts';
@@ -33,7 +35,7 @@ export interface TaskPorts extends Declared {
   readonly containers: Pick<ContainerStore, 'byKey' | 'textPath' | 'logPath'>;
   readonly imageStores: Pick<ImageStores, 'images'>;
   readonly networks: KnownNetworks;
-  readonly network: Pick<NetworkDriver, 'sandbox' | 'interfaces'>;
+  readonly network: Pick<Networks, 'sandbox' | 'driver'>;
   readonly exec: Pick<ExecDriver, 'running'>;
   readonly graph: Pick<GraphDriver, 'rootMount'>;
   readonly configuration: Configuration;
@@ -79,10 +81,16 @@ function noNetworkToLinkOver({ key, positions, source }: Desired<'container'>): 
   );
 }
 
+/** The driver of a mode without a network has the mode's name. */
+function hasSandbox({ network }: Pick<TaskPorts, 'network'>, spec: ContainerSpec): boolean {
+  const { type } = networkMode(spec.network);
+  return type !== 'host' && type !== 'none' ? true : network.driver(type).capabilities.sandbox;
+}
+
 /** The network namespace to enter: its own, the one of the container it shares with, or null for the host's. */
 function netnsOf(ports: TaskPorts, desired: Desired<'container'>): number | null {
   const owner = namespaceOwner(desired, ports.desired().resources);
-  if (owner && usesHostNetwork(owner.spec)) return null;
+  if (owner && !hasSandbox(ports, owner.spec)) return null;
   const record = owner && ports.containers.byKey(owner.key);
   const sandbox = record ? ports.network.sandbox(record.id) : null;
   if (sandbox) return sandbox.netnsFd;
@@ -103,8 +111,9 @@ function recordedNetwork(
     return running ? { type: 'shared', nsPath: `/proc/${running.pid}/ns/net` } : { type: 'none' };
   }
   const config = network === null ? null : networkOf(ports.networks, desired);
-  if (network === null || config === null) return { type: 'none' };
-  const { host, container } = ports.network.interfaces(id);
+  const connections = config && ports.network.driver(config.driver).connections;
+  if (network === null || config === null || connections === null) return { type: 'none' };
+  const { host, container } = connections.interfaces(id);
   const { bridge, mac, address, prefixLength, gateway } = network;
   const { mtu } = config;
   return {

@@ -1,5 +1,5 @@
 /** Addresses, ports and reach of a container on its network, from declarations and leases. */
-import type { EndpointConfig, NetworkConfig, NetworkDriver, PublishedPort } from '../../../drivers/contract/network.ts';
+import type { EndpointConfig, NetworkConfig, Networks, PublishedPort } from '../../../drivers/contract/network.ts';
 import { addressIn, macOfAddress, prefixLengthOf } from '../../../model/addresses.ts';
 import type { Desired, DesiredState } from '../../../model/desired.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
@@ -33,7 +33,7 @@ export interface ReachPorts extends Declared {
 /** What an endpoint is made of: its network, addresses and ports that are free, and what links reach. */
 export interface EndpointPorts extends ReachPorts {
   readonly containers: Pick<ContainerStore, 'byKey' | 'get'>;
-  readonly network: Pick<NetworkDriver, 'checkPort'>;
+  readonly network: Pick<Networks, 'checkPort'>;
   readonly networks: KnownNetworks;
   readonly leases: Pick<LeaseBook, 'address' | 'port'>;
   /** Host address of published ports that name none, and the part of the default bridge's subnet to take from. */
@@ -229,7 +229,7 @@ export function recordedNetwork(
     prefixLength: prefixLengthOf(network.subnet),
     mac: endpoint.mac,
     gateway: network.gateway,
-    bridge: network.bridge,
+    bridge: network.interfaceName,
     ports: endpoint.ports,
     exposed: exposedPorts(desired.spec, imageById(ports.imageStores, imageId, desired).ports).filter(
       ({ port, protocol }) => !published.has(`${port}/${protocol}`),

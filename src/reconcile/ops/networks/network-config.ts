@@ -16,7 +16,7 @@ export interface DefaultNetworks {
 export interface KnownNetworks extends DefaultNetworks {
   readonly resources: Pick<ResourceStore, 'networks'>;
   /** For those that declare none. */
-  readonly settings: { readonly mtu: number };
+  readonly settings: { readonly mtu: number; readonly networkDriver: string };
 }
 
 /** A declared network as the driver wants it, from what was recorded when it was made. */
@@ -24,14 +24,13 @@ export function networkConfig({ settings }: Pick<KnownNetworks, 'settings'>, rec
   const spec = networkSpecOf(record);
   return {
     key: record.key,
-    bridge: record.bridge,
-    foreign: false,
+    driver: settings.networkDriver,
+    interfaceName: record.bridge,
     subnet: record.subnet,
     gateway: record.gateway,
     mtu: spec.mtu ?? settings.mtu,
-    icc: spec.icc,
-    masquerade: spec.masquerade,
     internal: spec.internal,
+    options: { icc: spec.icc, masquerade: spec.masquerade },
   };
 }
 

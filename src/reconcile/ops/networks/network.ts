@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Instance } from '../../../drivers/contract/driver.ts';
-import type { NetworkDriver } from '../../../drivers/contract/network.ts';
+import type { Networks } from '../../../drivers/contract/network.ts';
 import {
   allocateSubnet,
   DEFAULT_SUBNET_POOL,
@@ -24,14 +24,14 @@ import { type KnownNetworks, networkConfig, networkRecord } from './network-conf
 
 export interface EnsureNetworkPorts extends Declared, Pick<KnownNetworks, 'settings' | 'defaultNetwork'> {
   readonly instance: Pick<Instance, 'id'>;
-  readonly network: Pick<NetworkDriver, 'ensureNetwork' | 'occupiedSubnets'>;
+  readonly network: Pick<Networks, 'ensureNetwork' | 'occupiedSubnets'>;
   readonly resources: Pick<ResourceStore, 'networks' | 'setNetwork'>;
   readonly drifts: Pick<DriftMemory, 'of' | 'mended'>;
   readonly failures: Pick<OpFailureCache, 'clear'>;
 }
 
 export interface RemoveNetworkPorts extends Declared {
-  readonly network: Pick<NetworkDriver, 'removeNetwork'>;
+  readonly network: Pick<Networks, 'removeNetwork'>;
   readonly resources: Pick<ResourceStore, 'removeNetwork'>;
   readonly leases: Pick<LeaseBook, 'releaseNetwork' | 'save'>;
 }

@@ -43,7 +43,7 @@ export function unreadPeer(
     if (!isContainer(desired) || damagedHolder(ports, desired.engineName) !== id) continue;
     const { key, app, name, engineName, spec } = desired;
     const lease = leased(ports, desired);
-    const bridge = networkConfigs(networks).find((network) => network.key === lease?.network)?.bridge;
+    const bridge = networkConfigs(networks).find((network) => network.key === lease?.network)?.interfaceName;
     if (lease === null || bridge === undefined) return null;
     return { key, app, name, engineName, hostnames: hostnamesOf(spec), bridge, address: lease.address };
   }

@@ -9,8 +9,9 @@
 
 import { networkOf } from '../../../../model/addresses.ts';
 import { append } from '../../../../model/lists.ts';
-import type { EndpointConfig, NetworkConfig } from '../../../contract/network.ts';
+import type { EndpointConfig } from '../../../contract/network.ts';
 import type { Names } from '../names.ts';
+import type { BridgeNetwork } from '../network-options.ts';
 
 type Family = 'ip' | 'bridge';
 
@@ -190,7 +191,7 @@ export function identityOf({ set, key, value }: Element): string {
   return `${set} ${key.join(' . ')} : ${value?.join(' . ') ?? ''}`;
 }
 
-export function networkElements(config: NetworkConfig): Element[] {
+export function networkElements(config: BridgeNetwork): Element[] {
   const subnet = [networkOf(config.subnet)];
   const elements: Element[] = [
     { set: 'bridges', key: [config.bridge], value: null },
@@ -213,7 +214,7 @@ export function isPort({ set }: Element): boolean {
 }
 
 /** What lets an endpoint reach its links, and keeps it to its addresses where that decides who is let through. */
-export function linkElements(config: EndpointConfig, network: NetworkConfig, hostInterface: string): Element[] {
+export function linkElements(config: EndpointConfig, network: BridgeNetwork, hostInterface: string): Element[] {
   const source = config.address.split('/')[0] as string;
   const reach = config.reach.map(
     ({ address, port, protocol }): Element => ({

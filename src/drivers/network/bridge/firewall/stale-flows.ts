@@ -5,8 +5,8 @@
  */
 import { Conntrack, type Place, type UdpFlow } from '../../../../ffi/network/conntrack.ts';
 import { listAddresses } from '../../../../ffi/network/link-addresses.ts';
+import { withRouteSocket } from '../../route-socket.ts';
 import { ANY_IPV4, portOfElement } from '../publication.ts';
-import { withRouteSocket } from '../sandboxes.ts';
 import type { Element } from './ruleset.ts';
 
 export function publishesUdp(element: Element): boolean {

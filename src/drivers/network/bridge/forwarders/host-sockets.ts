@@ -2,12 +2,8 @@
 import { isIPv6 } from 'node:net';
 import { syscall, trySyscall } from '../../../../ffi/call/native.ts';
 import { addressBytes } from '../../../../ffi/network/link-addresses.ts';
+import { AF_INET, AF_INET6, socketType } from '../../internet-socket.ts';
 
-const AF_INET = 2;
-const AF_INET6 = 10;
-const SOCK_STREAM = 1;
-const SOCK_DGRAM = 2;
-const SOCK_CLOEXEC_NONBLOCK = 0o2000000 | 0o4000;
 const SOL_SOCKET = 1;
 const SO_REUSEADDR = 2;
 const IPPROTO_IPV6 = 41;
@@ -49,12 +45,6 @@ function socketAddress(address: string, port: number): { bytes: Buffer; length: 
   return { bytes, length: 16 };
 }
 
-/** A socket of the namespace this thread is in: not bound, non-blocking, close-on-exec; the caller closes it. */
-export function openInternetSocket(protocol: 'tcp' | 'udp', family: 'ipv4' | 'ipv6'): number {
-  const type = (protocol === 'tcp' ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC_NONBLOCK;
-  return syscall('socket', 'socket', family === 'ipv6' ? AF_INET6 : AF_INET, type, 0);
-}
-
 export interface BoundAddress {
   readonly address: string;
   readonly port: number;
@@ -69,8 +59,7 @@ export interface BoundAddress {
  */
 export function bindSocket({ address, port, protocol }: BoundAddress): number {
   const family = isIPv6(address) ? AF_INET6 : AF_INET;
-  const type = (protocol === 'tcp' ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC_NONBLOCK;
-  const fd = trySyscall('socket', family, type, 0);
+  const fd = trySyscall('socket', family, socketType(protocol), 0);
   if (fd < 0) return fd;
   const result = bindAndListen(fd, { address, port, protocol });
   if (result === 0) return fd;

@@ -1,6 +1,6 @@
 /** Network settings under /proc/sys/net, of the namespace this thread is in (proc(5), ip-sysctl.txt). */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { TsdError } from '../../../model/errors/errors.ts';
+import { TsdError } from '../../model/errors/errors.ts';
 
 /** Null when this kernel does not have the setting. */
 export function readSetting(path: string): string | null {

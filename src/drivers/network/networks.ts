@@ -1,0 +1,158 @@
+/** Gives each network its driver and holds the sandboxes, which all drivers share. */
+
+import { TsdError } from '../../model/errors/errors.ts';
+import { append } from '../../model/lists.ts';
+import type {
+  EndpointConfig,
+  NetworkConfig,
+  NetworkConnections,
+  NetworkDriver,
+  Networks,
+  ObservedNetworks,
+  PublishedPort,
+  Sandbox,
+} from '../contract/network.ts';
+import { collectErrors } from './collect-errors.ts';
+import type { Sandboxes } from './sandboxes.ts';
+
+const NOTHING_SEEN: ObservedNetworks = { networks: new Map(), endpoints: new Map() };
+
+export class NetworksByDriver implements Networks {
+  readonly drivers: readonly NetworkDriver[];
+  readonly #sandboxes: Sandboxes;
+  /** Of the drivers that have networks. */
+  readonly #connections: readonly NetworkConnections[];
+  readonly #publishing: readonly NetworkConnections[];
+  /** Drivers of the networks that were established, by key. */
+  readonly #byNetwork = new Map<string, NetworkDriver>();
+
+  constructor(drivers: readonly NetworkDriver[], sandboxes: Sandboxes) {
+    this.drivers = drivers;
+    this.#sandboxes = sandboxes;
+    const connections = (of: readonly NetworkDriver[]) => of.flatMap((driver) => driver.connections ?? []);
+    this.#connections = connections(drivers);
+    this.#publishing = connections(drivers.filter(({ capabilities }) => capabilities.ports));
+  }
+
+  driver(name: string): NetworkDriver {
+    const found = this.drivers.find((driver) => driver.name === name);
+    if (found !== undefined) return found;
+    const names = this.drivers.map((driver) => driver.name).join(', ');
+    throw new TsdError('TSD_DRIVER_UNKNOWN', `unknown network driver ${name}; there are ${names}`);
+  }
+
+  ensureNetwork(config: NetworkConfig): void {
+    const driver = this.driver(config.driver);
+    if (driver.connections === null) {
+      throw new TsdError('TSD_NETWORK', `driver ${driver.name} has no networks`, { class: 'invalid' });
+    }
+    driver.connections.ensureNetwork(config);
+    this.#byNetwork.set(config.key, driver);
+  }
+
+  removeNetwork(key: string): void {
+    const known = this.#byNetwork.get(key)?.connections;
+    const from = known ? [known] : this.#connections;
+    collectErrors(
+      `remove network ${key}`,
+      from.map((connections) => () => connections.removeNetwork(key)),
+    );
+    this.#byNetwork.delete(key);
+  }
+
+  createSandbox(containerId: string): Sandbox {
+    return this.#sandboxes.create(containerId);
+  }
+
+  adoptSandbox(containerId: string, netnsFd: number): Sandbox {
+    return this.#sandboxes.adopt(containerId, netnsFd);
+  }
+
+  sandbox(containerId: string): Sandbox | null {
+    return this.#sandboxes.get(containerId);
+  }
+
+  openSocket(containerId: string, protocol: 'tcp' | 'udp', family: 'ipv4' | 'ipv6'): number {
+    return this.#sandboxes.openSocket(containerId, protocol, family);
+  }
+
+  attach(config: EndpointConfig): void {
+    this.#of(config).attach(config);
+  }
+
+  resume(config: EndpointConfig): void {
+    this.#of(config).resume(config);
+  }
+
+  handOver(from: string, to: EndpointConfig): void {
+    this.#of(to).handOver(from, to);
+  }
+
+  withdraw(containerId: string): void {
+    collectErrors(
+      `withdraw the ports of container ${containerId}`,
+      this.#publishing.map((connections) => () => connections.withdraw(containerId)),
+    );
+  }
+
+  detach(containerId: string): void {
+    collectErrors(`detach container ${containerId}`, [
+      ...this.#connections.map((connections) => () => connections.detach(containerId)),
+      () => this.#sandboxes.release(containerId),
+    ]);
+  }
+
+  observe(): ObservedNetworks {
+    const views = this.#connections
+      .map((connections) => connections.observe())
+      .filter(({ networks, endpoints }) => networks.size + endpoints.size > 0);
+    const [only = NOTHING_SEEN] = views;
+    if (views.length <= 1) return only;
+    return {
+      networks: new Map(views.flatMap(({ networks }) => [...networks])),
+      endpoints: new Map(views.flatMap(({ endpoints }) => [...endpoints])),
+    };
+  }
+
+  checkPort(port: PublishedPort, containerId: string | null): void {
+    for (const connections of this.#publishing) connections.checkPort(port, containerId);
+  }
+
+  occupiedSubnets(): readonly string[] {
+    return [...new Set(this.#connections.flatMap((connections) => connections.occupiedSubnets()))];
+  }
+
+  giveBack(): readonly string[] {
+    this.#sandboxes.releaseAll();
+    const stays: string[] = [];
+    collectErrors(
+      'give the host back',
+      this.#connections.map((connections) => () => append(stays, connections.giveBack())),
+    );
+    this.#byNetwork.clear();
+    return stays;
+  }
+
+  close(): void {
+    for (const driver of this.drivers) driver.close();
+    this.#sandboxes.releaseAll();
+  }
+
+  /** @throws TsdError TSD_NETWORK, precondition, for a network that was not established; unsupported, for ports that it cannot publish. */
+  #of({ network, ports }: EndpointConfig): NetworkConnections {
+    const driver = this.#byNetwork.get(network);
+    if (!driver?.connections) {
+      throw new TsdError('TSD_NETWORK', `network ${network} does not exist`, { class: 'precondition', step: 'attach' });
+    }
+    if (ports.length === 0 || driver.capabilities.ports) return driver.connections;
+    throw new TsdError(
+      'TSD_NETWORK',
+      `a container on ${network} cannot publish ports: its driver ${driver.name} has none`,
+      {
+        class: 'unsupported',
+        step: 'publish ports',
+        hint: 'Leave `ports` out; other machines reach the container at its own address.',
+      },
+    );
+  }
+}

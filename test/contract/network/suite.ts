@@ -1,0 +1,180 @@
+/** What every network driver promises, as far as its capabilities go. Drivers are opened as a supervisor opens them. */
+import { fstatSync, statSync } from 'node:fs';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { NetworkConfig, Networks } from '../../../src/drivers/contract/network.ts';
+import { type CreateNetworkDriver, openNetworks } from '../../../src/drivers/network/open.ts';
+import { inNetns } from '../../../src/ffi/process/namespaces.ts';
+import { until } from '../../support/wait.ts';
+import {
+  blocked,
+  endpoint,
+  HOST_ADDRESS,
+  INSTANCE,
+  idOf,
+  inMemory,
+  network,
+  PUBLISHED,
+  reaches,
+  serve,
+  shell,
+  start,
+  stopServers,
+  strayLinks,
+} from './private-host.ts';
+
+export interface TestedNetworkDriver {
+  readonly create: CreateNetworkDriver;
+  readonly capabilities: { readonly sandbox: boolean; readonly ports: boolean; readonly networks: boolean };
+}
+
+export function describeNetworkDriver(name: string, { create, capabilities }: TestedNetworkDriver): void {
+  describe(`network driver ${name}`, () => {
+    let networks: Networks;
+
+    const open = (): Networks => {
+      const instance = { id: INSTANCE, root: '/nonexistent', runDir: '/nonexistent' };
+      const context = { instance, iptables: true, ipForward: true, originals: inMemory() };
+      return openNetworks({ other: OTHER, [name]: create }, context);
+    };
+    const config = (n: number): NetworkConfig => ({ ...network(n), driver: name, options: {} });
+
+    beforeEach(() => {
+      networks = open();
+    });
+    afterEach(async () => {
+      stopServers();
+      networks.giveBack();
+      networks.close();
+      await until('no interface is left', () => strayLinks().length === 0);
+    });
+
+    it('is found by its name in the registry, works here and says what it can do', () => {
+      const driver = networks.driver(name);
+      const { sandbox, ports } = driver.capabilities;
+      expect({ sandbox, ports, networks: driver.connections !== null }).toEqual(capabilities);
+      expect(driver.fingerprint()).toMatchObject({ works: true, problems: [] });
+      expect(() => networks.driver('none of these')).toThrow(expect.objectContaining({ code: 'TSD_DRIVER_UNKNOWN' }));
+    });
+
+    it.runIf(capabilities.sandbox)('gives a container a namespace of its own with loopback up', () => {
+      const { netnsFd } = networks.createSandbox(idOf('a'));
+      expect(fstatSync(netnsFd).ino).not.toBe(statSync('/proc/self/ns/net').ino);
+      expect(inNetns(netnsFd, () => shell('ip -o -4 addr show'))).toMatch(/^1: lo +inet 127\.0\.0\.1\/8[^\n]*\n$/);
+      expect(networks.createSandbox(idOf('a')).netnsFd).toBe(netnsFd);
+      networks.detach(idOf('a'));
+      expect(networks.sandbox(idOf('a'))).toBeNull();
+    });
+
+    it.runIf(!capabilities.networks)('has no networks', () => {
+      expect(() => networks.ensureNetwork(config(1))).toThrow(/has no networks/);
+      expect(networks.observe()).toEqual({ networks: new Map(), endpoints: new Map() });
+    });
+
+    if (!capabilities.networks) return;
+
+    const seen = (container: string) => networks.observe().endpoints.get(idOf(container));
+
+    it('connects containers of one network, again and again with the same result', () => {
+      for (let times = 0; times < 2; times++) networks.ensureNetwork(config(1));
+      const a = start(networks, endpoint('a', 1, 2));
+      const b = start(networks, endpoint('b', 1, 3));
+      networks.attach(endpoint('a', 1, 2));
+      serve(b, 80);
+      expect(reaches(a, '10.231.1.3', 80)).toBe(true);
+      expect(networks.observe().networks).toEqual(new Map([[config(1).key, { found: true, drift: [] }]]));
+      expect(seen('a')).toEqual({ containerId: idOf('a'), connected: true, drift: [], ports: [] });
+      const { container } = networks.driver(name).connections?.interfaces(idOf('a')) ?? {};
+      expect(inNetns(a, () => shell(`ip -o -4 addr show ${container}`))).toContain('10.231.1.2/24');
+    });
+
+    it('refuses what it does not know: an option, a network, a container without a sandbox', () => {
+      const unknown = { ...config(1), options: { colour: 'red' } };
+      expect(() => networks.ensureNetwork(unknown)).toThrow(expect.objectContaining({ class: 'invalid' }));
+      const precondition = expect.objectContaining({ class: 'precondition' });
+      expect(() => networks.attach(endpoint('a', 1, 2))).toThrow(precondition);
+      networks.ensureNetwork(config(1));
+      expect(() => networks.attach(endpoint('a', 1, 2))).toThrow(precondition);
+    });
+
+    it('reports an interface that somebody deleted, and recreates it', () => {
+      networks.ensureNetwork(config(1));
+      const a = start(networks, endpoint('a', 1, 2));
+      serve(start(networks, endpoint('b', 1, 3)), 80);
+      const { host } = networks.driver(name).connections?.interfaces(idOf('a')) ?? {};
+      shell(`ip link delete ${host}`);
+      expect(seen('a')).toMatchObject({ connected: false, drift: [expect.any(String)] });
+      networks.attach(endpoint('a', 1, 2));
+      expect(seen('a')).toMatchObject({ connected: true, drift: [] });
+      expect(reaches(a, '10.231.1.3', 80)).toBe(true);
+    });
+
+    it('reports a network whose interface somebody deleted, and recreates it', () => {
+      networks.ensureNetwork(config(1));
+      shell(`ip link delete ${config(1).interfaceName}`);
+      expect(networks.observe().networks.get(config(1).key)).toEqual({ found: false, drift: [expect.any(String)] });
+      networks.ensureNetwork(config(1));
+      expect(networks.observe().networks.get(config(1).key)).toEqual({ found: true, drift: [] });
+    });
+
+    it('finds what an earlier supervisor left, goes on with it and removes it', () => {
+      networks.ensureNetwork(config(1));
+      serve(start(networks, endpoint('b', 1, 3)), 80);
+      const held = shell(`ip -o link show ${networks.driver(name).connections?.interfaces(idOf('b')).host}`).split(
+        ':',
+      )[0];
+      const next = open();
+      try {
+        expect(next.observe().networks.get(config(1).key)).toMatchObject({ found: true, drift: [expect.any(String)] });
+        expect(next.observe().endpoints.get(idOf('b'))).toMatchObject({ connected: true });
+        next.ensureNetwork(config(1));
+        next.createSandbox(idOf('b'));
+        next.resume(endpoint('b', 1, 3));
+        expect(
+          shell(`ip -o link show ${next.driver(name).connections?.interfaces(idOf('b')).host}`).split(':')[0],
+        ).toBe(held);
+        expect(reaches(null, '10.231.1.3', 80)).toBe(true);
+      } finally {
+        next.close();
+      }
+    });
+
+    it('removes a container and a network, and again what is absent', async () => {
+      networks.ensureNetwork(config(1));
+      start(networks, endpoint('a', 1, 2));
+      for (let times = 0; times < 2; times++) {
+        networks.detach(idOf('a'));
+        networks.removeNetwork(config(1).key);
+      }
+      await until('no interface is left', () => strayLinks().length === 0);
+      expect(networks.observe()).toEqual({ networks: new Map(), endpoints: new Map() });
+    });
+
+    it.runIf(capabilities.ports)('publishes ports, moves them to another container and withdraws them', () => {
+      networks.ensureNetwork(config(1));
+      serve(start(networks, endpoint('a', 1, 2, { ports: [PUBLISHED] })), 80);
+      expect(reaches(null, HOST_ADDRESS, PUBLISHED.hostPort)).toBe(true);
+      expect(seen('a')?.ports).toEqual([PUBLISHED]);
+      networks.createSandbox(idOf('b'));
+      networks.handOver(idOf('a'), endpoint('b', 1, 3, { ports: [PUBLISHED] }));
+      expect([seen('a')?.ports, seen('b')?.ports]).toEqual([[], [PUBLISHED]]);
+      networks.withdraw(idOf('b'));
+      expect(blocked(null, HOST_ADDRESS, PUBLISHED.hostPort)).toBe(true);
+    });
+
+    it.runIf(!capabilities.ports)('refuses to publish ports', () => {
+      networks.ensureNetwork(config(1));
+      networks.createSandbox(idOf('a'));
+      const published = endpoint('a', 1, 2, { ports: [PUBLISHED] });
+      expect(() => networks.attach(published)).toThrow(expect.objectContaining({ class: 'unsupported' }));
+    });
+  });
+}
+
+/** A second driver in the registry, which has nothing of the tested one's. */
+const OTHER: CreateNetworkDriver = () => ({
+  name: 'other',
+  capabilities: { sandbox: true, ports: false },
+  connections: null,
+  fingerprint: () => ({ works: true, problems: [], attributes: {} }),
+  close: () => {},
+});
