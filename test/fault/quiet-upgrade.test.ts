@@ -237,3 +237,32 @@ test.skipIf(!hasCommit(BEFORE))(
     expect(await report()).not.toContain('an earlier version started it');
   },
 );
+
+test.skipIf(!hasCommit(BEFORE))(
+  `a container of ${BEFORE} that is asked to end is waited for after the third signal (needs the history of the repository)`,
+  async () => {
+    const current = supervisor.program;
+    supervisor.program = programOf(BEFORE);
+    await supervisor.start();
+    const script =
+      'trap "echo asked; until [ -e /go ]; do sleep 0.1; done; exit 5" TERM; while :; do sleep 3600 & wait; done';
+    const web = `web: { image: busybox, command: ${shell(script)}, stopTimeout: 10m }`;
+    supervisor.drop('app.yaml', `${BUSYBOX_IMAGE}containers:\n  ${web}\n`);
+    const { id, pid } = await supervisor.waitFor('web', 'runs', ({ ready }) => ready);
+    await supervisor.stop();
+    supervisor.program = current;
+    await supervisor.start('--stop-containers');
+    await supervisor.waitFor('web', 'is adopted', ({ ready }) => ready);
+    supervisor.signal('SIGTERM');
+    await until('its last words', async () => (await supervisor.ok('logs', 'web')).includes('asked'));
+    for (const count of [2, 3]) {
+      supervisor.signal('SIGTERM');
+      await until(`signal ${count}`, () => supervisor.log.includes(`signal ${count} of 4`));
+    }
+    // It still answers: the stage of the containers is not over.
+    await supervisor.ok('version');
+    writeFileSync(`/proc/${pid}/root/go`, '');
+    expect(await supervisor.gone()).toEqual({ code: 0, signal: null });
+    expect(await supervisor.exitRecord(id)).toMatchObject({ exitCode: 5 });
+  },
+);

@@ -102,16 +102,21 @@ describe('signals', () => {
     const { proxy } = await slowRegistry();
     await supervisor.start();
     const pid = await calm();
-    const pull = begin('pull', `${proxy.host}/app:1`);
+    supervisor.drop('far.yaml', `images: { far: { pull: "${proxy.host}/app:1" } }\n`);
     await until('a layer asked for', () => proxy.asked.length > 0);
+    const pull = begin('pull', `${proxy.host}/app:1`);
+    await until('the pull to wait', () => pull.output !== '');
     supervisor.signal('SIGQUIT');
     expect(await supervisor.gone()).toEqual({ code: 0, signal: null });
     const lines = supervisor.log.split('\n').filter((line) => line.includes('"msg":"runs: '));
-    const dumped = lines.map((line) => JSON.parse(line) as { job: string; since: string; ms: number });
+    const dumped = lines.map((line) => JSON.parse(line) as { job: string; since: string; stage: string | null });
+    const op = dumped.find(({ job }) => /^image\..*far\)$/.test(job));
+    expect(op).toMatchObject({ stage: expect.stringContaining(proxy.host), calledOff: false });
     const dump = dumped.find(({ job }) => job.startsWith('pull('));
     expect(dump).toMatchObject({ job: `pull(${proxy.host}/app:1)`, calledOff: false });
     expect(Date.parse(dump?.since ?? '')).toBeGreaterThan(0);
     expect(await pull.ended).toBe(1);
+    proxy.open();
     await expectWhole(pid);
   });
 
