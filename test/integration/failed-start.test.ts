@@ -160,6 +160,12 @@ describe('while drivers open', () => {
     expectClosed(supervisor, await start(supervisor, '--storage-driver', 'nonsense'), /nonsense/);
   });
 
+  test('an exec driver that does not exist, such as lxc', async () => {
+    const supervisor = prepared();
+    const failed = await start(supervisor, '--exec-driver', 'lxc');
+    expectClosed(supervisor, failed, /unknown exec driver lxc; there are native/);
+  });
+
   test('an invalid key, after the default bridge was created', async () => {
     const supervisor = prepared();
     const key = supervisor.file('key.json', 'nonsense');
