@@ -21,7 +21,7 @@ export async function runDaemon(config: DaemonConfig): Promise<void> {
     const served = await start(config, core, asked);
     if (served !== null) {
       asked.stopStage = served.wired.stopStage;
-      announce(served);
+      await announce(served);
       await asked.request;
       await stop(served);
     }

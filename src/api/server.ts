@@ -60,13 +60,19 @@ export interface ApiServerOptions {
   /** Called for defects (class bug) in a request. */
   readonly onBug: (error: TsdError) => void;
   readonly receiveTimeoutMs?: number;
+  /** Requests wait until {@link ApiServer.accept}; left out, they are answered from the beginning. */
+  readonly waits?: boolean;
 }
 
 export interface ApiServer {
+  /** Lets in the requests that wait. */
+  accept(): void;
   /** Refuses requests, and ends those that wait or stream. Work continues. */
   refuse(): void;
   /** Ends all requests, and removes the sockets made by path. */
   close(): Promise<void>;
+  /** Resolves when it is closed. */
+  readonly closed: Promise<void>;
 }
 
 /**
@@ -76,9 +82,14 @@ export interface ApiServer {
 export async function serveApi(options: ApiServerOptions): Promise<ApiServer> {
   const dispatcher = new Dispatcher(options);
   const servers: Server[] = [];
+  let isClosed = (): void => {};
+  const closed = new Promise<void>((resolve) => {
+    isClosed = resolve;
+  });
   const close = async () => {
     await dispatcher.end();
     await Promise.all(servers.map(closeServer));
+    isClosed();
   };
   try {
     for (const host of options.hosts) {
@@ -93,7 +104,7 @@ export async function serveApi(options: ApiServerOptions): Promise<ApiServer> {
     await close();
     throw thrown;
   }
-  return { refuse: () => dispatcher.refuse(), close };
+  return { accept: () => dispatcher.accept(), refuse: () => dispatcher.refuse(), close, closed };
 }
 
 function makeServer(dispatcher: Dispatcher, receiveTimeoutMs: number): Server {
@@ -119,11 +130,24 @@ class Dispatcher {
   readonly #router = Router({ maxParamLength: 512 });
   readonly #requests = new OpenRequests();
   readonly #sessions = new Set<Duplex>();
+  /** What requests wait for; null from then on. */
+  #accepted: Promise<void> | null = null;
+  #accept = (): void => {};
 
   constructor(options: ApiServerOptions) {
     this.#options = options;
+    if (options.waits === true) {
+      this.#accepted = new Promise((resolve) => {
+        this.#accept = resolve;
+      });
+    }
     for (const route of ROUTES) this.#router.on(route.method, `${API_PREFIX}${route.path}`, unused, route);
     for (const route of sessionRoutes) this.#router.on('POST', `${API_PREFIX}${route.path}`, unused, route);
+  }
+
+  accept(): void {
+    this.#accepted = null;
+    this.#accept();
   }
 
   refuse(): void {
@@ -164,6 +188,7 @@ class Dispatcher {
     response: ServerResponse,
     signal: AbortSignal,
   ): Promise<void> {
+    if (this.#accepted !== null) await unlessEnded(this.#accepted, signal);
     const answer = route.answer({
       api: this.#options.api({ uid: peerUid(request.socket), signal }),
       params,
@@ -187,6 +212,7 @@ class Dispatcher {
       const route = found.store as Route | SessionRoute;
       if (!('start' in route)) throw new RequestError(400, 'this route has no upgrade');
       if (!UPGRADES.includes(protocol)) throw new RequestError(400, `cannot upgrade to ${protocol}`);
+      if (this.#accepted !== null) await this.#accepted;
       const open = this.#requests.begin(false);
       socket.write(switchingProtocols(protocol));
       const name = found.params.name ?? '';

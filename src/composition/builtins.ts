@@ -4,12 +4,15 @@ import { COMMANDS_JOB, type Engine } from '../engine/engine.ts';
 import type { JobSpec } from '../engine/job-spec.ts';
 import { OP_JOBS } from '../reconcile/op-jobs.ts';
 import { COLLECT_JOB } from '../supervisor/images/collector.ts';
+import type { EventFeed } from '../supervisor/jobs/event-feed.ts';
+import { EVENT_JOBS, registerEventJobs } from '../supervisor/jobs/event-jobs.ts';
 import {
   IMAGE_JOBS,
   registerImageJobs,
   registerSupervisorJobs,
   SUPERVISOR_JOBS,
 } from '../supervisor/jobs/facade-jobs.ts';
+import { registerServeJobs, SERVE_JOBS, type ServeJobsParts } from '../supervisor/jobs/serve-jobs.ts';
 import { registerUnknownJob } from '../supervisor/jobs/unknown-job.ts';
 import { registerVersionJob, VERSION_JOB } from '../supervisor/jobs/version-job.ts';
 import { TRUST_JOBS } from '../supervisor/requests/trust-jobs.ts';
@@ -17,6 +20,8 @@ import { TRUST_JOBS } from '../supervisor/requests/trust-jobs.ts';
 export interface BuiltinParts {
   readonly engine: Engine;
   readonly api: SupervisorApi;
+  readonly feed: EventFeed;
+  readonly serving: ServeJobsParts;
 }
 
 interface JobModule {
@@ -38,6 +43,16 @@ export const BUILTINS: readonly JobModule[] = [
     register: ({ engine, api }) => registerImageJobs(engine, api),
   },
   { title: 'The engine', jobs: [COMMANDS_JOB] },
+  {
+    title: 'Events',
+    jobs: EVENT_JOBS,
+    register: ({ engine, feed }) => registerEventJobs(engine, feed),
+  },
+  {
+    title: 'Serving the API',
+    jobs: SERVE_JOBS,
+    register: ({ engine, serving }) => registerServeJobs(engine, serving),
+  },
   { title: 'Versions', jobs: [VERSION_JOB], register: ({ engine }) => registerVersionJob(engine) },
   { title: 'Trust', jobs: TRUST_JOBS },
   { title: 'Collection', jobs: [COLLECT_JOB] },

@@ -1,9 +1,10 @@
 /** Third step of a start: takes over what runs, watches the manifests, answers, and begins to reconcile. */
-import { type ApiServer, serveApi } from '../api/server.ts';
+import type { ApiServer } from '../api/server.ts';
 import { systemClock } from '../ffi/boot-clock.ts';
 import { type ManifestWatcher, watchManifests } from '../manifest/source/watch.ts';
 import { describeError } from '../model/errors/errors.ts';
 import { servedBy } from '../supervisor/jobs/facade-jobs.ts';
+import { acceptConnections, beginServing } from '../supervisor/jobs/serve-jobs.ts';
 import { LogForwarding } from '../supervisor/logs/forwarding/log-forwarding.ts';
 import { LogTroubles } from '../supervisor/logs/forwarding/log-troubles.ts';
 import type { LoopStatus } from '../supervisor/loop-status.ts';
@@ -28,8 +29,14 @@ export interface Served {
 
 /** @throws TsdError for a socket that another process has, and for other reasons that keep it from answering. */
 export async function serve(wired: Wired): Promise<Served> {
-  const { opened, events, observers, controller, collector, onBug } = wired;
-  const { config, log, engine, loopPauses, world, sources } = opened;
+  const { opened, events, feed, observers, controller, collector, onBug } = wired;
+  const { config, log, engine, service, loopPauses, world, sources } = opened;
+  const troubles = new LogTroubles(systemClock);
+  const api = createFacade(wired, troubles);
+  const serving = { api: servedBy(engine, systemClock), onBug, onReady: () => service.ready() };
+  registerBuiltins({ engine, api, feed, serving });
+  const server = await beginServing(engine, config);
+  engine.onShutdown('API', () => server.close(), WORKED_ON);
   await takeOver(wired);
   const watcher = watch(wired);
   const closeManifests = async () => {
@@ -39,8 +46,6 @@ export async function serve(wired: Wired): Promise<Served> {
   engine.onShutdown('manifests', closeManifests, WORKED_ON);
   for (const { path, error } of laterIssues(opened))
     log.warn({ path, code: error.code, hint: error.hint }, describeError(error));
-  const troubles = new LogTroubles(systemClock);
-  const api = createFacade(wired, troubles);
   const addresses = await observers.serve({
     desired: () => sources.state,
     clock: systemClock,
@@ -50,10 +55,6 @@ export async function serve(wired: Wired): Promise<Served> {
     events,
     api,
   });
-  registerBuiltins({ engine, api });
-  const served = servedBy(engine, systemClock);
-  const server = await serveApi({ api: served, hosts: config.hosts, group: config.group, onBug });
-  engine.onShutdown('API', () => server.close(), WORKED_ON);
   controller.start();
   collector.start();
   loopPauses.start();
@@ -70,10 +71,10 @@ export async function serve(wired: Wired): Promise<Served> {
 }
 
 /** Says that it is ready, and how it is from now on. Signals are trapped by then: the answer may be one that ends it. */
-export function announce({ wired, api, addresses }: Served): void {
+export async function announce({ wired, api, addresses }: Served): Promise<void> {
   const { opened, events, loop } = wired;
   const { config, log, engine, service, world, sources } = opened;
-  service.ready();
+  await acceptConnections(engine);
   const facts = () => ({ ...api.info(), holds: holds(sources, loop) });
   engine.onShutdown(
     'status line',

@@ -1,6 +1,7 @@
 /** Second step of a start: the parts that work on what was opened, tied to each other. Nothing works yet. */
 import { randomBytes } from 'node:crypto';
 import { VERSION } from '../api/version.ts';
+import { EventRing } from '../engine/events.ts';
 import { systemTimers } from '../engine/timers.ts';
 import { systemClock } from '../ffi/boot-clock.ts';
 import { within } from '../model/clock.ts';
@@ -11,6 +12,7 @@ import { realChecks } from '../reconcile/health/checks.ts';
 import { Prober } from '../reconcile/health/prober.ts';
 import { SupervisorEventBus } from '../supervisor/events.ts';
 import { Collector } from '../supervisor/images/collector.ts';
+import { EventFeed } from '../supervisor/jobs/event-feed.ts';
 import { logTimelineEntry } from '../supervisor/log-timeline.ts';
 import { LoopStatus } from '../supervisor/loop-status.ts';
 import { Observers } from '../supervisor/observers.ts';
@@ -32,6 +34,7 @@ export interface Wired {
   /** Of what is spread at random. */
   readonly seed: string;
   readonly timeline: Timeline;
+  readonly feed: EventFeed;
   readonly observers: Observers;
   readonly loop: LoopStatus;
   readonly adoption: Adoption;
@@ -56,7 +59,7 @@ export function wire(opened: Opened): Wired {
     onBug,
     pauses: () => loopPauses.view(),
   });
-  const { timeline, loop } = createRecords(opened, events, observers);
+  const { timeline, feed, loop } = createRecords(opened, events, observers);
   const adoption = new Adoption({
     world,
     timers: systemTimers,
@@ -84,6 +87,7 @@ export function wire(opened: Opened): Wired {
     events,
     seed,
     timeline,
+    feed,
     observers,
     loop,
     adoption,
@@ -101,7 +105,7 @@ function createRecords(
   { log, world, stores: { history }, sources, wires }: Opened,
   events: SupervisorEventBus,
   observers: Observers,
-): Pick<Wired, 'timeline' | 'loop'> {
+): Pick<Wired, 'timeline' | 'feed' | 'loop'> {
   world.exec.onExit((exit) => {
     world.exits.record(exit);
     world.builds.exited(exit);
@@ -113,7 +117,16 @@ function createRecords(
     containers: world.containers,
     clock: systemClock,
     generation: () => sources.generation,
-    onEntry: (entry) => logTimelineEntry(log, entry),
+    onEntry: (entry) => {
+      logTimelineEntry(log, entry);
+      feed.noted(entry);
+    },
+  });
+  const feed = new EventFeed({
+    ring: new EventRing(),
+    containers: world.containers,
+    timeline: history.timeline,
+    note: (what, cause, message) => timeline.logged(what, cause, message),
   });
   wires.on('jobEnded', (job) => {
     if (job.spec.recorded === true && job.by !== null) timeline.job(job);
@@ -139,7 +152,7 @@ function createRecords(
     loop.edited(next.generation);
     wires.emit('look', new Set([...next.resources.keys(), ...before.resources.keys()]));
   });
-  return { timeline, loop };
+  return { timeline, feed, loop };
 }
 
 function createProber(

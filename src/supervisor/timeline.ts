@@ -172,6 +172,11 @@ export class Timeline {
     });
   }
 
+  /** The job `log` was told an event. */
+  logged(what: string, cause: string, message: string): void {
+    this.#append({ kind: 'override', key: null, what, cause, message });
+  }
+
   /** A person asked for something. */
   override(key: ResourceKey, what: string, message: string): void {
     this.#append({ kind: 'override', key, what, cause: 'requested', message });
