@@ -1,18 +1,42 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Instance } from '../../../src/drivers/contract/driver.ts';
-import { createNativeDriver } from '../../../src/drivers/exec/native/native-driver.ts';
+import { openExecDriver } from '../../../src/drivers/exec/open.ts';
+import { EXEC_DRIVERS } from '../../../src/drivers/registry.ts';
+import { readSysinfo } from '../../../src/ffi/host/sysinfo.ts';
 import { NO_LIMITS } from '../../support/exec-specs.ts';
 import { until } from '../../support/wait.ts';
 import { Fixture, logText, shell } from './fixture.ts';
 import { SHIM_BINARY } from './hand-made.ts';
+import { createPartialDriver, PARTIAL_CAPABILITIES } from './partial-driver.ts';
 import { withReusedShimPid } from './shim-of.ts';
-import { describeExecDriver } from './suite.ts';
+import { ALL_CAPABILITIES, describeExecDriver } from './suite.ts';
 
 const clock = { now: () => ({ wallMs: Date.now(), bootMs: performance.now() }) };
-const makeDriver = (instance: Instance) => createNativeDriver({ instance, clock, shimBinary: SHIM_BINARY });
+const DRIVERS = { ...EXEC_DRIVERS, partial: createPartialDriver };
+const sysinfo = readSysinfo();
 
-describeExecDriver('native', { create: makeDriver, staleState: withReusedShimPid });
+/** As a supervisor opens the one that is asked for. */
+const opened = (name: string) => (instance: Instance) =>
+  openExecDriver(DRIVERS, name, { instance, clock, shimBinary: SHIM_BINARY, sysinfo });
+const makeDriver = opened('native');
+
+describeExecDriver('native', {
+  create: makeDriver,
+  capabilities: ALL_CAPABILITIES,
+  staleState: withReusedShimPid,
+});
+describeExecDriver('partial', {
+  create: opened('partial'),
+  capabilities: PARTIAL_CAPABILITIES,
+  staleState: withReusedShimPid,
+});
+
+it('an exec driver that the registry does not have is refused, with the names that it has', () => {
+  const instance = { id: 'abc123', root: '/nonexistent', runDir: '/nonexistent' };
+  expect(() => opened('lxc')(instance)).toThrow('unknown exec driver lxc; there are native, partial');
+  expect(() => opened('toString')(instance)).toThrow(expect.objectContaining({ code: 'TSD_DRIVER_UNKNOWN' }));
+});
 
 describe('runs and their control groups', () => {
   let fixture: Fixture;

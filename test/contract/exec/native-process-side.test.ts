@@ -1,5 +1,9 @@
 import { handMadeDriver } from './hand-made-driver.ts';
 import { withReusedShimPid } from './shim-of.ts';
-import { describeExecDriver } from './suite.ts';
+import { ALL_CAPABILITIES, describeExecDriver } from './suite.ts';
 
-describeExecDriver('native, hand-made programs', { create: handMadeDriver, staleState: withReusedShimPid });
+describeExecDriver('native, hand-made programs', {
+  create: handMadeDriver,
+  capabilities: ALL_CAPABILITIES,
+  staleState: withReusedShimPid,
+});

@@ -15,13 +15,19 @@ const SIGTERM = 15;
 const SIGUSR1 = 10;
 const SIGKILL = 9;
 
+type Capabilities = ExecDriver['capabilities'];
+
+/** What the native driver can do. */
+export const ALL_CAPABILITIES: Capabilities = { exec: true, attach: true, pause: true, limits: true };
+
 export interface TestedExecDriver {
+  readonly capabilities: Capabilities;
   readonly create: (instance: Instance) => ExecDriver;
   /** The state of a run's handle as it would be if the processes that it names were others that have their pids by now. */
   readonly staleState: (state: DriverState) => DriverState;
 }
 
-export function describeExecDriver(name: string, { create, staleState }: TestedExecDriver): void {
+export function describeExecDriver(name: string, { create, capabilities, staleState }: TestedExecDriver): void {
   describe(`exec driver ${name}`, () => {
     let fixture: Fixture;
     let driver: ExecDriver;
@@ -238,8 +244,8 @@ export function describeExecDriver(name: string, { create, staleState }: TestedE
         for (const asked of [
           driver.signal(id, SIGTERM),
           driver.attach(id),
-          driver.exec(id, execSpec(['/x'])),
-          driver.pause(id),
+          ...(capabilities.exec ? [driver.exec(id, execSpec(['/x']))] : []),
+          ...(capabilities.pause ? [driver.pause(id)] : []),
         ]) {
           await expect(asked).rejects.toMatchObject({ code: 'TSD_CONTAINER_NOT_RUNNING' });
         }
@@ -257,86 +263,87 @@ export function describeExecDriver(name: string, { create, staleState }: TestedE
       });
     });
 
-    describe('attach', () => {
-      it('carries stdin, stdout and stderr', async () => {
-        const spec = fixture.spec(shell('cat; echo done >&2; exit 5'), { stdin: true });
-        await driver.start(spec);
-        const session = await driver.attach(spec.containerId);
-        expect(session.tty).toBe(false);
-        session.stdin?.end('through\n');
-        expect(await finish(session)).toEqual({ stdout: 'through\n', stderr: 'done\n', exitCode: 5 });
-        expect(logText(spec.log.path)).toBe('through\ndone\n');
-      });
+    if (capabilities.attach)
+      describe('attach', () => {
+        it('carries stdin, stdout and stderr', async () => {
+          const spec = fixture.spec(shell('cat; echo done >&2; exit 5'), { stdin: true });
+          await driver.start(spec);
+          const session = await driver.attach(spec.containerId);
+          expect(session.tty).toBe(false);
+          session.stdin?.end('through\n');
+          expect(await finish(session)).toEqual({ stdout: 'through\n', stderr: 'done\n', exitCode: 5 });
+          expect(logText(spec.log.path)).toBe('through\ndone\n');
+        });
 
-      it('carries more than any buffer holds, both ways', async () => {
-        const spec = fixture.spec([BUSYBOX, 'cat'], { stdin: true });
-        await driver.start(spec);
-        const session = await driver.attach(spec.containerId);
-        const text = `${'0123456789'.repeat(100)}\n`.repeat(2000);
-        session.stdin?.end(text);
-        const { stdout, exitCode } = await finish(session);
-        expect(exitCode).toBe(0);
-        expect(stdout === text).toBe(true);
-        expect(logText(spec.log.path) === text).toBe(true);
-      });
+        it('carries more than any buffer holds, both ways', async () => {
+          const spec = fixture.spec([BUSYBOX, 'cat'], { stdin: true });
+          await driver.start(spec);
+          const session = await driver.attach(spec.containerId);
+          const text = `${'0123456789'.repeat(100)}\n`.repeat(2000);
+          session.stdin?.end(text);
+          const { stdout, exitCode } = await finish(session);
+          expect(exitCode).toBe(0);
+          expect(stdout === text).toBe(true);
+          expect(logText(spec.log.path) === text).toBe(true);
+        });
 
-      it('works for several clients at once', async () => {
-        const spec = fixture.spec(shell('read line; echo "$line"'), { stdin: true });
-        await driver.start(spec);
-        const sessions = await Promise.all([1, 2, 3].map(() => driver.attach(spec.containerId)));
-        sessions[0]?.stdin?.write('hello\n');
-        const results = await Promise.all(sessions.map(finish));
-        expect(results.map((result) => result.stdout)).toEqual(['hello\n', 'hello\n', 'hello\n']);
-      });
+        it('works for several clients at once', async () => {
+          const spec = fixture.spec(shell('read line; echo "$line"'), { stdin: true });
+          await driver.start(spec);
+          const sessions = await Promise.all([1, 2, 3].map(() => driver.attach(spec.containerId)));
+          sessions[0]?.stdin?.write('hello\n');
+          const results = await Promise.all(sessions.map(finish));
+          expect(results.map((result) => result.stdout)).toEqual(['hello\n', 'hello\n', 'hello\n']);
+        });
 
-      it('without a reader does not block the payload', async () => {
-        const flood = 'head -c 16777216 /dev/zero | tr "\\0" "x"';
-        const spec = fixture.spec(shell(`read line; ${flood}; echo; echo end >&2; sleep 1000`), { stdin: true });
-        await driver.start({ ...spec, log: { ...spec.log, maxBytes: 1 << 20 } });
-        const session = await driver.attach(spec.containerId);
-        session.stdin?.write('go\n');
-        await until('the end of the output in the log', () =>
-          readLog(spec.log.path).some(({ log }) => log === 'end\n'),
-        );
-        session.close();
-      });
+        it('without a reader does not block the payload', async () => {
+          const flood = 'head -c 16777216 /dev/zero | tr "\\0" "x"';
+          const spec = fixture.spec(shell(`read line; ${flood}; echo; echo end >&2; sleep 1000`), { stdin: true });
+          await driver.start({ ...spec, log: { ...spec.log, maxBytes: 1 << 20 } });
+          const session = await driver.attach(spec.containerId);
+          session.stdin?.write('go\n');
+          await until('the end of the output in the log', () =>
+            readLog(spec.log.path).some(({ log }) => log === 'end\n'),
+          );
+          session.close();
+        });
 
-      it('has a limit of clients and a free place after one leaves', async () => {
-        const { containerId } = await startedWithStdin('while :; do sleep 1000; done');
-        const sessions = await Promise.all(Array.from({ length: 12 }, () => driver.attach(containerId)));
-        await expect(driver.attach(containerId)).rejects.toMatchObject({ class: 'exhausted' });
-        sessions[0]?.close();
-        await sessions[0]?.exited.catch(() => {});
-        sessions[0] = await driver.attach(containerId);
-        for (const session of sessions) session.close();
-      });
+        it('has a limit of clients and a free place after one leaves', async () => {
+          const { containerId } = await startedWithStdin('while :; do sleep 1000; done');
+          const sessions = await Promise.all(Array.from({ length: 12 }, () => driver.attach(containerId)));
+          await expect(driver.attach(containerId)).rejects.toMatchObject({ class: 'exhausted' });
+          sessions[0]?.close();
+          await sessions[0]?.exited.catch(() => {});
+          sessions[0] = await driver.attach(containerId);
+          for (const session of sessions) session.close();
+        });
 
-      it('does not disturb the payload when closed early', async () => {
-        const { containerId, log } = await startedWithStdin('while read line; do echo "got $line"; done; exit 2');
-        (await driver.attach(containerId)).close();
-        const session = await driver.attach(containerId);
-        session.stdin?.write('a\n');
-        await logged(log, 'got a');
-        session.stdin?.end();
-        expect((await finish(session)).exitCode).toBe(2);
-      });
+        it('does not disturb the payload when closed early', async () => {
+          const { containerId, log } = await startedWithStdin('while read line; do echo "got $line"; done; exit 2');
+          (await driver.attach(containerId)).close();
+          const session = await driver.attach(containerId);
+          session.stdin?.write('a\n');
+          await logged(log, 'got a');
+          session.stdin?.end();
+          expect((await finish(session)).exitCode).toBe(2);
+        });
 
-      it('reports to a writer that stdin is not read', async () => {
-        const spec = fixture.spec(shell('exec <&-; echo closed; sleep 1000'), { stdin: true });
-        await driver.start(spec);
-        await logged(spec.log.path, 'closed');
-        const { stdin } = await driver.attach(spec.containerId);
-        const failed = new Promise((resolve) => stdin?.once('error', resolve));
-        stdin?.write('x');
-        expect(await failed).toMatchObject({ errno: 32 });
-      });
+        it('reports to a writer that stdin is not read', async () => {
+          const spec = fixture.spec(shell('exec <&-; echo closed; sleep 1000'), { stdin: true });
+          await driver.start(spec);
+          await logged(spec.log.path, 'closed');
+          const { stdin } = await driver.attach(spec.containerId);
+          const failed = new Promise((resolve) => stdin?.once('error', resolve));
+          stdin?.write('x');
+          expect(await failed).toMatchObject({ errno: 32 });
+        });
 
-      async function startedWithStdin(script: string) {
-        const spec = fixture.spec(shell(script), { stdin: true });
-        await driver.start(spec);
-        return { containerId: spec.containerId, log: spec.log.path };
-      }
-    });
+        async function startedWithStdin(script: string) {
+          const spec = fixture.spec(shell(script), { stdin: true });
+          await driver.start(spec);
+          return { containerId: spec.containerId, log: spec.log.path };
+        }
+      });
 
     describe('a terminal', () => {
       it("is the payload's stdio, can be resized, and ends with ^D", async () => {
@@ -457,66 +464,76 @@ export function describeExecDriver(name: string, { create, staleState }: TestedE
       });
     });
 
-    describe('exec', () => {
-      let containerId: string;
+    it('declares what it can do', () => expect(driver.capabilities).toEqual(capabilities));
 
-      beforeEach(async () => {
-        const spec = fixture.spec([BUSYBOX, 'sleep', '1000']);
-        containerId = spec.containerId;
-        await driver.start(spec);
-      });
-
-      it('gives output and exit code, apart from the log of the container', async () => {
-        const session = await driver.exec(containerId, execSpec(shell('echo out; echo err >&2; exit 6')));
-        expect(await finish(session)).toEqual({ stdout: 'out\n', stderr: 'err\n', exitCode: 6 });
-        expect(driver.running(containerId)).not.toBeNull();
-      });
-
-      it('carries stdin and more output than any buffer holds', async () => {
-        const session = await driver.exec(containerId, execSpec([BUSYBOX, 'cat'], { stdin: true }));
-        const text = `${'0123456789'.repeat(100)}\n`.repeat(3000);
-        session.stdin?.end(text);
-        const { stdout, exitCode } = await finish(session);
-        expect(exitCode).toBe(0);
-        expect(stdout === text).toBe(true);
-      });
-
-      it('is killed by a signal', async () => {
-        const session = await driver.exec(containerId, execSpec([BUSYBOX, 'sleep', '1000']));
-        expect(isAlive(session.pid)).toBe(true);
-        session.signal(SIGKILL);
-        expect((await finish(session)).exitCode).toBe(137);
-      });
-
-      it('has a terminal of its own', async () => {
-        const session = await driver.exec(
-          containerId,
-          execSpec(shell('[ -t 0 ] && echo yes; tty; read x; stty size'), { tty: true, stdin: true }),
-        );
-        session.resize(11, 22);
-        session.stdin?.write('\n');
-        const { stdout, exitCode } = await finish(session);
-        expect(stdout).toMatch(/^(?:\r\n)?yes\r\n[\s\S]*\/dev\/pts\/\d+\r\n[\s\S]*11 22\r\n$/);
-        expect(exitCode).toBe(0);
-      });
-
-      it('names what is missing', async () => {
-        await expect(driver.exec(containerId, execSpec(['/missing/program']))).rejects.toThrow('/missing/program');
-      });
-
-      it('ends with its container', async () => {
-        const session = await driver.exec(containerId, execSpec([BUSYBOX, 'sleep', '1000']));
-        await driver.kill(containerId);
-        expect((await finish(session)).exitCode).toBe(137);
-      });
-
-      it('continues after its client disconnects', async () => {
-        const session = await driver.exec(containerId, execSpec([BUSYBOX, 'sleep', '1000']));
-        session.close();
-        await expect(session.exited).rejects.toMatchObject({ code: 'TSD_SHIM' });
-        expect(isAlive(session.pid)).toBe(true);
-      });
+    it.runIf(!capabilities.exec)('says that it runs no program in a container', async () => {
+      const spec = fixture.spec([BUSYBOX, 'sleep', '1000']);
+      await driver.start(spec);
+      const lacking = { code: 'TSD_DRIVER_LACKS' };
+      await expect(driver.exec(spec.containerId, execSpec([BUSYBOX, 'true']))).rejects.toMatchObject(lacking);
     });
+
+    if (capabilities.exec)
+      describe('exec', () => {
+        let containerId: string;
+
+        beforeEach(async () => {
+          const spec = fixture.spec([BUSYBOX, 'sleep', '1000']);
+          containerId = spec.containerId;
+          await driver.start(spec);
+        });
+
+        it('gives output and exit code, apart from the log of the container', async () => {
+          const session = await driver.exec(containerId, execSpec(shell('echo out; echo err >&2; exit 6')));
+          expect(await finish(session)).toEqual({ stdout: 'out\n', stderr: 'err\n', exitCode: 6 });
+          expect(driver.running(containerId)).not.toBeNull();
+        });
+
+        it('carries stdin and more output than any buffer holds', async () => {
+          const session = await driver.exec(containerId, execSpec([BUSYBOX, 'cat'], { stdin: true }));
+          const text = `${'0123456789'.repeat(100)}\n`.repeat(3000);
+          session.stdin?.end(text);
+          const { stdout, exitCode } = await finish(session);
+          expect(exitCode).toBe(0);
+          expect(stdout === text).toBe(true);
+        });
+
+        it('is killed by a signal', async () => {
+          const session = await driver.exec(containerId, execSpec([BUSYBOX, 'sleep', '1000']));
+          expect(isAlive(session.pid)).toBe(true);
+          session.signal(SIGKILL);
+          expect((await finish(session)).exitCode).toBe(137);
+        });
+
+        it('has a terminal of its own', async () => {
+          const session = await driver.exec(
+            containerId,
+            execSpec(shell('[ -t 0 ] && echo yes; tty; read x; stty size'), { tty: true, stdin: true }),
+          );
+          session.resize(11, 22);
+          session.stdin?.write('\n');
+          const { stdout, exitCode } = await finish(session);
+          expect(stdout).toMatch(/^(?:\r\n)?yes\r\n[\s\S]*\/dev\/pts\/\d+\r\n[\s\S]*11 22\r\n$/);
+          expect(exitCode).toBe(0);
+        });
+
+        it('names what is missing', async () => {
+          await expect(driver.exec(containerId, execSpec(['/missing/program']))).rejects.toThrow('/missing/program');
+        });
+
+        it('ends with its container', async () => {
+          const session = await driver.exec(containerId, execSpec([BUSYBOX, 'sleep', '1000']));
+          await driver.kill(containerId);
+          expect((await finish(session)).exitCode).toBe(137);
+        });
+
+        it('continues after its client disconnects', async () => {
+          const session = await driver.exec(containerId, execSpec([BUSYBOX, 'sleep', '1000']));
+          session.close();
+          await expect(session.exited).rejects.toMatchObject({ code: 'TSD_SHIM' });
+          expect(isAlive(session.pid)).toBe(true);
+        });
+      });
 
     describe('adopt', () => {
       it('takes over a live run: state, exit, attach and exec', async () => {
@@ -528,7 +545,10 @@ export function describeExecDriver(name: string, { create, staleState }: TestedE
         next.onExit((exit) => exits.push(exit));
         expect(await next.adopt(handle)).toEqual({ state: 'running', handle });
         expect(next.running(spec.containerId)).toEqual(handle);
-        expect((await finish(await next.exec(spec.containerId, execSpec(shell('echo in'))))).stdout).toBe('in\n');
+        if (capabilities.exec) {
+          const inside = await next.exec(spec.containerId, execSpec(shell('echo in')));
+          expect((await finish(inside)).stdout).toBe('in\n');
+        }
         const session = await next.attach(spec.containerId);
         session.stdin?.end('more\n');
         expect(await finish(session)).toMatchObject({ stdout: 'got more\n', exitCode: 3 });

@@ -131,16 +131,17 @@ export function graphStoreSuite(name: string, tested: Tested): void {
     it('finds everything again after a restart and removes incomplete layers', async () => {
       await on.base();
       await on.graph.createSnapshot(id('c'), id('base'));
-      let release = (): void => {};
+      let release: (() => void) | null = null;
       const torn = on.graph.createLayer(id('torn'), id('base'), () => new Promise((resolve) => (release = resolve)));
-      await expect.poll(() => countTemporary(on.root)).toBe(1);
+      await expect.poll(() => release).not.toBeNull();
+      expect(countTemporary(on.root)).toBe(1);
       const restarted = tested.create(on.root);
       expect(countTemporary(on.root)).toBe(0);
       expect([...restarted.list()].sort((a, b) => (a.id < b.id ? -1 : 1))).toEqual([
         { id: id('base'), parent: null, type: 'layer' },
         { id: id('c'), parent: id('base'), type: 'snapshot' },
       ]);
-      release();
+      (release as (() => void) | null)?.();
       await expect(torn).rejects.toThrow();
       expect(restarted.exists(id('torn'))).toBe(false);
     });
