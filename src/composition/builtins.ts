@@ -12,6 +12,7 @@ import {
   registerSupervisorJobs,
   SUPERVISOR_JOBS,
 } from '../supervisor/jobs/facade-jobs.ts';
+import { NETWORK_JOBS } from '../supervisor/jobs/network-jobs.ts';
 import { registerServeJobs, SERVE_JOBS, type ServeJobsParts } from '../supervisor/jobs/serve-jobs.ts';
 import { registerUnknownJob } from '../supervisor/jobs/unknown-job.ts';
 import { registerVersionJob, VERSION_JOB } from '../supervisor/jobs/version-job.ts';
@@ -54,6 +55,7 @@ export const BUILTINS: readonly JobModule[] = [
     register: ({ engine, serving }) => registerServeJobs(engine, serving),
   },
   { title: 'Versions', jobs: [VERSION_JOB], register: ({ engine }) => registerVersionJob(engine) },
+  { title: 'The default bridge', jobs: NETWORK_JOBS },
   { title: 'Trust', jobs: TRUST_JOBS },
   { title: 'Collection', jobs: [COLLECT_JOB] },
   { title: 'Ops of plans', jobs: OP_JOBS },

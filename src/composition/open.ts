@@ -1,6 +1,7 @@
 /** First step of a start: what is on disk and the drivers, opened. */
 import { join } from 'node:path';
 import type { ResetOptions } from '../api/supervisor.ts';
+import type { Engine } from '../engine/engine.ts';
 import { readSysinfo, type Sysinfo } from '../ffi/host/sysinfo.ts';
 import type { Registry } from '../images/registry/registries.ts';
 import { keyId, openDaemonKey } from '../images/trust/daemon-key.ts';
@@ -14,6 +15,9 @@ import { openTmpDir, type TmpDir } from '../state/files/tmp-dir.ts';
 import { removeInstanceFiles } from '../state/instance-files.ts';
 import { openRoot, type StateRoot } from '../state/root.ts';
 import type { DefaultNetwork } from '../supervisor/default-network.ts';
+import { initNetworkDriver } from '../supervisor/jobs/network-jobs.ts';
+import { LentInterfaces } from '../supervisor/network/lent-interfaces.ts';
+import { TypedLinks } from '../supervisor/network/typed-links.ts';
 import { ServiceManager } from '../supervisor/service-manager.ts';
 import { KeptContents } from '../supervisor/sources/kept-contents.ts';
 import type { Sources } from '../supervisor/sources/sources.ts';
@@ -100,6 +104,7 @@ export async function open(config: DaemonConfig, core: Core): Promise<Opened> {
     },
     engine,
   );
+  await beginNetwork(engine, config, world, defaultNetwork);
   const id = keyId(openDaemonKey(config.trustKey ?? join(state.root, 'key.json')));
   const base = { ...core, config, gates, service, sysinfo, limits };
   return { ...base, state, stores, kept, paths, sources, registry, world, defaultNetwork, names, id, reset };
@@ -122,4 +127,17 @@ async function openRoots(
   const tmp = openTmpDir(state, config.tmpdir);
   ownTmp = tmp.own;
   return { state, tmp, reset };
+}
+
+/** Makes the default bridge, as a job. What is lent there ends with the supervisor. */
+async function beginNetwork(
+  engine: Engine,
+  config: DaemonConfig,
+  { containers, leases, network: driver, endpoints, settings: { fixedCidr } }: Opened['world'],
+  defaultNetwork: DefaultNetwork,
+): Promise<void> {
+  const lent = new LentInterfaces({ leases, driver, fixedCidr });
+  engine.onShutdown('lent interfaces', () => lent.close(), ['network drivers']);
+  const links = new TypedLinks({ containers, driver, endpoints });
+  await initNetworkDriver(engine, { defaultNetwork, containers, lent, links, settings: config });
 }

@@ -120,10 +120,13 @@ export class DefaultNetwork {
   #config: NetworkConfig | null = null;
   #problem: string | null = null;
 
-  /** @throws TsdError TSD_FLAG for settings that contradict each other or the host. */
   constructor(parts: DefaultNetworkParts) {
     this.#parts = parts;
-    if (parts.disableNetwork) return;
+  }
+
+  /** Tries to make it. @throws TsdError TSD_FLAG for settings that contradict each other or the host. */
+  begin(): void {
+    if (this.#parts.disableNetwork) return;
     this.#attempt((error) => {
       if (error.code === 'TSD_FLAG') throw error;
     });

@@ -130,6 +130,21 @@ export class LeaseBook {
     return null;
   }
 
+  /** An address for what is no container, kept in memory only, until {@link takeBack}; null when none is free. */
+  lend({ requested, ...pool }: Omit<AddressRequest, 'owner' | 'reserved'>): string | null {
+    const leases = this.#leasesOf(pool.network);
+    const isTaken = requested !== null && (leases.taken.has(requested) || requested === pool.gateway);
+    const free = requested === null ? allocateAddress(pool, leases.taken, leases.last) : isTaken ? null : requested;
+    if (free === null) return null;
+    leases.taken.add(free);
+    leases.last = free;
+    return free;
+  }
+
+  takeBack(network: string, address: string): void {
+    this.#leasesOf(network).taken.delete(address);
+  }
+
   /** Makes what was decided since the last call durable, in one commit with these changes. */
   async save(others: Omit<Changes, 'history'> = {}): Promise<void> {
     const unsaved = this.#unsaved;

@@ -1,0 +1,68 @@
+/**
+ * Links that the job `link` was asked for: ports that a container reaches beside those of its manifest. They last as long as
+ * the endpoint is not connected anew, as the rules of Docker 1.4 did.
+ */
+import type { EndpointConfig, Networks } from '../../drivers/contract/network.ts';
+import type { Desired } from '../../model/desired.ts';
+import { TsdError } from '../../model/errors/errors.ts';
+import { type EndpointPorts, endpointConfig, networkOf } from '../../reconcile/ops/networks/endpoint.ts';
+import type { ContainerRecord } from '../../state/containers/container-record.ts';
+import type { ContainerStore } from '../../state/containers/containers.ts';
+
+type Reached = EndpointConfig['reach'][number];
+
+export interface TypedLinksParts {
+  readonly containers: Pick<ContainerStore, 'all'>;
+  readonly driver: Pick<Networks, 'attach' | 'sandbox'>;
+  readonly endpoints: EndpointPorts;
+}
+
+const nameOf = ({ address, port, protocol }: Reached): string => `${address} ${port}/${protocol}`;
+
+export class TypedLinks {
+  readonly #parts: TypedLinksParts;
+  /** By container and what it reaches. */
+  readonly #links = new Map<string, Map<string, Reached>>();
+
+  constructor(parts: TypedLinksParts) {
+    this.#parts = parts;
+  }
+
+  /** @throws TSD_NO_SUCH_RESOURCE for an address that no running container has */
+  add(parent: string, reached: readonly Reached[]): void {
+    const container = this.#at(parent);
+    const links = new Map(this.#links.get(container.id));
+    for (const one of reached) links.set(nameOf(one), one);
+    this.#connect(container, links);
+  }
+
+  remove(parent: string, reached: readonly Reached[]): void {
+    const container = this.#at(parent);
+    const links = new Map(this.#links.get(container.id));
+    for (const one of reached) links.delete(nameOf(one));
+    this.#connect(container, links);
+  }
+
+  #at(address: string): ContainerRecord {
+    const { containers, driver } = this.#parts;
+    const found = containers.all().find((one) => one.network?.address === address && driver.sandbox(one.id) !== null);
+    if (found !== undefined) return found;
+    throw new TsdError('TSD_NO_SUCH_RESOURCE', `no running container has the address ${address}`);
+  }
+
+  #connect(container: ContainerRecord, links: ReadonlyMap<string, Reached>): void {
+    const { driver, endpoints } = this.#parts;
+    const key = container.owner?.key;
+    const desired = key === undefined ? undefined : endpoints.desired().resources.get(key);
+    const network =
+      desired?.kind === 'container' ? networkOf(endpoints.networks, desired as Desired<'container'>) : null;
+    if (network === null) {
+      throw new TsdError('TSD_NO_SUCH_RESOURCE', `container ${container.engineName} is not declared any more`);
+    }
+    const config = endpointConfig(endpoints, desired as Desired<'container'>, container.id, network);
+    const known = new Set(config.reach.map(nameOf));
+    const further = [...links.values()].filter((one) => !known.has(nameOf(one)));
+    driver.attach({ ...config, reach: [...config.reach, ...further] });
+    this.#links.set(container.id, new Map(links));
+  }
+}
