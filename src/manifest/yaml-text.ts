@@ -102,7 +102,7 @@ export function readYaml(text: string, file: string, { mergeTags = false } = {})
       refuse('YAML 1.1 is not supported; remove the %YAML line', document.range[0]);
     for (const problem of [...withoutConsequences(document.errors), ...document.warnings]) {
       const isTag = problem.code === 'TAG_RESOLVE_FAILED';
-      if (mergeTags && isTag && MERGE_TAGS.has(text.slice(...problem.pos))) continue;
+      if (mergeTags && isTag && MERGE_TAGS.has(text.slice(problem.pos[0], problem.pos[1]))) continue;
       refuse(problem.message, problem.pos[0]);
     }
   }

@@ -20,7 +20,7 @@ afterEach(async () => {
 
 /** All commands that show a waiting resource have the same hint. */
 async function expectHint(file: string, resource: string, hint: string): Promise<void> {
-  const applied = await supervisor.cli('apply', '-f', file, '--wait=1s');
+  const applied = await supervisor.cli('apply', '-f', file, '--wait=4s');
   expect(applied).toMatchObject({ status: 1, stderr: expect.stringContaining(`hint: ${hint}`) });
   const planned = await until('the plan to give the hint', async () => {
     const plan = await supervisor.cli('plan');
