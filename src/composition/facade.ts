@@ -1,6 +1,7 @@
 /** What the API answers from: the parts of a supervisor behind one facade. */
 import type { Driver } from '../drivers/contract/driver.ts';
 import { observe, observedContainer } from '../reconcile/observe.ts';
+import type { ContainerRecord } from '../state/containers/container-record.ts';
 import type { StateIssue } from '../state/files/state-file.ts';
 import { hasNetworks, runDoctor } from '../supervisor/doctor/doctor.ts';
 import { stateFacts } from '../supervisor/doctor/state-checks.ts';
@@ -10,8 +11,9 @@ import { RegistryCommands } from '../supervisor/images/registry-commands.ts';
 import type { LogTroubles } from '../supervisor/logs/forwarding/log-troubles.ts';
 import type { ApplyParts } from '../supervisor/requests/apply.ts';
 import { Approvals } from '../supervisor/requests/approvals.ts';
-import { ContainerCommands } from '../supervisor/requests/container-commands.ts';
+import { ContainerChanges } from '../supervisor/requests/container-changes.ts';
 import { NamedResources } from '../supervisor/requests/named-resources.ts';
+import { StartCommands } from '../supervisor/requests/start-commands.ts';
 import { takeAway } from '../supervisor/reset/take-away.ts';
 import { commandChecks } from '../supervisor/sources/who-may-command.ts';
 import { Supervisor, type SupervisorParts } from '../supervisor/supervisor.ts';
@@ -45,14 +47,7 @@ export function createFacade(wired: Wired, logTroubles: LogTroubles): Supervisor
     views,
     planner,
     approvals,
-    commands: new ContainerCommands({
-      world,
-      observed: (record) => observedContainer(world, record, null),
-      loop,
-      events,
-      timeline,
-      reserve,
-    }),
+    ...createCommands(wired),
     ...createImageCommands(wired, named),
     changes: createChanges(wired, { views, planner }),
     logs: { desired, containers, exec, loop, events },
@@ -133,6 +128,33 @@ function createChanges(
     observed: (record) => observedContainer(world, record, null),
     viewInput: () => views.input(),
     wordsOfFailedUpdate: (key) => wordsOfFailedUpdate(stores.history, key),
+  };
+}
+
+function createCommands({
+  opened: { world, sources, stores },
+  loop,
+  events,
+  timeline,
+}: Wired): Pick<SupervisorParts, 'starts' | 'stops' | 'kills' | 'waits'> {
+  const { containers, commits, failures, clock, bootId, exec, stopClocks, leftDown, exits } = world;
+  const desired = () => sources.state;
+  const observed = (record: ContainerRecord) => observedContainer(world, record, null);
+  const changes = new ContainerChanges({
+    containers,
+    commits,
+    failures,
+    reserve: stores.reserve,
+    clock,
+    events,
+    loop,
+  });
+  const proof = { desired, clock, containers, failures, observed, exits, loop, events };
+  return {
+    starts: new StartCommands({ changes, proof, exec, stopClocks, failures, leftDown, loop, timeline }),
+    stops: { changes, desired, clock, bootId, exec, stopClocks, loop, timeline },
+    kills: { exec, timeline },
+    waits: { changes, exits, containers },
   };
 }
 

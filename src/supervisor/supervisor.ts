@@ -49,9 +49,11 @@ import { type ContainerLogParts, containerLogs } from './logs/container-logs.ts'
 import { asker } from './requests/actors.ts';
 import { type ApplyParts, apply, rollback } from './requests/apply.ts';
 import type { Approvals } from './requests/approvals.ts';
-import type { ContainerCommands } from './requests/container-commands.ts';
 import type { NamedResources } from './requests/named-resources.ts';
 import { remove } from './requests/remove.ts';
+import { type KillPorts, killContainer, type WaitForEndPorts, waitForEnd } from './requests/signal-commands.ts';
+import type { StartCommands } from './requests/start-commands.ts';
+import { type StopPorts, stopContainer } from './requests/stop-command.ts';
 import { liveNotes } from './sources/file-notes.ts';
 import type { Sources } from './sources/sources.ts';
 import type { CurrentViews } from './views/current-views.ts';
@@ -85,7 +87,10 @@ export interface SupervisorParts {
   readonly views: CurrentViews;
   readonly planner: Planner;
   readonly approvals: Approvals;
-  readonly commands: ContainerCommands;
+  readonly starts: StartCommands;
+  readonly stops: StopPorts;
+  readonly kills: KillPorts;
+  readonly waits: WaitForEndPorts;
   readonly builds: Builds;
   readonly imageFiles: ImageFiles;
   readonly registry: RegistryCommands;
@@ -232,11 +237,11 @@ export class Supervisor implements SupervisorApi {
   }
 
   async stop(name: string, timeoutMs: number | null, forMs: number | null): Promise<void> {
-    await this.#parts.commands.stop(this.#parts.named.reachable(name), timeoutMs, forMs);
+    await stopContainer(this.#parts.stops, this.#parts.named.reachable(name), timeoutMs, forMs);
   }
 
   async start(name: string, options: StartOptions = {}, signal?: AbortSignal): Promise<StartedView> {
-    return await this.#parts.commands.start(this.#parts.named.reachable(name), options, signal);
+    return await this.#parts.starts.start(this.#parts.named.reachable(name), options, signal);
   }
 
   async restart(
@@ -245,7 +250,7 @@ export class Supervisor implements SupervisorApi {
     options: StartOptions = {},
     signal?: AbortSignal,
   ): Promise<StartedView> {
-    return await this.#parts.commands.restart(this.#parts.named.reachable(name), timeoutMs, options, signal);
+    return await this.#parts.starts.restart(this.#parts.named.reachable(name), timeoutMs, options, signal);
   }
 
   members(app: string): readonly string[] {
@@ -253,14 +258,14 @@ export class Supervisor implements SupervisorApi {
   }
 
   async kill(name: string, signal: string): Promise<void> {
-    await this.#parts.commands.kill(this.#parts.named.reachable(name), signal);
+    await killContainer(this.#parts.kills, this.#parts.named.reachable(name), signal);
   }
 
   async wait(name: string, signal?: AbortSignal): Promise<number> {
     const key = this.#parts.named.key('container', name);
     for (;;) {
       const record = this.#parts.containers.byKey(key);
-      if (record) return await this.#parts.commands.wait(record, signal);
+      if (record) return await waitForEnd(this.#parts.waits, record, signal);
       if (signal?.aborted)
         throw new TsdError('TSD_CONTAINER_NOT_RUNNING', `container ${name} does not exist yet`, { key });
       await this.#parts.events.nextChange(WAIT_RECHECK_MS, signal);

@@ -371,7 +371,7 @@ export class SimSupervisor {
     }));
   }
 
-  /** As ContainerCommands does it, without waiting for the loop. */
+  /** As ContainerChanges does it, without waiting for the loop. */
   #change(key: ResourceKey, change: (record: ContainerRecord) => ContainerRecord): Promise<boolean> {
     const { containers, commits } = this.world;
     const record = containers.byKey(key);
