@@ -1,13 +1,9 @@
 /** What the API answers from: the parts of a supervisor behind one facade. */
 import type { Driver } from '../drivers/contract/driver.ts';
-import { observe, observedContainer } from '../reconcile/observe.ts';
 import type { ContainerRecord } from '../state/containers/container-record.ts';
 import type { StateIssue } from '../state/files/state-file.ts';
 import { hasNetworks, runDoctor } from '../supervisor/doctor/doctor.ts';
 import { stateFacts } from '../supervisor/doctor/state-checks.ts';
-import { Builds } from '../supervisor/images/builds.ts';
-import { ImageFiles } from '../supervisor/images/image-files.ts';
-import { RegistryCommands } from '../supervisor/images/registry-commands.ts';
 import type { LogTroubles } from '../supervisor/logs/forwarding/log-troubles.ts';
 import type { ApplyParts } from '../supervisor/requests/apply.ts';
 import { Approvals } from '../supervisor/requests/approvals.ts';
@@ -24,6 +20,7 @@ import { Planner } from '../supervisor/views/planner.ts';
 import { sharingContainers } from '../supervisor/views/shared-groups.ts';
 import { unfilteredRuns } from '../supervisor/views/unfiltered.ts';
 import { doubtedSettings, refusedPaths } from './gates.ts';
+import { createImageCommands } from './image-commands.ts';
 import type { Opened } from './open.ts';
 import { daemonFacts } from './preconditions.ts';
 import type { Wired } from './wire.ts';
@@ -32,15 +29,14 @@ import type { Wired } from './wire.ts';
 const HOST_SHUTDOWN = 'the host was shut down by `tsdocker host-shutdown`';
 
 export function createFacade(wired: Wired, logTroubles: LogTroubles): Supervisor {
-  const { opened, loop, timeline, events, stopStage } = wired;
-  const { world, engine, stores, sources, reset, sysinfo, limits } = opened;
-  const { history, reserve } = stores;
-  const { containers, images, exec, clock } = world;
-  const desired = () => sources.state;
-  const named = new NamedResources({ ...world, desired, loop });
+  const { opened, loop, events, stopStage } = wired;
+  const { parts, engine, stores, sources, reset, sysinfo, limits } = opened;
+  const { history } = stores;
+  const { desired, containers, images, volumes, resources, exec, unanswered, clock } = parts;
+  const named = new NamedResources({ desired, containers, volumes, resources, exec, unanswered, loop });
   const views = createViews(wired, { named, logTroubles });
   const planner = createPlanner(wired);
-  const approvals = new Approvals({ world, sources, reserve, timeline, loop });
+  const approvals = createApprovals(wired);
   const stopEverything = () => stopStage.run(HOST_SHUTDOWN);
   return new Supervisor({
     named,
@@ -67,7 +63,7 @@ export function createFacade(wired: Wired, logTroubles: LogTroubles): Supervisor
     reset: async (options) => {
       const { stopped } = await stopEverything();
       await engine.drain();
-      const stays = await takeAway({ execs: [world.exec], network: world.network, graphs: [world.graph] });
+      const stays = await takeAway({ execs: [exec], network: parts.network, graphs: [parts.graph] });
       reset.options = options;
       // After the answer.
       setImmediate(() => process.kill(process.pid, 'SIGTERM'));
@@ -76,13 +72,28 @@ export function createFacade(wired: Wired, logTroubles: LogTroubles): Supervisor
   });
 }
 
+function createApprovals({ opened: { parts, sources, stores }, loop, timeline }: Wired): Approvals {
+  const { desired, approvals, containers, links, volumes, clock } = parts;
+  return new Approvals({
+    approvals,
+    containers,
+    damaged: { containers, links, approvals },
+    data: { desired, volumes, containers },
+    clock,
+    sources,
+    reserve: stores.reserve,
+    timeline,
+    loop,
+  });
+}
+
 function createViews(
-  { opened: { world, sources, stores }, loop }: Wired,
+  { opened: { parts, observing, sources, stores }, loop }: Wired,
   { named, logTroubles }: { readonly named: NamedResources; readonly logTroubles: LogTroubles },
 ): CurrentViews {
-  const { containers, exec, names, images, repositories, volumes, resources, defaultNetwork } = world;
+  const { containers, exec, names, images, repositories, volumes, resources, defaultNetwork } = parts;
   return new CurrentViews({
-    look: (reading) => observe(world, new Set(), reading),
+    look: (reading) => observing.observer.observe(new Set(), reading),
     sources,
     history: stores.history,
     loop,
@@ -97,11 +108,10 @@ function createViews(
   });
 }
 
-function createPlanner({ opened: { world }, seed }: Wired): Planner {
-  const { containers, volumes, resources, clock } = world;
+function createPlanner({ opened: { parts, observing }, seed }: Wired): Planner {
+  const { containers, volumes, resources, clock } = parts;
   return new Planner({
-    look: ({ state, copies }, scope) =>
-      observe({ ...world, desired: () => state, ...(copies && { copiesToCome: copies }) }, scope),
+    look: (wanted, scope) => observing.observer.observe(scope, undefined, wanted),
     containers,
     volumes,
     resources,
@@ -111,10 +121,10 @@ function createPlanner({ opened: { world }, seed }: Wired): Planner {
 }
 
 function createChanges(
-  { opened: { world, sources, stores, limits }, loop, events }: Wired,
+  { opened: { parts, observing, sources, stores, limits }, loop, events }: Wired,
   { views, planner }: { readonly views: CurrentViews; readonly planner: Planner },
 ): ApplyParts {
-  const { containers, resources, exits, clock } = world;
+  const { containers, resources, exits, clock } = parts;
   return {
     sources,
     planner,
@@ -125,21 +135,20 @@ function createChanges(
     containers,
     resources,
     exits,
-    observed: (record) => observedContainer(world, record, null),
+    observed: (record) => observing.sight.look(record),
     viewInput: () => views.input(),
     wordsOfFailedUpdate: (key) => wordsOfFailedUpdate(stores.history, key),
   };
 }
 
 function createCommands({
-  opened: { world, sources, stores },
+  opened: { parts, observing, stores },
   loop,
   events,
   timeline,
 }: Wired): Pick<SupervisorParts, 'starts' | 'stops' | 'kills' | 'waits'> {
-  const { containers, commits, failures, clock, bootId, exec, stopClocks, leftDown, exits } = world;
-  const desired = () => sources.state;
-  const observed = (record: ContainerRecord) => observedContainer(world, record, null);
+  const { desired, containers, commits, failures, clock, bootId, exec, stopClocks, leftDown, exits } = parts;
+  const observed = (record: ContainerRecord) => observing.sight.look(record);
   const changes = new ContainerChanges({
     containers,
     commits,
@@ -158,52 +167,39 @@ function createCommands({
   };
 }
 
-function createImageCommands(
-  { opened: { world, stores, registry, kept }, loop, pauses }: Wired,
-  named: NamedResources,
-): Pick<SupervisorParts, 'builds' | 'imageFiles' | 'registry'> {
-  const { history, reserve } = stores;
-  const container = (name: string) => named.reachable(name);
-  return {
-    builds: new Builds({ world }),
-    imageFiles: new ImageFiles({ world, history, kept, pauses, container }),
-    registry: new RegistryCommands({ world, registry, reserve, enqueue: (keys) => loop.enqueue(keys) }),
-  };
-}
-
-function driverFacts({ state, world }: Opened) {
+function driverFacts({ state, parts }: Opened) {
   return {
     instance: state.instanceId,
     root: state.root,
     runDir: state.runDir,
-    graphDriver: world.graph.name,
-    execDriver: world.exec.name,
-    networkDriver: world.settings.networkDriver,
+    graphDriver: parts.graph.name,
+    execDriver: parts.exec.name,
+    networkDriver: parts.settings.networkDriver,
   };
 }
 
 /** Issues of stores that find them later than at the start. */
-export function laterIssues({ stores, world }: Opened): readonly StateIssue[] {
-  const names = world.repositories.issue();
+export function laterIssues({ stores, parts }: Opened): readonly StateIssue[] {
+  const names = parts.repositories.issue();
   return [...stores.declarations.issues, ...(names ? [names] : [])];
 }
 
 function doctorChecks(opened: Opened) {
-  const { config, gates, state, stores, sources, world, loopPauses, sysinfo } = opened;
+  const { config, gates, state, stores, sources, parts, loopPauses, sysinfo } = opened;
   const drivers: readonly (readonly Driver[])[] = [
-    [world.graph],
-    world.network.drivers.filter(hasNetworks),
-    [world.exec],
+    [parts.graph],
+    parts.network.drivers.filter(hasNetworks),
+    [parts.exec],
   ];
   return [
     ...runDoctor(config.root, sysinfo, drivers, {
       runDir: state.runDir,
       ipForward: config.ipForward,
       pauses: loopPauses.view(),
-      cutOff: cutOffContainers(world),
-      sharing: sharingContainers(world),
+      cutOff: cutOffContainers(parts),
+      sharing: sharingContainers(parts),
       state: stateFacts(state.root, [...stores.issues, ...laterIssues(opened)], sources.uncertain),
-      unfiltered: unfilteredRuns(world),
+      unfiltered: unfilteredRuns(parts),
     }),
     ...commandChecks(sources.views(), sources.directory.refused, {
       refused: refusedPaths(config, state, gates),

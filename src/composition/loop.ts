@@ -4,7 +4,6 @@ import { systemClock } from '../ffi/boot-clock.ts';
 import { describeError } from '../model/errors/errors.ts';
 import { Controller } from '../reconcile/controller.ts';
 import { Executor } from '../reconcile/executor.ts';
-import { observeAnswered } from '../reconcile/observe.ts';
 import { reachedKeys } from '../reconcile/op-traits.ts';
 import { opHandlers } from '../reconcile/ops/handlers.ts';
 import { startGate } from '../reconcile/start-gate.ts';
@@ -30,21 +29,23 @@ export interface LoopParts {
   readonly events: SupervisorEventBus;
 }
 
-export function createController(parts: LoopParts): Controller {
-  const { opened, seed, adoption, timeline, observers, events } = parts;
-  const { world, stores, sources, defaultNetwork, loopPauses, wires, log } = opened;
+export function createController(looped: LoopParts): Controller {
+  const { opened, seed, adoption, timeline, observers, events } = looped;
+  const { parts, observing, stores, sources, defaultNetwork, loopPauses, wires, log } = opened;
+  const { desired, containers, stops, failures } = parts;
+  const { observer, sight } = observing;
   return new Controller({
     desired: () => sources.state,
     observe: (scope) => {
-      if (scope !== null) return observeAnswered(world, scope);
+      if (scope !== null) return observer.observeAnswered(scope);
       stores.reserve.refill();
       defaultNetwork.review();
       adoption.askUnknown();
-      return observeAnswered(world, null);
+      return observer.observeAnswered(null);
     },
-    executor: createExecutor(parts),
-    tooEarly: startGate(world),
-    failures: world.failures,
+    executor: createExecutor(looped),
+    tooEarly: startGate({ desired, containers, stops, sight }),
+    failures,
     clock: systemClock,
     timers: systemTimers,
     seed: () => seed,
@@ -65,9 +66,9 @@ export function createController(parts: LoopParts): Controller {
   });
 }
 
-function createExecutor({ opened: { world, engine, wires }, loop }: LoopParts): Executor {
+function createExecutor({ opened: { parts, engine, wires }, loop }: LoopParts): Executor {
   return new Executor({
-    handlers: opHandlers(world),
+    handlers: opHandlers(parts),
     engine,
     journal: loop.journal,
     clock: systemClock,

@@ -123,6 +123,9 @@ export interface Around extends Declared, DefaultNetworks {
 
 export type OpParts = Drivers & OpStores & Books & WorkInProgress & Around;
 
+/** All that was opened, and the groups of it that others ask for. Only the composition root has it whole. */
+export type Parts = OpParts & OpPorts & NetworkGroups;
+
 /** Beside what ops ask for: what says where containers are on their networks. */
 interface NetworkGroups {
   readonly networks: KnownNetworks;
@@ -130,10 +133,8 @@ interface NetworkGroups {
   readonly endpoints: EndpointPorts;
 }
 
-/** Parts, and the groups of them that ops and their helpers take. */
-export type Grouped<Parts> = Parts & OpPorts & NetworkGroups;
-
-export function opPorts<Parts extends OpParts>(parts: Parts): Grouped<Parts> {
+/** The parts, and the groups of them that ops and their helpers take. */
+export function opPorts(parts: OpParts): Parts {
   const images = imageStoresOf(parts);
   const networks = networkGroups(parts, images);
   return {

@@ -24,7 +24,9 @@ import type { Sources } from '../supervisor/sources/sources.ts';
 import type { Core } from './core.ts';
 import { createExecDriver } from './drivers.ts';
 import { createGates, type Gates } from './gates.ts';
-import { openParts, type Parts } from './parts.ts';
+import type { Observing } from './observer.ts';
+import type { Parts } from './op-ports.ts';
+import { openParts } from './parts.ts';
 import { requireDirectory } from './preconditions.ts';
 import { createPathBook } from './readers.ts';
 import { createRegistry, openTrustPolicy } from './registries.ts';
@@ -44,7 +46,8 @@ export interface Opened extends Core {
   readonly paths: PathBook;
   readonly sources: Sources;
   readonly registry: Registry;
-  readonly world: Parts;
+  readonly parts: Parts;
+  readonly observing: Observing;
   readonly defaultNetwork: DefaultNetwork;
   readonly names: NetworkNames;
   /** Of the daemon's key, as `info` shows it. */
@@ -84,7 +87,7 @@ export async function open(config: DaemonConfig, core: Core): Promise<Opened> {
     gates.own,
     engine,
   );
-  const { world, defaultNetwork, names } = openParts(
+  const { parts, observing, defaultNetwork, names } = openParts(
     {
       config,
       state,
@@ -104,10 +107,10 @@ export async function open(config: DaemonConfig, core: Core): Promise<Opened> {
     },
     engine,
   );
-  await beginNetwork(engine, config, world, defaultNetwork);
+  await beginNetwork(engine, config, parts, defaultNetwork);
   const id = keyId(openDaemonKey(config.trustKey ?? join(state.root, 'key.json')));
   const base = { ...core, config, gates, service, sysinfo, limits };
-  return { ...base, state, stores, kept, paths, sources, registry, world, defaultNetwork, names, id, reset };
+  return { ...base, state, stores, kept, paths, sources, registry, parts, observing, defaultNetwork, names, id, reset };
 }
 
 /** Root, run directory and the place of temporary files. A reset takes all of them away at the end. */
@@ -133,7 +136,7 @@ async function openRoots(
 async function beginNetwork(
   engine: Engine,
   config: DaemonConfig,
-  { containers, leases, network: driver, endpoints, settings: { fixedCidr } }: Opened['world'],
+  { containers, leases, network: driver, endpoints, settings: { fixedCidr } }: Opened['parts'],
   defaultNetwork: DefaultNetwork,
 ): Promise<void> {
   const lent = new LentInterfaces({ leases, driver, fixedCidr });

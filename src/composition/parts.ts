@@ -11,7 +11,7 @@ import { bootId } from '../ffi/process/processes.ts';
 import type { Registry } from '../images/registry/registries.ts';
 import type { TrustPolicyFile } from '../images/trust/policy.ts';
 import { GroupCommit } from '../reconcile/group-commit.ts';
-import { type HostFacts, readHostFacts } from '../reconcile/host-facts.ts';
+import { readHostFacts } from '../reconcile/host-facts.ts';
 import type { LimitSupport } from '../reconcile/kernel-limits.ts';
 import { NetworkNames } from '../reconcile/names/network-names.ts';
 import type { RollBack } from '../reconcile/ops/containers/update-outcome.ts';
@@ -27,7 +27,8 @@ import type { Logger } from '../supervisor/log.ts';
 import { openBooks, workInProgress } from './books.ts';
 import { createConfiguration, type SettingsReader } from './configuration.ts';
 import { instanceOf, openDrivers } from './drivers.ts';
-import { type Around, type Grouped, type OpParts, type OpSettings, type OpStores, opPorts } from './op-ports.ts';
+import { createObserver, type Observing } from './observer.ts';
+import { type Around, type OpSettings, type OpStores, opPorts, type Parts } from './op-ports.ts';
 import type { Stores } from './stores.ts';
 
 export interface OpenedBefore {
@@ -46,11 +47,9 @@ export interface OpenedBefore {
   readonly log: Logger;
 }
 
-/** All that the supervisor works with. Only the composition root has it whole. */
-export type Parts = Grouped<OpParts & { /** What the host has to give, as it is now. */ hostFacts(): HostFacts }>;
-
 export interface OpenedParts {
-  readonly world: Parts;
+  readonly parts: Parts;
+  readonly observing: Observing;
   readonly defaultNetwork: DefaultNetwork;
   readonly names: NetworkNames;
 }
@@ -83,15 +82,15 @@ export function openParts(opened: OpenedBefore, handlers: OnShutdown): OpenedPar
     unread: (id) => unreadPeer({ ...around, ...stores, leases }, { ...around, resources }, id),
   });
   handlers.onShutdown('names of networks', () => names.end(), ['exec driver', 'network drivers']);
-  const world = opPorts({
+  const parts = opPorts({
     ...drivers,
     ...opStores(opened, drivers.graph, commits),
     ...openBooks(stores, boot, { names, leases, paths: opened.paths }),
     ...workInProgress(),
     ...around,
-    hostFacts: () => readHostFacts(state.root, refusedLimits),
   });
-  return { world, defaultNetwork, names };
+  const observing = createObserver(parts, () => readHostFacts(state.root, refusedLimits));
+  return { parts, observing, defaultNetwork, names };
 }
 
 function aroundOps(

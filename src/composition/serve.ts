@@ -12,7 +12,7 @@ import type { Observers } from '../supervisor/observers.ts';
 import type { Sources } from '../supervisor/sources/sources.ts';
 import { keepStatus } from '../supervisor/status-line.ts';
 import type { Supervisor } from '../supervisor/supervisor.ts';
-import { leaveDown } from '../supervisor/take-over/restored-state.ts';
+import { leaveDown } from '../supervisor/take-over/leave-down.ts';
 import { registerBuiltins } from './builtins.ts';
 import { createFacade, laterIssues } from './facade.ts';
 import type { Wired } from './wire.ts';
@@ -30,7 +30,7 @@ export interface Served {
 /** @throws TsdError for a socket that another process has, and for other reasons that keep it from answering. */
 export async function serve(wired: Wired): Promise<Served> {
   const { opened, events, feed, observers, controller, collector, onBug } = wired;
-  const { config, log, engine, service, loopPauses, world, sources } = opened;
+  const { config, log, engine, service, loopPauses, parts, sources } = opened;
   const troubles = new LogTroubles(systemClock);
   const api = createFacade(wired, troubles);
   const serving = { api: servedBy(engine, systemClock), onBug, onReady: () => service.ready() };
@@ -49,8 +49,8 @@ export async function serve(wired: Wired): Promise<Served> {
   const addresses = await observers.serve({
     desired: () => sources.state,
     clock: systemClock,
-    containers: world.containers,
-    exec: world.exec,
+    containers: parts.containers,
+    exec: parts.exec,
     controller,
     events,
     api,
@@ -61,7 +61,7 @@ export async function serve(wired: Wired): Promise<Served> {
   engine.onShutdown('watch of the event loop', () => loopPauses.stop());
   const forwarding = new LogForwarding({
     desired: () => sources.state,
-    containers: world.containers,
+    containers: parts.containers,
     events,
     log,
     troubles,
@@ -73,7 +73,7 @@ export async function serve(wired: Wired): Promise<Served> {
 /** Says that it is ready, and how it is from now on. Signals are trapped by then: the answer may be one that ends it. */
 export async function announce({ wired, api, addresses }: Served): Promise<void> {
   const { opened, events, loop } = wired;
-  const { config, log, engine, service, world, sources } = opened;
+  const { config, log, engine, service, parts, sources } = opened;
   await acceptConnections(engine);
   const facts = () => ({ ...api.info(), holds: holds(sources, loop) });
   engine.onShutdown(
@@ -81,14 +81,14 @@ export async function announce({ wired, api, addresses }: Served): Promise<void>
     keepStatus(events, facts, (line) => service.status(line)),
     WORKED_ON,
   );
-  log.info({ socket: config.hosts, manifests: config.manifests, graph: world.graph.name, ...addresses }, 'ready');
+  log.info({ socket: config.hosts, manifests: config.manifests, graph: parts.graph.name, ...addresses }, 'ready');
 }
 
 /** Asks which runs of an earlier supervisor go on. */
 async function takeOver({ opened, loop, adoption }: Wired): Promise<void> {
-  const { config, log, world, names } = opened;
+  const { config, log, parts, names } = opened;
   const adopted = await adoption.begin();
-  if (!config.restart) leaveDown(world);
+  if (!config.restart) leaveDown(parts);
   loop.setUnavailable(adopted.unavailable);
   names.begin();
   log.info({ running: adopted.running, exited: adopted.exited }, 'took over what was there');

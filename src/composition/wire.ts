@@ -23,6 +23,8 @@ import { copiesNeeded } from '../supervisor/sources/copies-in-use.ts';
 import { StopStage } from '../supervisor/stop-stage.ts';
 import { Adoption } from '../supervisor/take-over/take-over.ts';
 import { Timeline } from '../supervisor/timeline.ts';
+import { adoptionPorts } from './adoption-ports.ts';
+import { garbagePorts } from './garbage-ports.ts';
 import { createController } from './loop.ts';
 import type { Opened } from './open.ts';
 import { openTrustStore } from './registries.ts';
@@ -47,7 +49,7 @@ export interface Wired {
 }
 
 export function wire(opened: Opened): Wired {
-  const { config, log, gates, engine, loopPauses, wires, state, world } = opened;
+  const { config, log, gates, engine, loopPauses, wires, state } = opened;
   const events = new SupervisorEventBus();
   const seed = randomBytes(16).toString('hex');
   const onBug = (error: TsdError): void => log.error({ code: error.code, stack: error.stack }, describeError(error));
@@ -60,13 +62,7 @@ export function wire(opened: Opened): Wired {
     pauses: () => loopPauses.view(),
   });
   const { timeline, feed, loop } = createRecords(opened, events, observers);
-  const adoption = new Adoption({
-    world,
-    timers: systemTimers,
-    onFound: (run) => timeline.found(run),
-    onProblem: (text) => log.error(text),
-    onAnswer: (key) => wires.emit('look', [key]),
-  });
+  const adoption = createAdoption(opened, timeline);
   engine.onShutdown('adoption', () => adoption.stop(), WORKED_ON);
   engine.onShutdown('metrics and page', () => observers.close(), WORKED_ON);
   const controller = createController({ opened, seed, adoption, loop, timeline, observers, events });
@@ -102,19 +98,19 @@ export function wire(opened: Opened): Wired {
 
 /** What happens is written down: ends of runs, the timeline, the journal of ops, changes of the desired state. */
 function createRecords(
-  { log, world, stores: { history }, sources, wires }: Opened,
+  { log, parts, stores: { history }, sources, wires }: Opened,
   events: SupervisorEventBus,
   observers: Observers,
 ): Pick<Wired, 'timeline' | 'feed' | 'loop'> {
-  world.exec.onExit((exit) => {
-    world.exits.record(exit);
-    world.builds.exited(exit);
+  parts.exec.onExit((exit) => {
+    parts.exits.record(exit);
+    parts.builds.exited(exit);
   });
   const pruning = new Pruning(history);
   const timeline = new Timeline({
     history,
     pruning,
-    containers: world.containers,
+    containers: parts.containers,
     clock: systemClock,
     generation: () => sources.generation,
     onEntry: (entry) => {
@@ -124,22 +120,22 @@ function createRecords(
   });
   const feed = new EventFeed({
     ring: new EventRing(),
-    containers: world.containers,
+    containers: parts.containers,
     timeline: history.timeline,
     note: (what, cause, message) => timeline.logged(what, cause, message),
   });
   wires.on('jobEnded', (job) => {
     if (job.spec.recorded === true && job.by !== null) timeline.job(job);
   });
-  world.exits.onExit((exit, key) => {
+  parts.exits.onExit((exit, key) => {
     if (key) wires.emit('look', [key]);
     if (key) wires.emit('probe', [key]);
     timeline.exit(exit, key);
     events.emit('change');
   });
   const loop = new LoopStatus({
-    containers: world.containers,
-    exec: world.exec,
+    containers: parts.containers,
+    exec: parts.exec,
     history,
     pruning,
     timeline,
@@ -156,18 +152,19 @@ function createRecords(
 }
 
 function createProber(
-  { log, world, sources, wires }: Opened,
+  { log, parts, sources, wires }: Opened,
   { seed, timeline, events }: Pick<Wired, 'seed' | 'timeline' | 'events'>,
 ): Prober {
+  const { desired, containers, images, exec, health, network } = parts;
   return new Prober({
-    containers: world.containers,
-    images: world.images,
-    exec: world.exec,
-    health: world.health,
+    containers,
+    images,
+    exec,
+    health,
     clock: systemClock,
     timers: systemTimers,
     seed,
-    check: realChecks(world, systemTimers),
+    check: realChecks({ desired, containers, network, exec }, systemTimers),
     onProblem: (error, key) => log.error({ key }, `health: ${describeError(error)}`),
     onChange: (change) => {
       timeline.health(change, sources.state.resources.get(change.key));
@@ -181,12 +178,14 @@ function createProber(
 const OPS_WAIT_MS = 5_000;
 
 function createStopStage(
-  { log, service, world, sources }: Opened,
-  parts: Pick<Wired, 'loop' | 'prober' | 'controller' | 'adoption' | 'timeline' | 'events'>,
+  { log, service, parts, sources }: Opened,
+  wired: Pick<Wired, 'loop' | 'prober' | 'controller' | 'adoption' | 'timeline' | 'events'>,
 ): StopStage {
-  const { loop, prober, controller, adoption, timeline, events } = parts;
+  const { loop, prober, controller, adoption, timeline, events } = wired;
+  const { containers, exec, network, exits, fileReaders, stopClocks, clock, bootId } = parts;
+  const ends = { clock, bootId, containers, exec, exits, fileReaders, stopClocks };
   return new StopStage({
-    world,
+    stops: { containers, exec, ends, withdrawals: { network, containers } },
     desired: () => sources.state,
     quiet: async (why) => {
       loop.shutDown(why);
@@ -206,7 +205,17 @@ function createStopStage(
   });
 }
 
-function createPauses({ world: { containers, exec, fileReaders }, wires }: Opened, events: SupervisorEventBus): Pauses {
+function createAdoption({ parts, log, wires }: Opened, timeline: Timeline): Adoption {
+  return new Adoption({
+    ...adoptionPorts(parts),
+    timers: systemTimers,
+    onFound: (run) => timeline.found(run),
+    onProblem: (text) => log.error(text),
+    onAnswer: (key) => wires.emit('look', [key]),
+  });
+}
+
+function createPauses({ parts: { containers, exec, fileReaders }, wires }: Opened, events: SupervisorEventBus): Pauses {
   return new Pauses({
     containers,
     exec,
@@ -220,10 +229,15 @@ function createPauses({ world: { containers, exec, fileReaders }, wires }: Opene
   });
 }
 
-function createCollector({ config, log, engine, world, stores, sources, kept }: Opened): Collector {
+function createCollector({ config, log, engine, parts, stores, sources, kept }: Opened): Collector {
+  const { clock, containers, graph, images, imageWork } = parts;
   return new Collector({
-    world,
-    history: stores.history,
+    clock,
+    garbage: garbagePorts(parts),
+    sizes: { graph, imageWork, images },
+    logs: containers,
+    use: stores.history.images,
+    imageWork,
     engine,
     timers: systemTimers,
     log,
@@ -231,7 +245,7 @@ function createCollector({ config, log, engine, world, stores, sources, kept }: 
     logBudget: config.logBudget,
     intervalMs: config.gcInterval,
     // What is not certain may need any of it.
-    isPaused: () => sources.isUncertain || world.images.issues.length > 0,
+    isPaused: () => sources.isUncertain || parts.images.issues.length > 0,
     sweepCopies: () => kept.remove(kept.unused(copiesNeeded({ ...stores, desired: () => sources.state }))),
   });
 }

@@ -20,3 +20,19 @@ export class DriftMemory {
     return this.#missing.get(key) ?? [];
   }
 }
+
+/**
+ * What a resource lacks now, or lacked at the last look at the kernel and has not been repaired since.
+ * @param kernel null where this look does not ask the kernel
+ */
+export function missingOf(
+  drifts: Pick<DriftMemory, 'of' | 'record'>,
+  key: ResourceKey,
+  kernel: unknown,
+  missing: () => readonly string[],
+): readonly string[] {
+  if (kernel === null) return drifts.of(key);
+  const found = missing();
+  drifts.record(key, found);
+  return found;
+}

@@ -4,26 +4,63 @@
  */
 import { statSync } from 'node:fs';
 import { constants } from 'node:os';
-import type { Desired } from '../model/desired.ts';
+import type { ExecDriver } from '../drivers/contract/exec.ts';
+import type { Networks } from '../drivers/contract/network.ts';
+import type { Desired, DesiredState } from '../model/desired.ts';
 import { describeError, TsdError, toTsdError } from '../model/errors/errors.ts';
 import { missingBindHint } from '../model/host-files.ts';
 import type { ObservedContainer } from '../model/observed.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import type { ContainerRecord } from '../state/containers/container-record.ts';
+import type { ContainerStore } from '../state/containers/containers.ts';
+import type { ContentStore } from '../state/content-store.ts';
+import type { GraphIndex } from '../state/images/graph-index.ts';
 import type { HostFacts } from './host-facts.ts';
 import { type Impossible, impossibleLimit, missingHeadroom } from './limits.ts';
 import { portName } from './observed-port.ts';
-import { damagedHolder, damagedRecord } from './ops/containers/damaged-container.ts';
-import { imageIdOf } from './ops/images/image-of.ts';
+import { type DamagedRecords, damagedHolder, damagedRecord } from './ops/containers/damaged-container.ts';
+import { type ImageStores, imageIdOf } from './ops/images/image-of.ts';
 import { declaredPorts, isCutOff } from './ops/networks/endpoint.ts';
-import type { World } from './ops/world.ts';
-import { MISSING_PATH, pathTrouble } from './path-book.ts';
-import { unreadImage } from './unread-state.ts';
+import type { DefaultNetworks } from './ops/networks/network-config.ts';
+import { MISSING_PATH, type PathBook, pathTrouble } from './path-book.ts';
+import { type UnreadImagePorts, unreadImage } from './unread-state.ts';
 
 type Container = Desired<'container'>;
 
 /** Facts are read at most once for a look, and only when a container needs them. */
 type Facts = () => HostFacts;
+
+/** What containers are looked at for. */
+export interface Wanted {
+  readonly state: DesiredState;
+  /** Copies of files by name that are made once it is accepted. Left out, all are made. */
+  readonly copies?: Pick<ReadonlyMap<string, unknown>, 'has'>;
+}
+
+/** Files of the host, and the copies that stand for them. */
+interface BindPorts {
+  readonly paths: Pick<PathBook, 'trouble'>;
+  readonly contents: Pick<ContentStore, 'path' | 'isWhole'>;
+}
+
+interface HostPortPorts {
+  readonly network: Pick<Networks, 'checkPort'>;
+  readonly networks: DefaultNetworks;
+  /** Host address of published ports that name none. */
+  readonly settings: { readonly defaultIp: string };
+}
+
+export interface OutlookPorts {
+  readonly containers: Pick<ContainerStore, 'byKey'>;
+  readonly damaged: DamagedRecords;
+  readonly binds: BindPorts;
+  readonly images: Pick<GraphIndex, 'get'> & UnreadImagePorts;
+  readonly imageStores: ImageStores;
+  readonly hostPorts: HostPortPorts;
+  readonly exec: Pick<ExecDriver, 'running'>;
+  /** What the host has to give, as it is now. */
+  hostFacts(): HostFacts;
+}
 
 /** What stands in the way of containers, and what is made for them. */
 export interface Outlook {
@@ -36,8 +73,8 @@ export interface Outlook {
 }
 
 /** Why a path cannot be mounted; a filesystem that is out of order says so in ways of its own. */
-function bindTrouble(world: World, path: string): string | null {
-  const trouble = world.paths.trouble(path);
+function bindTrouble({ paths }: BindPorts, path: string): string | null {
+  const trouble = paths.trouble(path);
   if (trouble !== undefined) return trouble;
   try {
     statSync(path);
@@ -47,14 +84,18 @@ function bindTrouble(world: World, path: string): string | null {
   }
 }
 
-function unusableBind(world: World, { spec, files, positions, source }: Container): TsdError | null {
+function unusableBind(
+  binds: BindPorts,
+  copies: Wanted['copies'],
+  { spec, files, positions, source }: Container,
+): TsdError | null {
   for (const [index, mount] of spec.volumes.entries()) {
     if (mount.type !== 'bind' || mount.source === null) continue;
     const copy = files?.[mount.source];
-    if (copy !== undefined && world.copiesToCome?.has(copy) === true) continue;
-    const path = copy === undefined ? mount.source : world.contents.path(copy);
+    if (copy !== undefined && copies?.has(copy) === true) continue;
+    const path = copy === undefined ? mount.source : binds.contents.path(copy);
     const trouble =
-      bindTrouble(world, path) ?? (copy !== undefined && !world.contents.isWhole(copy) ? 'is damaged' : null);
+      bindTrouble(binds, path) ?? (copy !== undefined && !binds.contents.isWhole(copy) ? 'is damaged' : null);
     const missing = trouble === MISSING_PATH;
     if (trouble === null || (missing && mount.create !== undefined)) continue;
     const place = positions[`volumes.${index}`] ?? source;
@@ -70,17 +111,21 @@ function unusableBind(world: World, { spec, files, positions, source }: Containe
   return null;
 }
 
-function missingDirectories(world: World, { spec }: Container): string[] {
+function missingDirectories(binds: BindPorts, { spec }: Container): string[] {
   return spec.volumes.flatMap(({ type, source, create }) =>
-    type === 'bind' && source !== null && create !== undefined && bindTrouble(world, source) === MISSING_PATH
+    type === 'bind' && source !== null && create !== undefined && bindTrouble(binds, source) === MISSING_PATH
       ? [source]
       : [],
   );
 }
 
-function unusableImage(world: World, desired: Container, facts: Facts): TsdError | null {
+function unusableImage(
+  { images, imageStores }: Pick<OutlookPorts, 'images' | 'imageStores'>,
+  desired: Container,
+  facts: Facts,
+): TsdError | null {
   const source = desired.positions.image ?? desired.source;
-  const id = imageIdOf(world, desired);
+  const id = imageIdOf(imageStores, desired);
   if (id === null) {
     // One that is declared is loaded by the plan itself, before anything is stopped.
     if (desired.references.image !== null) return null;
@@ -89,9 +134,9 @@ function unusableImage(world: World, desired: Container, facts: Facts): TsdError
       hint: `\`tsdocker pull ${desired.spec.image}\` or \`tsdocker load -i FILE\` brings it here; or declare it under \`images:\`.`,
     });
   }
-  const unread = unreadImage(world.images, id);
+  const unread = unreadImage(images, id);
   if (unread) return new TsdError('TSD_STATE_CORRUPT', unread.message, { source, hint: unread.hint });
-  const { os, architecture } = world.images.get(id) ?? { os: '', architecture: '' };
+  const { os, architecture } = images.get(id) ?? { os: '', architecture: '' };
   const foreign = (os !== '' && os !== 'linux') || (architecture !== '' && !facts().runs(architecture));
   if (!foreign) return null;
   const message = `image ${desired.spec.image} is for ${os || 'linux'}/${architecture}, this host is linux/${facts().architecture}`;
@@ -99,12 +144,16 @@ function unusableImage(world: World, desired: Container, facts: Facts): TsdError
 }
 
 /** Volumes that the image itself asks for are known only now; a successor beside the container would write to them too. */
-function sharedImageVolume(world: World, desired: Container, record: ContainerRecord | undefined): TsdError | null {
+function sharedImageVolume(
+  { images, imageStores, exec }: Pick<OutlookPorts, 'images' | 'imageStores' | 'exec'>,
+  desired: Container,
+  record: ContainerRecord | undefined,
+): TsdError | null {
   const { order, sharedVolumes } = desired.spec.update;
-  if (order === 'stop-first' || sharedVolumes || !record || !world.exec.running(record.id)) return null;
-  const id = imageIdOf(world, desired);
+  if (order === 'stop-first' || sharedVolumes || !record || !exec.running(record.id)) return null;
+  const id = imageIdOf(imageStores, desired);
   const covered = new Set(desired.spec.volumes.map(({ target }) => target));
-  const target = Object.keys(world.images.get(id ?? '')?.config?.Volumes ?? {}).find((path) => !covered.has(path));
+  const target = Object.keys(images.get(id ?? '')?.config?.Volumes ?? {}).find((path) => !covered.has(path));
   if (target === undefined) return null;
   const message = `its image keeps data in ${target}, which two containers would write at once with order: start-first`;
   return new TsdError('TSD_CONTAINER_SETUP', message, {
@@ -113,13 +162,17 @@ function sharedImageVolume(world: World, desired: Container, record: ContainerRe
   });
 }
 
-function takenPort(world: World, desired: Container, record: ContainerRecord | undefined): TsdError | null {
-  if (isCutOff(world, desired.spec)) return null;
+function takenPort(
+  { hostPorts, damaged }: Pick<OutlookPorts, 'hostPorts' | 'damaged'>,
+  desired: Container,
+  record: ContainerRecord | undefined,
+): TsdError | null {
+  if (isCutOff(hostPorts.networks, desired.spec)) return null;
   const held = new Set(record?.network?.ports.map(portName));
-  for (const [index, port] of declaredPorts(world, desired)) {
+  for (const [index, port] of declaredPorts(hostPorts, desired)) {
     if (held.has(portName(port))) continue;
     try {
-      world.network.checkPort(port, record?.id ?? damagedHolder(world, desired.engineName));
+      hostPorts.network.checkPort(port, record?.id ?? damagedHolder(damaged, desired.engineName));
     } catch (error) {
       if (!(error instanceof TsdError)) throw error;
       return error.withContext({ source: desired.positions[`ports.${index}`] ?? desired.source });
@@ -140,18 +193,19 @@ function asError({ positions, source }: Container, found: Impossible | null): Ts
 
 /** The first thing in the way of one container, or null. */
 function obstacle(
-  world: World,
+  ports: OutlookPorts,
+  copies: Wanted['copies'],
   desired: Container,
   record: ContainerRecord | undefined,
   facts: Facts,
 ): TsdError | null {
   const changes = record?.owner?.specHash !== desired.specHash;
   return (
-    unusableBind(world, desired) ??
-    (record ? null : damagedRecord(world, desired)) ??
-    unusableImage(world, desired, facts) ??
-    takenPort(world, desired, record) ??
-    sharedImageVolume(world, desired, record) ??
+    unusableBind(ports.binds, copies, desired) ??
+    (record ? null : damagedRecord(ports.damaged, desired)) ??
+    unusableImage(ports, desired, facts) ??
+    takenPort(ports, desired, record) ??
+    sharedImageVolume(ports, desired, record) ??
     // One that was started with these limits and only comes back is not kept down for them.
     (changes ? asError(desired, impossibleLimit(desired.spec, facts()) ?? missingHeadroom(facts())) : null)
   );
@@ -173,7 +227,8 @@ function obstacleOf(...looked: Parameters<typeof obstacle>): TsdError | null {
  * @param containers as they are now
  */
 export function outlook(
-  world: World,
+  ports: OutlookPorts,
+  { state, copies }: Wanted,
   scope: ReadonlySet<ResourceKey> | null,
   containers: ReadonlyMap<ResourceKey, ObservedContainer>,
 ): Outlook {
@@ -182,21 +237,21 @@ export function outlook(
   const missing = new Map<ResourceKey, readonly string[]>();
   let known: HostFacts | undefined;
   const facts: Facts = () => {
-    known ??= world.hostFacts();
+    known ??= ports.hostFacts();
     return known;
   };
-  for (const desired of world.desired().resources.values()) {
+  for (const desired of state.resources.values()) {
     if (desired.kind !== 'container' || (scope !== null && !scope.has(desired.key))) continue;
     const container = containers.get(desired.key);
     if (container?.running && container.specHash === desired.specHash) continue;
-    const record = world.containers.byKey(desired.key);
-    const error = obstacleOf(world, desired as Container, record, facts);
+    const record = ports.containers.byKey(desired.key);
+    const error = obstacleOf(ports, copies, desired as Container, record, facts);
     if (error !== null) {
       obstacles.set(desired.key, describeError(error));
       obstacleHints.set(desired.key, error.hint);
       continue;
     }
-    const directories = missingDirectories(world, desired as Container);
+    const directories = missingDirectories(ports.binds, desired as Container);
     if (directories.length > 0) missing.set(desired.key, directories);
   }
   return { obstacles, obstacleHints, missingDirectories: missing };

@@ -16,8 +16,15 @@ function unread(error: TsdError, path: string): Unread {
   };
 }
 
+export type UnreadImagePorts = Pick<GraphIndex, 'damaged' | 'path'>;
+
+export interface UnreadVolumePorts {
+  readonly volumes: Pick<VolumeStore, 'damaged' | 'entryPath'>;
+  readonly containers: Pick<ContainerStore, 'all'>;
+}
+
 /** Of an image; undefined where its record can be read, or there is none. */
-export function unreadImage(images: Pick<GraphIndex, 'damaged' | 'path'>, id: string): Unread | undefined {
+export function unreadImage(images: UnreadImagePorts, id: string): Unread | undefined {
   const error = images.damaged(id);
   return error && unread(error, images.path(id));
 }
@@ -30,13 +37,7 @@ export interface UnreadVolumes {
 }
 
 /** Declared volumes whose record cannot be read, by what the containers that use them say. */
-export function unreadVolumes({
-  volumes,
-  containers,
-}: {
-  readonly volumes: Pick<VolumeStore, 'damaged' | 'entryPath'>;
-  readonly containers: Pick<ContainerStore, 'all'>;
-}): UnreadVolumes {
+export function unreadVolumes({ volumes, containers }: UnreadVolumePorts): UnreadVolumes {
   const left = new Map(volumes.damaged);
   if (left.size === 0) return {};
   const found = new Map<ResourceKey, Unread>();

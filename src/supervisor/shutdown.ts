@@ -1,10 +1,11 @@
 /** Stops every container for a host that goes down, or for `--stop-containers`; what is wanted stays as it is. */
+import type { ExecDriver } from '../drivers/contract/exec.ts';
 import type { DesiredState } from '../model/desired.ts';
 import type { ResourceKey } from '../model/resource.ts';
-import { withdrawPorts } from '../reconcile/ops/containers/container-connect.ts';
-import { type Ask, endRun } from '../reconcile/ops/containers/container-stop.ts';
-import type { World } from '../reconcile/ops/world.ts';
+import { type WithdrawPorts, withdrawPorts } from '../reconcile/ops/containers/container-connect.ts';
+import { type Ask, type EndPorts, endRun } from '../reconcile/ops/containers/container-stop.ts';
 import type { ContainerRecord } from '../state/containers/container-record.ts';
+import type { ContainerStore } from '../state/containers/containers.ts';
 import { containerSpecOf } from '../state/containers/written-spec.ts';
 
 const DEFAULT_STOP_MS = 10_000;
@@ -20,6 +21,13 @@ function dependents(desired: DesiredState): ReadonlyMap<ResourceKey, readonly Re
     for (const need of needs) users.set(need, [...(users.get(need) ?? []), key]);
   }
   return users;
+}
+
+export interface StopPorts {
+  readonly containers: Pick<ContainerStore, 'all' | 'byKey' | 'get' | 'update'>;
+  readonly exec: Pick<ExecDriver, 'running' | 'end' | 'kill'>;
+  readonly ends: EndPorts;
+  readonly withdrawals: WithdrawPorts;
 }
 
 export interface StopOptions {
@@ -40,11 +48,11 @@ export interface StopReport {
 }
 
 /** Whatever its policy says about the end that comes now, it ran and shall run again, unless somebody stopped it for good. */
-function wantAgain(world: World, id: string): void {
-  const record = world.containers.get(id);
+function wantAgain(containers: StopPorts['containers'], id: string): void {
+  const record = containers.get(id);
   if (!record || record.stopOverride !== null) return;
   try {
-    world.containers.update({ ...record, restart: { ...record.restart, requested: true, afterShutdown: true } });
+    containers.update({ ...record, restart: { ...record.restart, requested: true, afterShutdown: true } });
   } catch {
     // A disk that takes nothing any more must not keep it from an end in peace.
   }
@@ -56,7 +64,11 @@ type Stopped = 'stopped' | 'ending' | 'left';
  * A container that was not asked yet when it is let go of stays as it is. One that was asked is left to its shim, which kills
  * it when its time is over; where the shim cannot do that, it is waited for as before.
  */
-async function stopOne(world: World, record: ContainerRecord, letGo: AbortSignal): Promise<Stopped> {
+async function stopOne(
+  { containers, exec, ends, withdrawals }: StopPorts,
+  record: ContainerRecord,
+  letGo: AbortSignal,
+): Promise<Stopped> {
   const { id } = record;
   const spec = record.owner ? containerSpecOf(record.owner) : null;
   const leave = new AbortController();
@@ -67,29 +79,29 @@ async function stopOne(world: World, record: ContainerRecord, letGo: AbortSignal
   letGo.addEventListener('abort', obey, { once: true });
   const ask: Ask = async (signal, leftMs) => {
     state = 'asking';
-    wantAgain(world, id);
-    state = (await world.exec.end(id, signal, leftMs + SHIM_LATER_MS)) ? 'shim' : 'us';
+    wantAgain(containers, id);
+    state = (await exec.end(id, signal, leftMs + SHIM_LATER_MS)) ? 'shim' : 'us';
     obey();
   };
   try {
     const timeoutMs = record.stopTimeoutMs ?? spec?.stopTimeoutMs ?? DEFAULT_STOP_MS;
-    await endRun(world, record, { signal: spec?.stopSignal ?? 'SIGTERM', timeoutMs, ask, calledOff: leave.signal });
+    await endRun(ends, record, { signal: spec?.stopSignal ?? 'SIGTERM', timeoutMs, ask, calledOff: leave.signal });
   } catch {
     if (leave.signal.aborted) return state === 'unasked' ? 'left' : 'ending';
     // A shim that does not answer passes no signal on; its payload can still be killed.
-    wantAgain(world, id);
-    await world.exec.kill(id);
+    wantAgain(containers, id);
+    await exec.kill(id);
   } finally {
     letGo.removeEventListener('abort', obey);
   }
   // No pass comes any more that would see it at rest. A run in its namespace goes as well.
-  await withdrawPorts(world, id);
+  await withdrawPorts(withdrawals, id);
   return 'stopped';
 }
 
 /** Dependents first, independent containers at the same time. Failures of one do not keep the others running. */
 export async function stopAll(
-  world: World,
+  ports: StopPorts,
   desired: DesiredState,
   { onStop, letGo, underWay }: StopOptions,
 ): Promise<StopReport> {
@@ -100,27 +112,27 @@ export async function stopAll(
     if (known !== undefined) return known;
     const work = (async (): Promise<Stopped> => {
       const key = record.owner?.key;
-      const waits = (key ? (users.get(key) ?? []) : []).flatMap((user) => world.containers.byKey(user) ?? []);
+      const waits = (key ? (users.get(key) ?? []) : []).flatMap((user) => ports.containers.byKey(user) ?? []);
       // Cycles are refused at validation, so this ends.
       await Promise.allSettled(waits.map(stop));
       // As it is by now: its dependents may have taken long.
-      const present = world.containers.get(record.id);
-      if (letGo.aborted || !present || world.exec.running(present.id) === null) return 'left';
+      const present = ports.containers.get(record.id);
+      if (letGo.aborted || !present || ports.exec.running(present.id) === null) return 'left';
       if (key) onStop(key);
       underWay.add(present.engineName);
-      return stopOne(world, present, letGo).finally(() => underWay.delete(present.engineName));
+      return stopOne(ports, present, letGo).finally(() => underWay.delete(present.engineName));
     })();
     works.set(record.id, work);
     return work;
   };
-  const all = world.containers.all();
+  const all = ports.containers.all();
   const results = await Promise.allSettled(all.map(stop));
   const namesOf = (wanted: Stopped): string[] =>
     all.flatMap(({ engineName }, index) => {
       const result = results[index];
       return result?.status === 'fulfilled' && result.value === wanted ? [engineName] : [];
     });
-  const running = world.containers.all().filter(({ id }) => world.exec.running(id) !== null);
+  const running = ports.containers.all().filter(({ id }) => ports.exec.running(id) !== null);
   return {
     stopped: namesOf('stopped').length,
     running: running.map(({ engineName }) => engineName).sort(),

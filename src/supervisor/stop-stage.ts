@@ -1,11 +1,10 @@
 /** The stage before a shutdown in which all containers are stopped. */
 import type { DesiredState } from '../model/desired.ts';
 import type { ResourceKey } from '../model/resource.ts';
-import type { World } from '../reconcile/ops/world.ts';
-import { type StopReport, stopAll } from './shutdown.ts';
+import { type StopPorts, type StopReport, stopAll } from './shutdown.ts';
 
 export interface StopStageParts {
-  readonly world: World;
+  readonly stops: StopPorts;
   readonly desired: () => DesiredState;
   /** Nothing else starts or stops a container from now on. @param why as containers that do not run say it */
   readonly quiet: (why: string) => Promise<void>;
@@ -52,9 +51,9 @@ export class StopStage {
   }
 
   async #run(why: string): Promise<StopReport> {
-    const { world, desired, quiet, onStop, onEnd } = this.#parts;
+    const { stops, desired, quiet, onStop, onEnd } = this.#parts;
     await quiet(why);
-    const report = await stopAll(world, desired(), {
+    const report = await stopAll(stops, desired(), {
       onStop,
       letGo: this.#letGo.signal,
       underWay: this.#underWay,

@@ -103,8 +103,8 @@ class Episode {
       this.#payloadEnded(payload);
       onEnd(payload);
     };
-    this.watch.believesRunning = (id) => supervisor.world.exec.running(id) !== null;
-    supervisor.world.exec.onExit(({ containerId }) => this.watch.toldEnd(containerId));
+    this.watch.believesRunning = (id) => supervisor.parts.exec.running(id) !== null;
+    supervisor.parts.exec.onExit(({ containerId }) => this.watch.toldEnd(containerId));
     supervisor.life.onDeath = () => this.#supervisorDied(supervisor);
     void supervisor.start().catch((error) => this.#notStarted(supervisor, toTsdError(error)));
   }
@@ -349,9 +349,9 @@ class Episode {
       if (!this.#sources.has(path)) this.#sources.set(path, 0);
     }
     // As a changed spec or `tsdocker start` does it for what failed for good.
-    const { world, controller } = this.#present();
-    for (const [key] of world.failures.all()) world.failures.clear(key);
-    for (const [key, { failure }] of world.updates.all()) if (failure !== null) this.#editFailed(key);
+    const { parts, controller } = this.#present();
+    for (const [key] of parts.failures.all()) parts.failures.clear(key);
+    for (const [key, { failure }] of parts.updates.all()) if (failure !== null) this.#editFailed(key);
     controller.resync();
     this.#note('== nothing stands in the way');
     await universe.advance(SETTLE_MS);

@@ -5,7 +5,6 @@ import type { ContainerSpec } from '../../src/model/kinds/container.ts';
 import type { PortMapping } from '../../src/model/kinds/short-forms.ts';
 import type { ResourceKey } from '../../src/model/resource.ts';
 import { baseKey } from '../../src/model/update.ts';
-import { observe } from '../../src/reconcile/observe.ts';
 import { isReady, satisfies } from '../../src/reconcile/plan/readiness.ts';
 import {
   attachedNetwork,
@@ -71,8 +70,8 @@ function leaks({ supervisor, disk, kernel, desired }: Rested): string[] {
   for (const [id, { type }] of disk.layers) {
     if (type === 'snapshot') none('snapshot', id, disk.containers.has(id));
   }
-  for (const id of supervisor.world.unanswered.keys()) none('question', id, disk.containers.has(id));
-  const failed = [...supervisor.world.failures.keys()].filter((key) => !desired.resources.has(baseKey(key)));
+  for (const id of supervisor.parts.unanswered.keys()) none('question', id, disk.containers.has(id));
+  const failed = [...supervisor.parts.failures.keys()].filter((key) => !desired.resources.has(baseKey(key)));
   for (const key of failed) none('failure', key, supervisor.controller.hold(baseKey(key)) !== undefined);
   for (const { key } of disk.history.resources.images()) none('image binding', key, desired.resources.has(key));
   return found;
@@ -80,7 +79,7 @@ function leaks({ supervisor, disk, kernel, desired }: Rested): string[] {
 
 /** Containers that differ from the desired state without a reported reason. */
 function unexplained({ supervisor, desired }: Rested): string[] {
-  const observed = observe(supervisor.world, null);
+  const observed = supervisor.observer.observe(null);
   const found: string[] = [];
   for (const resource of desired.resources.values()) {
     if (!isContainer(resource)) continue;
@@ -154,7 +153,7 @@ type Container = Desired<'container'>;
 function lendsNothing({ supervisor, desired }: Rested, container: Container): boolean {
   const owner = namespaceOwner(container, desired.resources);
   if (!owner || owner.key === container.key || !ownsSandbox(owner.spec)) return false;
-  const host = observe(supervisor.world, null).containers.get(owner.key);
+  const host = supervisor.observer.observe(null).containers.get(owner.key);
   return host !== undefined && !host.running && !host.sandbox && host.exit?.code === 0;
 }
 
@@ -180,7 +179,7 @@ function portIsHeld(rested: Rested, { key, spec }: Container, asked: ReadonlySet
 }
 
 function isCompleted({ supervisor }: Rested, { key, spec, specHash }: Container): boolean {
-  const observed = observe(supervisor.world, null).containers.get(key);
+  const observed = supervisor.observer.observe(null).containers.get(key);
   return observed?.specHash === specHash && satisfies(observed, spec, 'completed');
 }
 
@@ -189,8 +188,8 @@ function mustBeReady(rested: Rested, container: Container, asking: ReadonlySet<R
   const { supervisor, desired } = rested;
   if (asking.has(container.key)) return true;
   const asked = new Set([...asking, container.key]);
-  const observed = observe(supervisor.world, null).containers.get(container.key);
-  if (observed?.stopOverride || supervisor.world.defaultNetwork() === null) return false;
+  const observed = supervisor.observer.observe(null).containers.get(container.key);
+  if (observed?.stopOverride || supervisor.parts.defaultNetwork() === null) return false;
   if (lendsNothing(rested, container) || portIsHeld(rested, container, asked)) return false;
   const choice = 'could be adopted';
   const volumes = Object.values(container.references.volumes);
@@ -216,7 +215,7 @@ function mustBeReady(rested: Rested, container: Container, asking: ReadonlySet<R
 export function convergenceViolations(rested: Rested): string[] {
   const { supervisor, desired } = rested;
   const found = [...restViolations(rested), ...leaks(rested), ...detached(rested)];
-  const observed = observe(supervisor.world, null);
+  const observed = supervisor.observer.observe(null);
   for (const resource of desired.resources.values()) {
     if (!isContainer(resource) || !mustBeReady(rested, resource)) continue;
     const container = observed.containers.get(resource.key);

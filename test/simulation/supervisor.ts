@@ -1,7 +1,8 @@
 /** One life of the supervisor, put together as src/composition/ does it: the real loop and operations on simulated drivers. */
 
-import { opPorts } from '../../src/composition/op-ports.ts';
-import type { Parts } from '../../src/composition/parts.ts';
+import { adoptionPorts } from '../../src/composition/adoption-ports.ts';
+import { createObserver } from '../../src/composition/observer.ts';
+import { opPorts, type Parts } from '../../src/composition/op-ports.ts';
 import type { NetworkConfig } from '../../src/drivers/contract/network.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import { TrustPolicyFile } from '../../src/images/trust/policy.ts';
@@ -16,7 +17,7 @@ import { GroupCommit } from '../../src/reconcile/group-commit.ts';
 import { HealthBook } from '../../src/reconcile/health/health-book.ts';
 import { Prober } from '../../src/reconcile/health/prober.ts';
 import type { HostFacts } from '../../src/reconcile/host-facts.ts';
-import { observe } from '../../src/reconcile/observe.ts';
+import type { Observer } from '../../src/reconcile/observe.ts';
 import type { Op, Plan } from '../../src/reconcile/op.ts';
 import { OpFailureCache } from '../../src/reconcile/op-failure-cache.ts';
 import { reachedKeys } from '../../src/reconcile/op-traits.ts';
@@ -165,7 +166,6 @@ function openParts(life: Life, around: Surroundings): Parts {
     configuration: { environmentOf: () => new Map(), seccompOf: () => undefined },
     commits,
     exits: new ExitRecorder(stores.containers, universe, universe.bootId),
-    hostFacts: () => HOST,
     defaultNetwork: () => DEFAULT_BRIDGE,
     defaultNetworkProblem: () => null,
   });
@@ -188,7 +188,8 @@ class WatchedExecutor extends Executor {
 
 export class SimSupervisor {
   readonly life: Life;
-  readonly world: Parts;
+  readonly parts: Parts;
+  readonly observer: Observer;
   readonly controller: Controller;
   readonly #engine: Engine;
   readonly #prober: Prober;
@@ -201,12 +202,14 @@ export class SimSupervisor {
     const { universe } = around;
     this.#around = around;
     this.life = new Life(universe);
-    this.world = openParts(this.life, around);
-    const { world, life } = this;
+    this.parts = openParts(this.life, around);
+    const { parts, life } = this;
+    const { observer, sight } = createObserver(parts, () => HOST);
+    this.observer = observer;
     this.#engine = new Engine({ clock: universe, timers: life });
     const handlers = {
-      ...opHandlers(world),
-      'image.load': (op: Extract<Op, { op: 'image.load' }>) => loadSimImage(world, op, around.sources),
+      ...opHandlers(parts),
+      'image.load': (op: Extract<Op, { op: 'image.load' }>) => loadSimImage(parts, op, around.sources),
     };
     const journal = {
       begin: (op: Op) => {
@@ -235,11 +238,11 @@ export class SimSupervisor {
       desired: () => around.desired(),
       observe: (scope) => {
         if (scope === null) this.#adoption.askUnknown();
-        return observe(world, scope);
+        return observer.observe(scope);
       },
       executor,
-      tooEarly: startGate(world),
-      failures: world.failures,
+      tooEarly: startGate({ ...parts, sight }),
+      failures: parts.failures,
       clock: universe,
       timers: life,
       seed: () => `seed of boot ${universe.steps}`,
@@ -256,7 +259,7 @@ export class SimSupervisor {
     });
     this.#prober = this.#openProber();
     this.#adoption = new Adoption({
-      world,
+      ...adoptionPorts(parts),
       timers: life,
       onFound: () => {},
       onProblem: () => {},
@@ -266,7 +269,7 @@ export class SimSupervisor {
 
   #openProber(): Prober {
     const { universe, kernel } = this.#around;
-    const { containers, images, exec, health } = this.world;
+    const { containers, images, exec, health } = this.parts;
     return new Prober({
       containers,
       images,
@@ -298,16 +301,16 @@ export class SimSupervisor {
 
   /** Takes over what is there and begins to work. A crash on the way is no one's error. */
   async start(): Promise<void> {
-    const { world, life } = this;
+    const { parts, life } = this;
     try {
       life.sheltered = true;
       const { key, interfaceName: bridge, subnet, gateway } = DEFAULT_BRIDGE;
       const record = { specHash: '', written: {}, schemaVersion: 1, bridge, subnet, gateway };
-      world.resources.setNetwork({ key: key as ResourceKey, ...record });
-      world.network.ensureNetwork(DEFAULT_BRIDGE);
+      parts.resources.setNetwork({ key: key as ResourceKey, ...record });
+      parts.network.ensureNetwork(DEFAULT_BRIDGE);
       life.sheltered = false;
-      world.exec.onExit((exit) => world.exits.record(exit));
-      world.exits.onExit((_exit, key) => {
+      parts.exec.onExit((exit) => parts.exits.record(exit));
+      parts.exits.onExit((_exit, key) => {
         if (!key) return;
         this.#hear('exit', key);
         this.#prober.review([key]);
@@ -325,8 +328,8 @@ export class SimSupervisor {
     this.#prober.stop();
     await this.controller.stop();
     await this.#engine.shutdown();
-    this.world.exec.close();
-    this.world.network.close();
+    this.parts.exec.close();
+    this.parts.network.close();
     this.life.die();
   }
 
@@ -334,7 +337,7 @@ export class SimSupervisor {
   look(): Plan {
     return plan({
       desired: this.#around.desired(),
-      observed: observe(this.world, null),
+      observed: this.observer.observe(null),
       now: this.#around.universe.now(),
       seed: 'look',
       scope: null,
@@ -349,7 +352,7 @@ export class SimSupervisor {
     const at = formatTime(this.#around.universe.now().wallMs);
     const specHash = this.#around.desired().resources.get(key)?.specHash ?? '';
     const wish = Symbol('stop');
-    this.world.failures.clear(key);
+    this.parts.failures.clear(key);
     this.#wishes.set(key, wish);
     void this.#change(key, (record) => ({
       ...record,
@@ -360,7 +363,7 @@ export class SimSupervisor {
 
   /** `start` and `restart` record the same. */
   startContainer(key: ResourceKey): void {
-    this.world.failures.clear(key);
+    this.parts.failures.clear(key);
     // It may be on the disk although no caller gets the result.
     this.#wishes.delete(key);
     this.#around.startedByPerson(key);
@@ -373,7 +376,7 @@ export class SimSupervisor {
 
   /** As ContainerChanges does it, without waiting for the loop. */
   #change(key: ResourceKey, change: (record: ContainerRecord) => ContainerRecord): Promise<boolean> {
-    const { containers, commits } = this.world;
+    const { containers, commits } = this.parts;
     const record = containers.byKey(key);
     if (!record) return Promise.resolve(false);
     const files: Parameters<typeof commits.commit>[0]['files'] = (batch) => containers.change(record.id, change, batch);

@@ -1,20 +1,29 @@
 import type { BuildApi, BuildEvent, BuildRequest } from '../../api/images/build.ts';
 import type { ProgressSink } from '../../model/progress.ts';
+import type { BuildPorts } from '../../reconcile/ops/build/build-host.ts';
 import { carryOut } from '../../reconcile/ops/build/build-order.ts';
-import type { World } from '../../reconcile/ops/world.ts';
+import type { ImageWork } from '../../reconcile/ops/images/image-work.ts';
 import { checkImageName, parseImageName } from '../../state/images/image-names.ts';
+import type { RepositoryStore } from '../../state/images/repositories.ts';
 import { streamedEvents } from './streamed.ts';
+
+export interface BuildsParts {
+  readonly builder: BuildPorts;
+  readonly imageWork: Pick<ImageWork, 'making'>;
+  readonly repositories: Pick<RepositoryStore, 'set'>;
+}
 
 /** Builds that a person asks for. */
 export class Builds implements BuildApi {
-  readonly #world: World;
+  readonly #parts: BuildsParts;
 
-  constructor({ world }: { readonly world: World }) {
-    this.#world = world;
+  constructor(parts: BuildsParts) {
+    this.#parts = parts;
   }
 
   build(request: BuildRequest, signal: AbortSignal = new AbortController().signal): AsyncIterable<BuildEvent> {
     const { tags, context, dockerfile, dockerfileText, ...order } = request;
+    const { builder, imageWork, repositories } = this.#parts;
     const resource = tags[0] ?? 'build';
     return streamedEvents<BuildEvent>(
       async (send) => {
@@ -40,11 +49,11 @@ export class Builds implements BuildApi {
           declared: null,
         };
         const build = async (): Promise<void> => {
-          const image = await carryOut(this.#world.builder, wanted, report, progress, signal);
-          for (const name of names) await this.#world.repositories.set(name, image.id, true);
+          const image = await carryOut(builder, wanted, report, progress, signal);
+          for (const name of names) await repositories.set(name, image.id, true);
           send({ type: 'built', id: image.id, tags });
         };
-        await this.#world.imageWork.making(build);
+        await imageWork.making(build);
         send({ type: 'ready', generation: 0 });
       },
       {

@@ -3,18 +3,26 @@ import { statfsSync } from 'node:fs';
 import type { Engine } from '../../engine/engine.ts';
 import type { JobSpec } from '../../engine/job-spec.ts';
 import { bytesToFree, chooseEvictions, type GcMarks } from '../../images/gc.ts';
-import type { Timers } from '../../model/clock.ts';
+import type { Clock, Timers } from '../../model/clock.ts';
 import { describeError, toTsdError } from '../../model/errors/errors.ts';
-import { mendSizes } from '../../reconcile/ops/images/image-size.ts';
-import type { World } from '../../reconcile/ops/world.ts';
-import type { History } from '../../state/history/history.ts';
+import { mendSizes, type SizePorts } from '../../reconcile/ops/images/image-size.ts';
+import type { ImageWork } from '../../reconcile/ops/images/image-work.ts';
+import type { ContainerStore } from '../../state/containers/containers.ts';
+import type { ImageStore } from '../../state/history/image-store.ts';
+import type { GraphIndex } from '../../state/images/graph-index.ts';
 import type { Logger } from '../log.ts';
-import { gcInput, layerSize, removeGarbage } from './disk.ts';
+import { type GarbagePorts, gcInput, removeGarbage } from './garbage.ts';
+import { type LayerSizePorts, layerSize } from './layer-tree.ts';
 import { trimLogs } from './log-budget.ts';
 
 export interface CollectorOptions {
-  readonly world: World;
-  readonly history: History;
+  readonly clock: Clock;
+  readonly garbage: GarbagePorts & LayerSizePorts;
+  readonly sizes: SizePorts & { readonly images: Pick<GraphIndex, 'all' | 'saveSize'> };
+  readonly logs: Pick<ContainerStore, 'all' | 'path'>;
+  /** When images were needed last. */
+  readonly use: Pick<ImageStore, 'lastUsed' | 'noteUse'>;
+  readonly imageWork: Pick<ImageWork, 'pruning'>;
   readonly engine: Engine;
   readonly timers: Timers;
   readonly log: Logger;
@@ -73,31 +81,31 @@ export class Collector {
   }
 
   async #collect(): Promise<void> {
-    const { world, log, logBudget, sweepCopies, isPaused } = this.#options;
+    const { sizes, logs, imageWork, log, logBudget, sweepCopies, isPaused } = this.#options;
     if (!isPaused()) sweepCopies();
-    await mendSizes(world);
-    const logBytes = logBudget === null ? 0 : trimLogs(world.containers, logBudget);
+    await mendSizes(sizes);
+    const logBytes = logBudget === null ? 0 : trimLogs(logs, logBudget);
     if (logBytes > 0) log.info({ bytes: logBytes }, 'removed old logs beyond the budget');
     // Usually nothing is to be removed; then the collection does not wait for image work in progress.
     const { toFree } = await this.#look();
-    if (toFree > 0 && !isPaused()) await world.imageWork.pruning(() => this.#collectImages(), this.#stopped.signal);
+    if (toFree > 0 && !isPaused()) await imageWork.pruning(() => this.#collectImages(), this.#stopped.signal);
   }
 
   /** Notes which images are needed, and says how much has to go. */
   async #look() {
-    const { world, history, marks } = this.#options;
-    const now = world.clock.now();
-    const input = gcInput(world, history);
-    const known = history.images.lastUsed();
+    const { clock, garbage, use, marks } = this.#options;
+    const now = clock.now();
+    const input = gcInput(garbage);
+    const known = use.lastUsed();
     const present = input.images.map(({ id }) => id);
-    history.images.noteUse(
+    use.noteUse(
       present.filter((id) => input.neededImages.has(id) || !known.has(id)),
       present,
       now.wallMs,
     );
     const layerBytes = new Map<string, number>();
-    for (const { id, type } of input.layers) if (type === 'layer') layerBytes.set(id, await layerSize(world, id));
-    const { blocks, bsize, bavail, bfree } = statfsSync(world.instance.root);
+    for (const { id, type } of input.layers) if (type === 'layer') layerBytes.set(id, await layerSize(garbage, id));
+    const { blocks, bsize, bavail, bfree } = statfsSync(garbage.instance.root);
     const layers = [...layerBytes.values()].reduce((sum, bytes) => sum + bytes, 0);
     // What is reserved for root is neither used nor free to us.
     const disk = { bytes: (blocks - bfree + bavail) * bsize, free: bavail * bsize, layers };
@@ -105,14 +113,14 @@ export class Collector {
   }
 
   async #collectImages(): Promise<void> {
-    const { world, history, marks, log } = this.#options;
+    const { garbage, marks, log } = this.#options;
     // Again, because it may have been a while.
     const found = await this.#look();
     const { toFree } = found;
     if (toFree === 0) return;
     const evicted = chooseEvictions(found, marks);
     const names = new Map(found.images.map((image) => [image.id, image.names]));
-    const { images, layers } = await removeGarbage(world, history, {
+    const { images, layers } = await removeGarbage(garbage, {
       images: evicted.images.map((id) => ({ id, tags: names.get(id) ?? [] })),
       layers: evicted.layers.map((id) => ({ id })),
     });

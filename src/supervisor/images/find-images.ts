@@ -13,6 +13,11 @@ export interface ImageLookup {
   readonly repositories: Pick<RepositoryStore, 'lookup'>;
 }
 
+/** And all the names that there are. */
+export interface NamedImages extends ImageLookup {
+  readonly repositories: ImageLookup['repositories'] & Pick<RepositoryStore, 'all' | 'get'>;
+}
+
 /** `repository:tag` of every name of an image. */
 export function tagsOf(repositories: Pick<RepositoryStore, 'namesOf'>, imageId: string): string[] {
   return repositories.namesOf(imageId).map(({ repository, tag }) => `${repository}:${tag}`);
@@ -57,10 +62,7 @@ export function storedImage(image: ImageRecord, names: readonly string[]): Store
  * The images to save, each once, with the names that were asked for: a repository without a tag brings all its tags, an
  * id none. @throws TSD_NO_SUCH_RESOURCE.
  */
-export function imagesToSave(
-  known: ImageLookup & { readonly repositories: Pick<RepositoryStore, 'all' | 'get'> },
-  texts: readonly string[],
-): StoredImage[] {
+export function imagesToSave(known: NamedImages, texts: readonly string[]): StoredImage[] {
   const wanted = new Map<string, Set<string>>();
   const want = (id: string, name: string | null): void => {
     const names = wanted.get(id) ?? new Set();

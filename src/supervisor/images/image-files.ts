@@ -12,6 +12,7 @@ import type {
   TreeNodeView,
 } from '../../api/images/image-files.ts';
 import type { TransferEvent } from '../../api/images/transfer-event.ts';
+import type { GraphDriver } from '../../drivers/contract/graph.ts';
 import { changesTar } from '../../images/export/changes-tar.ts';
 import { dockerArchive } from '../../images/export/docker-archive.ts';
 import { type LayerStore, layerTarSize } from '../../images/export/layer-tar.ts';
@@ -26,20 +27,27 @@ import { loadArchiveImages } from '../../images/sources/archive.ts';
 import { sourceMissing } from '../../images/sources/image-files.ts';
 import { SparseMaps } from '../../images/tree/sparse-entry.ts';
 import { decompressed } from '../../images/unpack/decompress.ts';
-import { formatTime } from '../../model/clock.ts';
+import { type Clock, formatTime } from '../../model/clock.ts';
 import { TsdError } from '../../model/errors/errors.ts';
 import { append } from '../../model/lists.ts';
 import type { ProgressSink } from '../../model/progress.ts';
-import { archiveContext, loadContext, recipesOf, recordImage } from '../../reconcile/ops/images/image-intake.ts';
-import type { World } from '../../reconcile/ops/world.ts';
+import {
+  type Admission,
+  archiveContext,
+  type IntakePorts,
+  loadContext,
+  recordImage,
+} from '../../reconcile/ops/images/image-intake.ts';
+import type { ImageWork } from '../../reconcile/ops/images/image-work.ts';
 import type { ContainerRecord } from '../../state/containers/container-record.ts';
-import type { History } from '../../state/history/history.ts';
 import { checkImageName, parseImageName } from '../../state/images/image-names.ts';
+import type { RepositoryStore } from '../../state/images/repositories.ts';
 import type { Pauses } from '../requests/pauses.ts';
-import type { KeptContents } from '../sources/kept-contents.ts';
-import { ownChanges } from './container-tree.ts';
-import { diskUsage, imageTree, prune } from './disk.ts';
-import { imagesToSave, storedImage } from './find-images.ts';
+import { type TreePorts as ContainerTreePorts, ownChanges } from './container-tree.ts';
+import { type DiskUsagePorts, diskUsage } from './disk-usage.ts';
+import { imagesToSave, type NamedImages, storedImage } from './find-images.ts';
+import { imageTree, type TreePorts as LayerTreePorts } from './layer-tree.ts';
+import { type PrunePorts, prune } from './prune.ts';
 import { streamed } from './streamed.ts';
 
 const REPORT_BYTES = 1024 ** 2;
@@ -47,9 +55,15 @@ const REPORT_BYTES = 1024 ** 2;
 const ARCHIVES = { docker: dockerArchive, oci: ociArchive } as const;
 
 export interface ImageFilesParts {
-  readonly world: World;
-  readonly history: History;
-  readonly kept: KeptContents;
+  readonly clock: Clock;
+  readonly imageWork: Pick<ImageWork, 'making'>;
+  readonly intake: IntakePorts & Admission;
+  readonly images: NamedImages & { readonly repositories: Pick<RepositoryStore, 'set'> };
+  readonly layers: LayerStore;
+  readonly trees: ContainerTreePorts & { readonly graph: Pick<GraphDriver, 'rootMount'> };
+  readonly layerTree: LayerTreePorts;
+  readonly usage: DiskUsagePorts;
+  readonly prunes: PrunePorts;
   readonly pauses: Pauses;
   /** The container that a person means. @throws TSD_NO_SUCH_RESOURCE, TSD_SHIM when it is unknown whether it runs. */
   readonly container: (name: string) => ContainerRecord;
@@ -57,26 +71,18 @@ export interface ImageFilesParts {
 
 /** Images as files of this host, changes of containers, and the disk. */
 export class ImageFiles implements ImageFilesApi {
-  readonly #world: World;
-  readonly #pauses: Pauses;
-  readonly #history: History;
-  readonly #kept: KeptContents;
-  readonly #container: ImageFilesParts['container'];
+  readonly #parts: ImageFilesParts;
 
-  constructor({ world, history, kept, pauses, container }: ImageFilesParts) {
-    this.#world = world;
-    this.#history = history;
-    this.#kept = kept;
-    this.#pauses = pauses;
-    this.#container = container;
+  constructor(parts: ImageFilesParts) {
+    this.#parts = parts;
   }
 
   /** Loads all images of an archive or an OCI layout and gives them the names they have in it. */
   load(path: string, signal?: AbortSignal): AsyncIterable<TransferEvent> {
     return this.#making(path, signal, async (report) => {
       const loaded: string[] = [];
-      for await (const image of loadArchiveImages(path, archiveContext(this.#world, report))) {
-        await recordImage(this.#world, image);
+      for await (const image of loadArchiveImages(path, archiveContext(this.#parts.intake, report))) {
+        await recordImage(this.#parts.intake, image);
         for (const name of image.references) await this.#tag(name, image);
         // As Docker says it, so that scripts find the name.
         if (image.references.length === 0) loaded.push(`Loaded image ID: sha256:${image.id}`);
@@ -91,8 +97,8 @@ export class ImageFiles implements ImageFilesApi {
 
   save({ images, path, format }: SaveRequest, signal?: AbortSignal): AsyncIterable<TransferEvent> {
     return this.#making(path, signal, async (report) => {
-      const wanted = imagesToSave(this.#world, images);
-      const store = { graph: this.#world.graph, recipes: recipesOf(this.#world) };
+      const wanted = imagesToSave(this.#parts.images, images);
+      const store = this.#parts.layers;
       const progress = written(path, await tarBytes(store, wanted), report);
       const bytes =
         format === 'oci-layout'
@@ -108,7 +114,7 @@ export class ImageFiles implements ImageFilesApi {
       await requireFile(path);
       const described = { ...this.#described(request), baseConfigJson: null, author: '' };
       const tar = () => decompressed(createReadStream(path), counted(`reading ${path}`, sizeOf(path), report));
-      return this.#make(request.name, () => addLayer({ ...described, tar }, loadContext(this.#world, report)));
+      return this.#make(request.name, () => addLayer({ ...described, tar }, loadContext(this.#parts.intake, report)));
     });
   }
 
@@ -116,11 +122,11 @@ export class ImageFiles implements ImageFilesApi {
     return streamed(
       path,
       async (report) => {
-        const record = this.#container(container);
-        const bytes = await this.#pauses.during(
+        const record = this.#parts.container(container);
+        const bytes = await this.#parts.pauses.during(
           record,
           (still, ended) => {
-            const tar = still(rootTar(this.#world.graph.rootMount(record.snapshotId), ended));
+            const tar = still(rootTar(this.#parts.trees.graph.rootMount(record.snapshotId), ended));
             return writeWhole(path, tar, written(path, null, report), ended);
           },
           signal,
@@ -133,11 +139,11 @@ export class ImageFiles implements ImageFilesApi {
 
   commit(container: string, request: CommitRequest, signal?: AbortSignal): AsyncIterable<TransferEvent> {
     return this.#making(container, signal, async (report) => {
-      const record = this.#container(container);
-      const base = this.#world.images.get(record.imageId);
+      const record = this.#parts.container(container);
+      const base = this.#parts.images.images.get(record.imageId);
       const sparse = new SparseMaps();
       return this.#make(request.name, () =>
-        this.#pauses.during(
+        this.#parts.pauses.during(
           record,
           (still, ended) =>
             addLayer(
@@ -145,9 +151,9 @@ export class ImageFiles implements ImageFilesApi {
                 ...this.#described(request),
                 baseConfigJson: base === undefined ? null : storedImage(base, []).configJson,
                 author: request.author,
-                tar: () => still(changesTar(ownChanges(this.#world, record, ended), sparse)),
+                tar: () => still(changesTar(ownChanges(this.#parts.trees, record, ended), sparse)),
               },
-              loadContext(this.#world, report, ended),
+              loadContext(this.#parts.intake, report, ended),
             ),
           signal,
         ),
@@ -156,12 +162,12 @@ export class ImageFiles implements ImageFilesApi {
   }
 
   async changes(container: string, signal?: AbortSignal): Promise<readonly ChangeView[]> {
-    const record = this.#container(container);
-    return this.#pauses.during(
+    const record = this.#parts.container(container);
+    return this.#parts.pauses.during(
       record,
       async (still, ended) => {
         const views: ChangeView[] = [];
-        for await (const { kind, path } of still(ownChanges(this.#world, record, ended))) {
+        for await (const { kind, path } of still(ownChanges(this.#parts.trees, record, ended))) {
           views.push({ kind, path: `/${path.toString()}` });
         }
         return views;
@@ -171,15 +177,15 @@ export class ImageFiles implements ImageFilesApi {
   }
 
   tree(): Promise<readonly TreeNodeView[]> {
-    return imageTree(this.#world);
+    return imageTree(this.#parts.layerTree);
   }
 
   diskUsage(): Promise<DiskUsageView> {
-    return diskUsage(this.#world, this.#history, this.#kept);
+    return diskUsage(this.#parts.usage);
   }
 
   prune(request: PruneRequest): Promise<PruneView> {
-    return prune(this.#world, this.#history, this.#kept, request);
+    return prune(this.#parts.prunes, request);
   }
 
   #making(
@@ -187,24 +193,24 @@ export class ImageFiles implements ImageFilesApi {
     signal: AbortSignal | undefined,
     work: (report: ProgressSink) => Promise<string | readonly string[]>,
   ): AsyncIterable<TransferEvent> {
-    return streamed(resource, (report) => this.#world.imageWork.making(() => work(report)), signal);
+    return streamed(resource, (report) => this.#parts.imageWork.making(() => work(report)), signal);
   }
 
   /** @throws TSD_BAD_REQUEST for a bad name, before anything is made. */
   async #make(name: string, make: () => Promise<LoadedImage>): Promise<string> {
     if (name !== '') checkImageName(parseImageName(name));
     const image = await make();
-    await recordImage(this.#world, image);
+    await recordImage(this.#parts.intake, image);
     if (name !== '') await this.#tag(name, image);
     return `made ${name === '' ? '' : `${name}, `}sha256:${image.id}`;
   }
 
   #described({ changes, message }: { readonly changes: readonly string[]; readonly message: string }) {
-    return { changes, comment: message, created: formatTime(this.#world.clock.now().wallMs) };
+    return { changes, comment: message, created: formatTime(this.#parts.clock.now().wallMs) };
   }
 
   async #tag(name: string, image: LoadedImage): Promise<void> {
-    await this.#world.repositories.set(parseImageName(name), image.id, true);
+    await this.#parts.images.repositories.set(parseImageName(name), image.id, true);
   }
 }
 

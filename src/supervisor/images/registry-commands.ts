@@ -11,7 +11,7 @@ import type {
   SearchView,
 } from '../../api/images/registry-views.ts';
 import type { TransferEvent } from '../../api/images/transfer-event.ts';
-import { layerTar, layerTarSize } from '../../images/export/layer-tar.ts';
+import { type LayerStore, layerTar, layerTarSize } from '../../images/export/layer-tar.ts';
 import type { PushedImage, PushProgress } from '../../images/registry/push.ts';
 import type { Registry } from '../../images/registry/registries.ts';
 import { TsdError } from '../../model/errors/errors.ts';
@@ -19,21 +19,27 @@ import { familiarRepository, formatReference, type ImageReference, registryName 
 import type { ImageSpec } from '../../model/kinds/image.ts';
 import type { ProgressSink } from '../../model/progress.ts';
 import type { ResourceKey } from '../../model/resource.ts';
-import { recipesOf } from '../../reconcile/ops/images/image-intake.ts';
-import { imageReference, pullAndName } from '../../reconcile/ops/images/image-pull.ts';
-import type { World } from '../../reconcile/ops/world.ts';
-import type { Reserve } from '../../state/files/reserve.ts';
+import type { Declared } from '../../reconcile/ops/declared.ts';
+import { imageReference, type PullPorts, pullAndName } from '../../reconcile/ops/images/image-pull.ts';
+import type { ImageWork } from '../../reconcile/ops/images/image-work.ts';
+import type { ResourceStore } from '../../state/history/resource-store.ts';
 import { parseImageName } from '../../state/images/image-names.ts';
 import type { ImageRecord } from '../../state/images/image-record.ts';
-import { findImage, storedImage } from './find-images.ts';
+import type { RepositoryStore } from '../../state/images/repositories.ts';
+import { findImage, type ImageLookup, storedImage } from './find-images.ts';
 import { imageHistory } from './image-history.ts';
-import { removeImage } from './remove-image.ts';
+import { type RemoveImagePorts, removeImage } from './remove-image.ts';
 import { streamed } from './streamed.ts';
 
-export interface RegistryCommandsParts {
-  readonly world: World;
+export interface RegistryCommandsParts extends Declared, ImageLookup {
+  readonly repositories: ImageLookup['repositories'] & Pick<RepositoryStore, 'get' | 'set'>;
+  /** What names mean in manifests. */
+  readonly resources: Pick<ResourceStore, 'images' | 'setImage'>;
+  readonly imageWork: Pick<ImageWork, 'making' | 'pruning'>;
+  readonly pulls: PullPorts;
+  readonly removals: RemoveImagePorts;
+  readonly layers: LayerStore;
   readonly registry: Registry;
-  readonly reserve: Reserve;
   /** Has these looked at by the loop. */
   readonly enqueue: (keys: Iterable<ResourceKey>) => void;
 }
@@ -47,16 +53,10 @@ const STAGE_TEXT = {
 
 /** Registries, and the names of images. */
 export class RegistryCommands implements RegistryApi {
-  readonly #world: World;
-  readonly #registry: Registry;
-  readonly #reserve: Reserve;
-  readonly #enqueue: RegistryCommandsParts['enqueue'];
+  readonly #parts: RegistryCommandsParts;
 
-  constructor({ world, registry, reserve, enqueue }: RegistryCommandsParts) {
-    this.#world = world;
-    this.#registry = registry;
-    this.#reserve = reserve;
-    this.#enqueue = enqueue;
+  constructor(parts: RegistryCommandsParts) {
+    this.#parts = parts;
   }
 
   /** Pulls an image. Declarations of this name mean the new image from now on. */
@@ -64,7 +64,7 @@ export class RegistryCommands implements RegistryApi {
     const work = async (report: ProgressSink): Promise<string> => {
       const reference = imageReference(text);
       const asked = { platform, credentials, signal: signal ?? new AbortController().signal };
-      const id = await this.#world.imageWork.making(() => pullAndName(this.#world, reference, asked, report));
+      const id = await this.#parts.imageWork.making(() => pullAndName(this.#parts.pulls, reference, asked, report));
       this.#rebind(reference, platform, id);
       return `pulled ${formatReference(reference)}, sha256:${id}`;
     };
@@ -77,7 +77,7 @@ export class RegistryCommands implements RegistryApi {
       if (reference.digest !== null) throw new TsdError('TSD_BAD_REQUEST', 'cannot push a digest; name a tag');
       const image = this.#pushed(this.#find(text, reference));
       const asked = { credentials, signal: signal ?? new AbortController().signal };
-      const digest = await this.#registry.push(image, reference, asked, ({ diffId, stage, bytes, total }) =>
+      const digest = await this.#parts.registry.push(image, reference, asked, ({ diffId, stage, bytes, total }) =>
         report(`layer ${diffId.slice(0, 12)} ${STAGE_TEXT[stage]}`, bytes, total, { step: 'upload', item: diffId }),
       );
       return `pushed ${formatReference(reference)}, ${digest}`;
@@ -86,45 +86,48 @@ export class RegistryCommands implements RegistryApi {
   }
 
   checkLogin({ registry, credentials }: LoginRequest, signal?: AbortSignal): Promise<void> {
-    return this.#registry.checkLogin(registryName(registry), credentials, signal ?? new AbortController().signal);
+    return this.#parts.registry.checkLogin(registryName(registry), credentials, signal ?? new AbortController().signal);
   }
 
   tags(text: string, credentials: CredentialsView, signal?: AbortSignal): Promise<readonly string[]> {
-    return this.#registry.tags(imageReference(text), { credentials, signal: signal ?? new AbortController().signal });
+    return this.#parts.registry.tags(imageReference(text), {
+      credentials,
+      signal: signal ?? new AbortController().signal,
+    });
   }
 
   search({ registry, term, credentials }: SearchRequest, signal?: AbortSignal): Promise<readonly SearchView[]> {
     const asked = { credentials, signal: signal ?? new AbortController().signal };
-    return this.#registry.search(registry === null ? null : registryName(registry), term, asked);
+    return this.#parts.registry.search(registry === null ? null : registryName(registry), term, asked);
   }
 
   tag(image: string, name: string, force: boolean): Promise<void> {
     const work = async (): Promise<void> => {
-      const { id } = findImage(this.#world, image);
-      await this.#world.repositories.set(parseImageName(name), id, force);
+      const { id } = findImage(this.#parts, image);
+      await this.#parts.repositories.set(parseImageName(name), id, force);
     };
     // While images are removed, one of them could get a name and go all the same.
-    return this.#world.imageWork.making(work);
+    return this.#parts.imageWork.making(work);
   }
 
   removeImage({ image, force }: RemoveImageRequest): Promise<readonly RemovedView[]> {
-    return this.#world.imageWork.pruning(() => removeImage(this.#world, this.#reserve, image, force));
+    return this.#parts.imageWork.pruning(() => removeImage(this.#parts.removals, image, force));
   }
 
   async imageHistory(image: string): Promise<readonly ImageHistoryView[]> {
-    return imageHistory(findImage(this.#world, image));
+    return imageHistory(findImage(this.#parts, image));
   }
 
   /** By the name as written, or by the one it has here: `docker.io/library/nginx` is kept as `nginx`. */
   #find(text: string, reference: ImageReference): ImageRecord {
-    const { repositories } = this.#world;
+    const { repositories } = this.#parts;
     const familiar = { repository: familiarRepository(reference), tag: reference.tag ?? 'latest' };
-    return findImage(this.#world, repositories.get(familiar) === null ? text : formatReference(reference));
+    return findImage(this.#parts, repositories.get(familiar) === null ? text : formatReference(reference));
   }
 
   #pushed(record: ImageRecord): PushedImage {
     const { configJson, layers } = storedImage(record, []);
-    const store = { graph: this.#world.graph, recipes: recipesOf(this.#world) };
+    const store = this.#parts.layers;
     return {
       configJson,
       layers: layers.map((layer) => ({
@@ -136,14 +139,14 @@ export class RegistryCommands implements RegistryApi {
   }
 
   #rebind(reference: ImageReference, platform: string | null, imageId: string): void {
-    const { resources } = this.#world;
-    const declared = this.#world.desired().resources;
+    const { resources, desired } = this.#parts;
+    const declared = desired().resources;
     const moved = resources.images().filter((binding) => {
       const source = (declared.get(binding.key)?.spec as ImageSpec | undefined)?.source;
       const same = source?.type === 'pull' && source.reference === formatReference(reference);
       return same && source.platform === platform && source.policy !== 'never' && binding.imageId !== imageId;
     });
     for (const binding of moved) resources.setImage({ ...binding, imageId });
-    this.#enqueue(moved.map(({ key }) => key));
+    this.#parts.enqueue(moved.map(({ key }) => key));
   }
 }

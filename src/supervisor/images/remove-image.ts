@@ -1,10 +1,33 @@
 import type { RemovedView } from '../../api/images/registry-views.ts';
+import type { ExecDriver } from '../../drivers/contract/exec.ts';
 import { TsdError } from '../../model/errors/errors.ts';
-import { isOfKeptGeneration, removeUnusedImage } from '../../reconcile/ops/images/image-release.ts';
-import type { World } from '../../reconcile/ops/world.ts';
+import type { Declared } from '../../reconcile/ops/declared.ts';
+import {
+  isOfKeptGeneration,
+  type KeptImages,
+  removeUnusedImage,
+  type UnusedImagePorts,
+} from '../../reconcile/ops/images/image-release.ts';
+import type { ContainerStore } from '../../state/containers/containers.ts';
 import type { Reserve } from '../../state/files/reserve.ts';
+import type { ResourceStore } from '../../state/history/resource-store.ts';
 import { parseImageName } from '../../state/images/image-names.ts';
-import { findImage } from './find-images.ts';
+import type { RepositoryStore } from '../../state/images/repositories.ts';
+import { findImage, type ImageLookup } from './find-images.ts';
+
+export interface RemoveImagePorts extends ImageLookup {
+  readonly repositories: ImageLookup['repositories'] & Pick<RepositoryStore, 'namesOf' | 'delete'>;
+  readonly unusedImages: UnusedImagePorts;
+  readonly users: RemovalUsers;
+  readonly reserve: Pick<Reserve, 'spendOnAsync'>;
+}
+
+/** What needs images, and is named to a person. */
+interface RemovalUsers extends Declared, KeptImages {
+  readonly resources: Pick<ResourceStore, 'images'>;
+  readonly containers: Pick<ContainerStore, 'all'>;
+  readonly exec: Pick<ExecDriver, 'running'>;
+}
 
 const conflict = (message: string, hint: string): TsdError =>
   new TsdError('TSD_BAD_REQUEST', `Conflict, ${message}`, { class: 'conflict', hint });
@@ -14,14 +37,13 @@ const conflict = (message: string, hint: string): TsdError =>
  * @throws TSD_NO_SUCH_RESOURCE, or class conflict while a container, a declaration, a kept generation or other names need it.
  */
 export async function removeImage(
-  world: World,
-  reserve: Reserve,
+  ports: RemoveImagePorts,
   text: string,
   force: boolean,
 ): Promise<readonly RemovedView[]> {
   const name = parseImageName(text);
-  const image = findImage(world, text);
-  const names = world.repositories.namesOf(image.id);
+  const image = findImage(ports, text);
+  const names = ports.repositories.namesOf(image.id);
   const byName = names.find(({ repository, tag }) => repository === name.repository && tag === name.tag);
   const leaving = byName === undefined ? names : [byName];
   const removed: RemovedView[] = [];
@@ -30,27 +52,27 @@ export async function removeImage(
     const message = `unable to delete ${image.id.slice(0, 12)}, it is tagged in several repositories: use --force`;
     throw conflict(message, 'Name the one to take away, or use --force for all.');
   }
-  if (leaving.length === names.length) refuseUsed(world, image.id, force);
+  if (leaving.length === names.length) refuseUsed(ports.users, image.id, force);
   for (const leavingName of leaving) {
-    await reserve.spendOnAsync(() => world.repositories.delete(leavingName));
+    await ports.reserve.spendOnAsync(() => ports.repositories.delete(leavingName));
     removed.push({ Untagged: `${leavingName.repository}:${leavingName.tag}` });
   }
-  await removeUnusedImage(world, image.id);
-  if (world.images.get(image.id) === undefined) removed.push({ Deleted: image.id });
+  await removeUnusedImage(ports.unusedImages, image.id);
+  if (ports.images.get(image.id) === undefined) removed.push({ Deleted: image.id });
   return removed;
 }
 
-function refuseUsed(world: World, id: string, force: boolean): void {
+function refuseUsed(users: RemovalUsers, id: string, force: boolean): void {
   const short = id.slice(0, 12);
-  const declared = world.resources.images().find(({ imageId }) => imageId === id);
-  if (declared !== undefined && world.desired().resources.has(declared.key)) {
+  const declared = users.resources.images().find(({ imageId }) => imageId === id);
+  if (declared !== undefined && users.desired().resources.has(declared.key)) {
     throw conflict(`cannot delete ${short}: ${declared.key} is it`, 'Remove it from its manifest first.');
   }
-  const users = world.containers.all().filter(({ imageId }) => imageId === id);
-  const running = users.find((container) => world.exec.running(container.id) !== null);
-  const user = running ?? (force ? undefined : users[0]);
+  const using = users.containers.all().filter(({ imageId }) => imageId === id);
+  const running = using.find((container) => users.exec.running(container.id) !== null);
+  const user = running ?? (force ? undefined : using[0]);
   if (user === undefined) {
-    if (force || !isOfKeptGeneration(world, id)) return;
+    if (force || !isOfKeptGeneration(users, id)) return;
     throw conflict(
       `cannot delete ${short}: a rollback to a kept generation needs it`,
       'Use --force to delete it all the same; `tsdocker history` lists the generations.',

@@ -2,21 +2,27 @@
 
 import type { ApprovalView, DiffView } from '../../api/supervisor.ts';
 import type { Actor } from '../../model/actor.ts';
+import type { Clock } from '../../model/clock.ts';
 import type { Desired, DesiredState } from '../../model/desired.ts';
 import { append } from '../../model/lists.ts';
 import { parseKey, type ResourceKey } from '../../model/resource.ts';
 import { baseKey } from '../../model/update.ts';
-import { damagedRecord } from '../../reconcile/ops/containers/damaged-container.ts';
-import { volumesLeftBehind } from '../../reconcile/ops/released-volumes.ts';
-import type { World } from '../../reconcile/ops/world.ts';
+import { type DamagedRecords, damagedRecord } from '../../reconcile/ops/containers/damaged-container.ts';
+import { type VolumeUsers, volumesLeftBehind } from '../../reconcile/ops/released-volumes.ts';
+import type { ContainerStore } from '../../state/containers/containers.ts';
 import type { Reserve } from '../../state/files/reserve.ts';
+import type { ApprovalStore } from '../../state/history/approval-store.ts';
 import type { LoopStatus } from '../loop-status.ts';
 import type { Sources } from '../sources/sources.ts';
 import type { Timeline } from '../timeline.ts';
 import { diffStates } from '../views/plan-views.ts';
 
 interface ApprovalParts {
-  readonly world: World;
+  readonly approvals: Pick<ApprovalStore, 'all' | 'grant'>;
+  readonly containers: Pick<ContainerStore, 'all' | 'hasDamaged'>;
+  readonly damaged: DamagedRecords;
+  readonly data: VolumeUsers;
+  readonly clock: Clock;
   readonly sources: Sources;
   readonly reserve: Reserve;
   readonly timeline: Timeline;
@@ -34,7 +40,7 @@ export class Approvals {
 
   /** All that an approval without names lets through. */
   pending(): readonly ApprovalView[] {
-    const { sources, world } = this.#parts;
+    const { sources, approvals } = this.#parts;
     const { state } = sources;
     const held = sources.decisions.heldRemoval;
     const pending: ApprovalView[] = [];
@@ -53,7 +59,7 @@ export class Approvals {
     for (const { key, message } of this.#damaged()) {
       pending.push({ name: key, kind: 'choice', message, changes: [{ resource: key, change: 'changed' }] });
     }
-    const granted = world.approvals.all();
+    const granted = approvals.all();
     for (const { key, released } of this.#undeclaredVolumes()) {
       if (released || granted.has(key)) continue;
       const message = 'no longer declared and onRemove is delete';
@@ -64,7 +70,7 @@ export class Approvals {
 
   /** @param names all that is pending without any. Returns what was approved. */
   approve(names: readonly string[], by: Actor | null): readonly string[] {
-    const { sources, world, loop, timeline, reserve } = this.#parts;
+    const { sources, approvals, clock, loop, timeline, reserve } = this.#parts;
     const approved: string[] = [];
     const wanted = (...aliases: string[]): boolean =>
       names.length === 0 || aliases.some((alias) => names.includes(alias));
@@ -82,7 +88,7 @@ export class Approvals {
         'approve',
         'another container in the place of one whose record cannot be read was approved',
       );
-      reserve.spendOn(() => world.approvals.grant(key, world.clock.now().wallMs));
+      reserve.spendOn(() => approvals.grant(key, clock.now().wallMs));
       approved.push(key);
       loop.enqueue([key]);
     }
@@ -93,7 +99,7 @@ export class Approvals {
       // A name that was the one of an app is not meant a second time.
       if (!wanted(key, `${app}/${name}`, ...(approved.includes(name) ? [] : [name]))) continue;
       timeline.override(key, 'approve', 'the deletion of its data was approved');
-      reserve.spendOn(() => world.approvals.grant(key, world.clock.now().wallMs));
+      reserve.spendOn(() => approvals.grant(key, clock.now().wallMs));
       approved.push(key);
       loop.enqueue([key]);
     }
@@ -102,10 +108,10 @@ export class Approvals {
 
   /** Declared containers whose record cannot be read. */
   #damaged(): { readonly key: ResourceKey; readonly message: string }[] {
-    const { world, sources } = this.#parts;
-    if (!world.containers.hasDamaged) return [];
+    const { containers, damaged, sources } = this.#parts;
+    if (!containers.hasDamaged) return [];
     return [...sources.state.resources.values()].flatMap((desired) => {
-      const error = desired.kind === 'container' ? damagedRecord(world, desired as Desired<'container'>) : null;
+      const error = desired.kind === 'container' ? damagedRecord(damaged, desired as Desired<'container'>) : null;
       return error === null ? [] : [{ key: desired.key, message: error.message }];
     });
   }
@@ -113,7 +119,7 @@ export class Approvals {
   /** How the containers that are there would change. */
   #changesOf(app: string, { resources }: DesiredState): ApprovalView['changes'] {
     const present = new Map(
-      this.#parts.world.containers.all().flatMap(({ owner }) => {
+      this.#parts.containers.all().flatMap(({ owner }) => {
         return owner && parseKey(owner.key).app === app ? [[owner.key, owner.specHash] as const] : [];
       }),
     );
@@ -129,9 +135,9 @@ export class Approvals {
 
   /** Volumes that no manifest declares any more and whose data an approval deletes. */
   #undeclaredVolumes(): { readonly key: ResourceKey; readonly released: boolean }[] {
-    const { sources, world } = this.#parts;
-    const leftBehind = [...volumesLeftBehind(world).keys()].map((key) => ({ key, released: true }));
-    const named = world.volumes.all().flatMap(({ owner, onRemove, released }) => {
+    const { sources, data } = this.#parts;
+    const leftBehind = [...volumesLeftBehind(data).keys()].map((key) => ({ key, released: true }));
+    const named = data.volumes.all().flatMap(({ owner, onRemove, released }) => {
       if (owner.type !== 'named' || sources.state.resources.has(owner.key)) return [];
       if (sources.state.untouched?.has(parseKey(owner.key).app)) return [];
       return onRemove === 'delete' || released ? [{ key: owner.key, released: released && onRemove !== 'delete' }] : [];

@@ -2,23 +2,24 @@
  * Asks the shims of an earlier supervisor's runs whether these go on. One that hangs delays no other: until it
  * answers, its container is left alone, because it is unknown whether it runs.
  */
-import type { AdoptResult } from '../../drivers/contract/exec.ts';
+import type { AdoptResult, ExecDriver } from '../../drivers/contract/exec.ts';
 import { type Timers, within } from '../../model/clock.ts';
 import { describeError, toTsdError } from '../../model/errors/errors.ts';
 import type { ResourceKey } from '../../model/resource.ts';
-import { settleLeases } from '../../reconcile/ops/networks/recorded-leases.ts';
-import type { World } from '../../reconcile/ops/world.ts';
+import { type RecordedLeasePorts, settleLeases } from '../../reconcile/ops/networks/recorded-leases.ts';
+import type { ContainerStore } from '../../state/containers/containers.ts';
 import { type AdoptionQuestion, adoptionQuestions, isUnknown } from '../../state/restore.ts';
+import { attempting } from './attempt.ts';
+import { type RestoredNamePorts, repairNames } from './restored-names.ts';
+import { type RestoredNetworkPorts, restoreEndpoints, restoreNetworks } from './restored-networks.ts';
 import {
   type AdoptionListeners,
   type AdoptionReport,
-  attempting,
-  repairNames,
-  restoreEndpoints,
+  type RestoredRunPorts,
+  type RestoreInputPorts,
   restoreInput,
-  restoreNetworks,
   takeOverRuns,
-} from './restored-state.ts';
+} from './restored-runs.ts';
 
 /** The start continues when no shim has answered for so long. */
 const QUIET_MS = 500;
@@ -26,7 +27,15 @@ const QUIET_MS = 500;
 const LAST_ANSWERS_MS = 5_000;
 
 export interface AdoptionParts extends AdoptionListeners {
-  readonly world: World;
+  readonly containers: Pick<ContainerStore, 'all' | 'get'>;
+  readonly exec: Pick<ExecDriver, 'adopt'>;
+  /** Why it could not be found out whether a container still runs, by its id. */
+  readonly unanswered: Map<string, string>;
+  readonly input: RestoreInputPorts;
+  readonly runs: RestoredRunPorts;
+  readonly networks: RestoredNetworkPorts;
+  readonly names: RestoredNamePorts;
+  readonly leases: RecordedLeasePorts;
   readonly timers: Timers;
   /** Something else is known of the run of a container than was before. */
   readonly onAnswer: (key: ResourceKey) => void;
@@ -44,8 +53,8 @@ export class Adoption {
 
   /** Takes over every run that the exec driver may know, then networks, names and addresses. */
   async begin(): Promise<AdoptionReport> {
-    const { world } = this.#parts;
-    const input = restoreInput(world, world.containers.all());
+    const { containers, unanswered, runs, networks, names, leases, input: known } = this.#parts;
+    const input = restoreInput(known, containers.all());
     const answers = new Map<string, AdoptResult>();
     const open = new Map<string, Promise<AdoptResult | null>>();
     for (const question of adoptionQuestions(input)) {
@@ -60,23 +69,23 @@ export class Adoption {
     await this.#quiet(open);
     const late = [...open];
     for (const [id] of late) {
-      world.unanswered.set(id, 'its shim was asked whether it still runs and has not answered yet');
+      unanswered.set(id, 'its shim was asked whether it still runs and has not answered yet');
     }
-    const report = await takeOverRuns(world, input, new Map(answers), this.#parts);
+    const report = await takeOverRuns(runs, input, new Map(answers), this.#parts);
     const attempt = attempting(this.#parts);
-    restoreNetworks(world, attempt);
-    repairNames(world, attempt);
-    settleLeases(world);
+    restoreNetworks(networks, attempt);
+    repairNames(names, attempt);
+    settleLeases(leases);
     for (const [id, answering] of late) this.#expect(id, answering);
     return report;
   }
 
   /** Asks again about runs in an unknown state. Does not wait. */
   askUnknown(): void {
-    const { world } = this.#parts;
-    const unknown = world.containers.all().filter((record) => isUnknown(record) && !this.#asking.has(record.id));
+    const { containers, input } = this.#parts;
+    const unknown = containers.all().filter((record) => isUnknown(record) && !this.#asking.has(record.id));
     if (unknown.length === 0 || this.#stopped) return;
-    for (const question of adoptionQuestions(restoreInput(world, unknown))) {
+    for (const question of adoptionQuestions(restoreInput(input, unknown))) {
       this.#expect(question.containerId, this.#ask(question));
     }
   }
@@ -102,17 +111,17 @@ export class Adoption {
 
   /** Returns null when there is no answer; the reason is logged and shown on the container. */
   async #ask(question: AdoptionQuestion): Promise<AdoptResult | null> {
-    const { world, onProblem } = this.#parts;
+    const { exec, unanswered, onProblem } = this.#parts;
     const { containerId } = question;
     try {
-      const answer = await world.exec.adopt(question);
-      world.unanswered.delete(containerId);
+      const answer = await exec.adopt(question);
+      unanswered.delete(containerId);
       return answer;
     } catch (error) {
       const reason = describeError(toTsdError(error));
       // Asked again and again, it says the same.
-      if (this.#stopped || world.unanswered.get(containerId) === reason) return null;
-      world.unanswered.set(containerId, reason);
+      if (this.#stopped || unanswered.get(containerId) === reason) return null;
+      unanswered.set(containerId, reason);
       onProblem(`${containerId.slice(0, 12)}: ${reason}`);
       return null;
     }
@@ -127,13 +136,13 @@ export class Adoption {
 
   /** Takes over a run that the start, or a look at everything, did not wait for. */
   async #conclude(id: string, answer: AdoptResult | null): Promise<void> {
-    const { world, onProblem, onAnswer } = this.#parts;
-    const record = world.containers.get(id);
+    const { containers, input, runs, networks, onProblem, onAnswer } = this.#parts;
+    const record = containers.get(id);
     const attempt = attempting(this.#parts);
     try {
       if (answer !== null && !this.#stopped && record && isUnknown(record)) {
-        await takeOverRuns(world, restoreInput(world, [record]), new Map([[id, answer]]), this.#parts);
-        restoreEndpoints(world, [record], attempt);
+        await takeOverRuns(runs, restoreInput(input, [record]), new Map([[id, answer]]), this.#parts);
+        restoreEndpoints(networks, [record], attempt);
       }
     } catch (error) {
       onProblem(`${id.slice(0, 12)}: ${describeError(toTsdError(error))}`);

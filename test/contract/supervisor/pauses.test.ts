@@ -10,12 +10,11 @@ import { bootId } from '../../../src/ffi/process/processes.ts';
 import { rootTar } from '../../../src/images/export/root-tar.ts';
 import { ExitRecorder } from '../../../src/reconcile/exits.ts';
 import { FileReaders } from '../../../src/reconcile/ops/file-readers.ts';
-import type { World } from '../../../src/reconcile/ops/world.ts';
 import type { RunStatus } from '../../../src/state/containers/container-record.ts';
 import { ContainerStore } from '../../../src/state/containers/containers.ts';
 import { StateFiles } from '../../../src/state/files/durable.ts';
 import { Pauses } from '../../../src/supervisor/requests/pauses.ts';
-import { takeOverRuns } from '../../../src/supervisor/take-over/restored-state.ts';
+import { takeOverRuns } from '../../../src/supervisor/take-over/restored-runs.ts';
 import { CONTAINER_TEXTS, containerRecord } from '../../support/container-record.ts';
 import { Fixture, newId, shell } from '../exec/fixture.ts';
 import { SHIM_BINARY } from '../exec/hand-made.ts';
@@ -159,11 +158,12 @@ test('a reader of a container is notified when its run is adopted', async () => 
   const { exec, reading } = { exec: found, reading: reader(openPauses(found)) };
   await reading.begun;
   const exits = new ExitRecorder(containers, clock, bootId());
-  const world = { containers, exec, fileReaders, exits, clock, bootId: bootId() } as unknown as World;
+  const network = { sandbox: () => null, adoptSandbox: () => expect.unreachable() };
+  const ports = { containers, exec, fileReaders, exits, clock, network, bootId: bootId() };
   const { graphDriver, execDriver } = record();
   const input = { containers: [record()], graphDriver, execDriver, bootId: bootId(), execIds: new Set([id]) };
   const problems: string[] = [];
-  const report = await takeOverRuns(world, input, new Map([[id, await found.adopt(handle)]]), {
+  const report = await takeOverRuns(ports, input, new Map([[id, await found.adopt(handle)]]), {
     onFound: () => {},
     onProblem: (text) => void problems.push(text),
   });

@@ -1,12 +1,13 @@
 import { expect, test } from 'vitest';
 import type { ObservedNetworks } from '../../../src/drivers/contract/network.ts';
-import type { World } from '../../../src/reconcile/ops/world.ts';
-import { orphans } from '../../../src/reconcile/orphans.ts';
+import { type OrphanSightPorts, orphans } from '../../../src/reconcile/orphans.ts';
 
 const NETWORKS: ObservedNetworks = { networks: new Map(), endpoints: new Map() };
 
-/** As much of a world as is asked whose things are whose. */
-function worldOf(containers: ReadonlySet<string>, found: { processes: string[]; layers: string[]; names: string[] }) {
+const NOTHING_DECLARED = { generation: 0, resources: new Map() };
+
+/** What is asked whose things are whose. */
+function portsOf(containers: ReadonlySet<string>, found: { processes: string[]; layers: string[]; names: string[] }) {
   const snapshots = found.layers.map((id) => ({ id, parent: null, type: 'snapshot' as const }));
   const parts = {
     containers: { ids: () => containers, exists: (id: string) => containers.has(id), all: () => [] },
@@ -20,10 +21,9 @@ function worldOf(containers: ReadonlySet<string>, found: { processes: string[]; 
     updates: { all: () => new Map() },
     builds: { holds: () => false },
     making: new Set<string>(),
-    desired: () => ({ resources: new Map() }),
     defaultNetwork: () => null,
   };
-  return parts as unknown as World & typeof parts;
+  return { ...parts, owners: parts } as unknown as OrphanSightPorts & typeof parts;
 }
 
 test('objects without an owner are found, also in unchanged lists and when only the owner disappears', () => {
@@ -33,14 +33,14 @@ test('objects without an owner are found, also in unchanged lists and when only 
     { type: 'snapshot', id: 'y' },
     { type: 'state', id: 'z' },
   ];
-  const both = worldOf(new Set(['a', 'b']), found);
-  expect(orphans(both, NETWORKS)).toEqual(unowned);
-  expect(orphans(both, NETWORKS)).toEqual(unowned);
+  const both = portsOf(new Set(['a', 'b']), found);
+  expect(orphans(both, NOTHING_DECLARED, NETWORKS)).toEqual(unowned);
+  expect(orphans(both, NOTHING_DECLARED, NETWORKS)).toEqual(unowned);
   both.making.add('x');
-  expect(orphans(both, NETWORKS)).toEqual(unowned.slice(1));
+  expect(orphans(both, NOTHING_DECLARED, NETWORKS)).toEqual(unowned.slice(1));
   both.making.delete('x');
-  expect(orphans(both, NETWORKS)).toEqual(unowned);
-  const withoutB = worldOf(new Set(['a']), found);
-  expect(orphans(withoutB, NETWORKS)).toContainEqual({ type: 'process', id: 'b' });
-  expect(orphans(worldOf(new Set(['a', 'b', 'x', 'y', 'z']), found), NETWORKS)).toEqual([]);
+  expect(orphans(both, NOTHING_DECLARED, NETWORKS)).toEqual(unowned);
+  const withoutB = portsOf(new Set(['a']), found);
+  expect(orphans(withoutB, NOTHING_DECLARED, NETWORKS)).toContainEqual({ type: 'process', id: 'b' });
+  expect(orphans(portsOf(new Set(['a', 'b', 'x', 'y', 'z']), found), NOTHING_DECLARED, NETWORKS)).toEqual([]);
 });

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import type { ContainerSpec } from '../../../src/model/kinds/container.ts';
+import { DriftMemory } from '../../../src/reconcile/drift-memory.ts';
 import { ExitRecorder } from '../../../src/reconcile/exits.ts';
-import { observedContainer } from '../../../src/reconcile/observe.ts';
-import type { World } from '../../../src/reconcile/ops/world.ts';
+import { ContainerSight } from '../../../src/reconcile/observed-container.ts';
 import { type ContainerRecord, NEVER_RUN } from '../../../src/state/containers/container-record.ts';
 import type { ContainerStore } from '../../../src/state/containers/containers.ts';
 import { writtenSpec } from '../../../src/state/containers/written-spec.ts';
@@ -30,22 +30,22 @@ function noted(change: Partial<ContainerRecord>) {
   const clock = { now: () => ({ wallMs: 10_000, bootMs: 1_500 }) };
   const exits = new ExitRecorder(containers, clock, 'boot');
   const none = { get: () => undefined };
-  const world = {
-    containers,
+  const sight = new ContainerSight({
     clock,
-    exits,
     bootId: 'boot',
-    exec: { name: 'native', running: () => null, unrecorded: () => null },
     graph: { name: 'overlay' },
+    runs: {
+      exec: { name: 'native', running: () => null, unrecorded: () => null },
+      leftDown: new Set(),
+      unanswered: none,
+      health: none,
+      images: none,
+    },
     network: { sandbox: () => null },
-    leftDown: new Set(),
-    defaultNetwork: () => null,
-    defaultNetworkProblem: () => 'not made yet',
-    unanswered: none,
-    health: none,
-    images: none,
-  } as unknown as World;
-  const ends = new Ends({ ...world, observed: (one) => observedContainer(world, one, null) }, (key) => key === WEB);
+    networks: { defaultNetwork: () => null, defaultNetworkProblem: () => 'not made yet' },
+    drifts: new DriftMemory(),
+  });
+  const ends = new Ends({ containers, exits, observed: (one) => sight.look(one) }, (key) => key === WEB);
   exits.record({ containerId: record.id, run: 2, exitCode: 3, oomKilled: false, finishedAtMs: 9_900 } as never);
   const end = ends.of(WEB, { id: record.id, specHash: 'cafe' });
   ends.close();

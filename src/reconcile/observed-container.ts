@@ -1,0 +1,226 @@
+/** What a container looks like: its record, beside what drivers and memory know of it. */
+import type { ExecDriver, TaskHandle } from '../drivers/contract/exec.ts';
+import type { GraphDriver } from '../drivers/contract/graph.ts';
+import type { Networks, ObservedEndpoint, ObservedNetworks } from '../drivers/contract/network.ts';
+import type { Clock, Instant } from '../model/clock.ts';
+import type { HealthRecord, ProbeSet } from '../model/health.ts';
+import { append } from '../model/lists.ts';
+import { isBridged, networkMode } from '../model/network-mode.ts';
+import type { ObservedContainer, ObservedExit } from '../model/observed.ts';
+import type { ContainerRecord } from '../state/containers/container-record.ts';
+import { containerSpecOf } from '../state/containers/written-spec.ts';
+import type { GraphIndex } from '../state/images/graph-index.ts';
+import { isUnknown } from '../state/restore.ts';
+import { type DriftMemory, missingOf } from './drift-memory.ts';
+import type { HealthBook } from './health/health-book.ts';
+import { probesOf } from './health/probes-of.ts';
+import { healthOf } from './health/verdict.ts';
+import { portName, portsOfOtherDeclaration } from './observed-port.ts';
+import { stopEnd, tookAway } from './ops/containers/stop-override.ts';
+import { isCutOff } from './ops/networks/endpoint.ts';
+import type { DefaultNetworks } from './ops/networks/network-config.ts';
+
+/** What is known of the runs of containers, by their ids. */
+interface KnownRuns {
+  readonly exec: Pick<ExecDriver, 'name' | 'running' | 'unrecorded'>;
+  /** Why it could not be found out whether a container still runs. */
+  readonly unanswered: Pick<ReadonlyMap<string, string>, 'get'>;
+  /** Containers that did not run when this supervisor started and are not started by itself. */
+  readonly leftDown: Pick<ReadonlySet<string>, 'has'>;
+  readonly health: Pick<HealthBook, 'get'>;
+  readonly images: Pick<GraphIndex, 'get'>;
+}
+
+export interface ContainerSightPorts {
+  readonly clock: Clock;
+  readonly bootId: string;
+  readonly graph: Pick<GraphDriver, 'name'>;
+  readonly runs: KnownRuns;
+  readonly network: Pick<Networks, 'sandbox'>;
+  readonly networks: DefaultNetworks;
+  readonly drifts: Pick<DriftMemory, 'of' | 'record'>;
+}
+
+/** How long the last run lasted, by the boot clock where both ends were in one boot: the wall clock may be set. */
+function elapsed({ state }: ContainerRecord): number {
+  const { startedAt, finishedAt, startedAtBootMs, finishedAtBootMs } = state;
+  if (startedAt === null || finishedAt === null) return 0;
+  if (startedAtBootMs !== null && finishedAtBootMs !== null) return Math.max(0, finishedAtBootMs - startedAtBootMs);
+  return Math.max(0, Date.parse(finishedAt) - Date.parse(startedAt));
+}
+
+function observedExit(record: ContainerRecord, bootId: string): ObservedExit | null {
+  const { state, run } = record;
+  if (run === 0 || state.finishedAt === null || state.status === 'running' || state.status === 'paused') return null;
+  return {
+    code: state.exitCode,
+    oomKilled: state.oomKilled,
+    finishedAtWallMs: Date.parse(state.finishedAt),
+    finishedAtBootMs: state.bootId === bootId ? state.finishedAtBootMs : null,
+    ranForMs: elapsed(record),
+  };
+}
+
+/** What the kernel lacks of a container's endpoint, or has of a declaration that did not come into force. */
+function endpointDrift(
+  { network, owner, state }: Pick<ContainerRecord, 'network' | 'owner' | 'state'>,
+  endpoint: ObservedEndpoint | undefined,
+): string[] {
+  if (network === null || endpoint === undefined) return ['endpoint missing'];
+  const drift = [...endpoint.drift];
+  if (!endpoint.connected) return drift;
+  // One that does not run has given its ports back, or is about to.
+  if (state.status !== 'running' && state.status !== 'paused') return drift;
+  if (owner !== null) append(drift, portsOfOtherDeclaration(owner, network.ports));
+  if (network.ports.length === 0) return drift;
+  const seen = new Set(endpoint.ports.map(portName));
+  for (const port of network.ports) if (!seen.has(portName(port))) drift.push(`port ${portName(port)} missing`);
+  return drift;
+}
+
+function observedStop(
+  record: ContainerRecord,
+  exit: ObservedExit | null,
+  now: Instant,
+  { bootId, runs: { leftDown } }: Pick<ContainerSightPorts, 'bootId' | 'runs'>,
+): Pick<ObservedContainer, 'stopOverride' | 'leftDown' | 'stopHash' | 'stopUntil' | 'stopExpired' | 'stopTimeoutMs'> {
+  const until = stopEnd(record, now, bootId);
+  const over = until !== null && until.bootMs <= now.bootMs;
+  const { stopOverride } = record;
+  const stopped = stopOverride !== null && !over;
+  const left = !stopped && leftDown.has(record.id);
+  return {
+    stopOverride: stopped || left,
+    leftDown: left,
+    stopHash: stopOverride?.specHash ?? null,
+    stopUntil: until,
+    stopExpired: over && exit !== null && stopOverride !== null && tookAway(stopOverride, exit, bootId),
+    stopTimeoutMs: record.stopTimeoutMs,
+  };
+}
+
+/** What a container looks like beside its record; by this alone it may look otherwise while the record stays. */
+interface Facts {
+  /** The last look at its endpoint in the kernel, and what that lacked. */
+  readonly seen: { readonly endpoint: ObservedEndpoint | undefined; readonly lacks: readonly string[] } | undefined;
+  readonly handle: TaskHandle | null;
+  readonly leftDown: boolean;
+  readonly sandbox: boolean;
+  readonly drift: readonly string[];
+  readonly unanswered: string | undefined;
+  readonly unrecorded: string | null;
+  readonly probes: ProbeSet | null;
+  readonly health: HealthRecord | undefined;
+}
+
+/** The driver gives the same endpoint while nothing of any of them changed. */
+function lookedAt(
+  record: ContainerRecord,
+  endpoint: ObservedEndpoint | undefined,
+  before: Facts['seen'],
+): NonNullable<Facts['seen']> {
+  if (before && before.endpoint === endpoint) return before;
+  return { endpoint, lacks: endpointDrift(record, endpoint) };
+}
+
+function areSame(a: Facts, b: Facts): boolean {
+  return (
+    a.handle === b.handle &&
+    a.leftDown === b.leftDown &&
+    a.sandbox === b.sandbox &&
+    a.drift.length === b.drift.length &&
+    a.drift.every((text, index) => text === b.drift[index]) &&
+    a.unanswered === b.unanswered &&
+    a.unrecorded === b.unrecorded &&
+    a.probes === b.probes &&
+    a.health === b.health
+  );
+}
+
+export class ContainerSight {
+  readonly #ports: ContainerSightPorts;
+  /** As last seen. Records never change, and most containers look for days as they did before. */
+  readonly #last = new WeakMap<ContainerRecord, { facts: Facts; readonly container: ObservedContainer }>();
+
+  constructor(ports: ContainerSightPorts) {
+    this.#ports = ports;
+  }
+
+  /** @param kernel what the network driver sees; null leaves drift out */
+  look(
+    record: ContainerRecord,
+    kernel: ObservedNetworks | null = null,
+    now: Instant = this.#ports.clock.now(),
+  ): ObservedContainer {
+    const last = this.#last.get(record);
+    const facts = this.#factsOf(record, kernel, last?.facts);
+    // A stop may be over by now.
+    if (last && record.stopOverride === null && areSame(last.facts, facts)) {
+      last.facts = facts;
+      return last.container;
+    }
+    const container = this.#seenNow(record, facts, now);
+    this.#last.set(record, { facts, container });
+    return container;
+  }
+
+  #factsOf(record: ContainerRecord, kernel: ObservedNetworks | null, last: Facts | undefined): Facts {
+    const { network, networks, drifts, runs } = this.#ports;
+    const { owner, id } = record;
+    const spec = owner ? containerSpecOf(owner) : undefined;
+    const bridged = spec !== undefined && isBridged(networkMode(spec.network)) && !isCutOff(networks, spec);
+    // A namespace without its endpoint is what an interrupted connect leaves: not a sandbox to start in.
+    const sandbox = network.sandbox(id) !== null && (!bridged || record.network !== null);
+    const seen = kernel === null ? last?.seen : lookedAt(record, kernel.endpoints.get(id), last?.seen);
+    return {
+      seen,
+      handle: runs.exec.running(id),
+      leftDown: runs.leftDown.has(id),
+      sandbox,
+      drift: sandbox && bridged && owner ? missingOf(drifts, owner.key, kernel, () => seen?.lacks ?? []) : [],
+      unanswered: runs.unanswered.get(id),
+      unrecorded: runs.exec.unrecorded(id),
+      probes: probesOf(runs.images, record),
+      health: runs.health.get(id),
+    };
+  }
+
+  #seenNow(record: ContainerRecord, facts: Facts, now: Instant): ObservedContainer {
+    const { bootId, graph, runs } = this.#ports;
+    const { handle, sandbox, drift, unanswered, probes, health } = facts;
+    const { owner, state } = record;
+    const exit = handle ? null : observedExit(record, bootId);
+    return {
+      key: owner?.key ?? null,
+      id: record.id,
+      engineName: record.engineName,
+      specHash: owner?.specHash ?? '',
+      spec: owner ? containerSpecOf(owner) : undefined,
+      contentHashes: owner?.contentHashes ?? {},
+      imageId: record.imageId === '' ? null : record.imageId,
+      available: record.graphDriver === graph.name && record.execDriver === runs.exec.name && owner !== null,
+      unknown: isUnknown(record) ? (unanswered ?? 'nobody has asked yet whether it still runs') : null,
+      unrecorded: facts.unrecorded,
+      run: record.run,
+      running: handle !== null,
+      paused: state.status === 'paused',
+      pid: handle?.pid ?? null,
+      startedAtWallMs: state.startedAt === null ? null : Date.parse(state.startedAt),
+      startedAtBootMs: state.bootId === bootId ? state.startedAtBootMs : null,
+      exit,
+      startError: state.startError,
+      sandbox,
+      published: (record.network?.ports.length ?? 0) > 0,
+      drift,
+      restarts: { restarts: record.restart.restarts, consecutive: record.restart.consecutive },
+      ...observedStop(record, exit, now, this.#ports),
+      restartRequested: record.restart.requested,
+      afterShutdown: record.restart.afterShutdown ?? false,
+      linkAddresses: record.linkAddresses,
+      envAddresses: record.envAddresses,
+      dependencyRuns: record.dependencyRuns,
+      address: record.network?.address ?? null,
+      health: probes && healthOf(health, probes, record.run),
+    };
+  }
+}
