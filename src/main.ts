@@ -43,7 +43,7 @@ async function start(config: DaemonConfig, core: Core, asked: UntilAsked): Promi
 /** Whether all ended as it should. */
 async function closeAll({ engine, log }: Core): Promise<boolean> {
   const { late, hanging, failed } = await engine.shutdown();
-  for (const job of late) log.warn(`${job} was called off: it took too long for a supervisor that ends`);
+  for (const job of late) log.warn(`${job} was cancelled: it took too long for a supervisor that ends`);
   for (const name of hanging) log.error(`the supervisor ends without waiting for: ${name}`);
   for (const { name, error } of failed)
     log.error({ code: error.code }, `cannot close ${name}: ${describeError(error)}`);

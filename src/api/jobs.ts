@@ -28,7 +28,7 @@ export interface RunningJobView {
   readonly ms: number;
   /** Who asked for it; null for the supervisor itself. */
   readonly by: Actor | null;
-  /** It was called off and ends when it has noticed. */
+  /** It was cancelled and ends when it has noticed. */
   readonly calledOff: boolean;
 }
 

@@ -55,8 +55,8 @@ function privately<T>(open: () => T): T {
 
 /** What cannot be read is logged and left where it is. @throws TsdError; databases that are open then have their shutdown handlers. */
 export async function openStores(state: StateRoot, log: Logger, handlers: OnShutdown): Promise<Stores> {
-  const { root, runDir, files, runFiles, issues, instanceId, mended } = state;
-  for (const entry of mended) log.warn({ path: entry.path }, entry.message);
+  const { root, runDir, files, runFiles, issues, instanceId, restricted } = state;
+  for (const entry of restricted) log.warn({ path: entry.path }, entry.message);
   const containers = new ContainerStore(root, files);
   const volumes = new VolumeStore(root, files);
   const declarations = new DeclarationCopies(root, files, instanceId);

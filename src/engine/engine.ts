@@ -38,7 +38,7 @@ interface Registered {
 
 /** What a shutdown could not end, and what failed in it. */
 export interface ShutdownReport {
-  /** `name(args)` of jobs that were called off when their time was over. */
+  /** `name(args)` of jobs that were cancelled when their time was over. */
   readonly late: readonly string[];
   /** Jobs that ran on all the same, and handlers, that had not ended at the end. */
   readonly hanging: readonly string[];
@@ -154,7 +154,7 @@ export class Engine implements OnShutdown {
 
   async #drain(): Promise<readonly string[]> {
     if (this.#tasks === 0) return [];
-    for (const job of this.#running) if (job.spec.calledOffAtShutdown === true) job.cancel(SHUTTING_DOWN);
+    for (const job of this.#running) if (job.spec.cancelledAtShutdown === true) job.cancel(SHUTTING_DOWN);
     const idle = new Promise<void>((resolve) => {
       this.#idle = resolve;
     });

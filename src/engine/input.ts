@@ -49,7 +49,7 @@ export class Input implements AsyncIterable<Uint8Array> {
     if (this.#closed !== null) return Promise.reject(this.#closed);
     const source = this.#source;
     if (source === null) return Promise.resolve({ done: true, value: undefined });
-    // A source that gives nothing must not keep a job that was called off.
+    // A source that gives nothing must not keep a job that was cancelled.
     return new Promise((resolve, reject) => {
       this.#abandon = reject;
       source.next().then(resolve, reject);

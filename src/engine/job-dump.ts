@@ -13,7 +13,7 @@ export interface JobDump {
 }
 
 export function dumpOf(job: Job, now: Instant): JobDump {
-  const { began, shownEnv: env, stage, isCalledOff: calledOff } = job;
+  const { began, shownEnv: env, stage, isCancelled: calledOff } = job;
   const since = began === null ? null : formatTime(began.wallMs);
   return { job: String(job), env, since, ms: Math.round(job.ms(now)), stage, calledOff };
 }

@@ -28,5 +28,5 @@ export interface JobSpec {
   /** Lasts as long as the engine: a shutdown does not wait for it. */
   readonly endless?: true;
   /** A shutdown calls it off at once: nothing is lost that cannot be made again. Left out, when its time is over. */
-  readonly calledOffAtShutdown?: true;
+  readonly cancelledAtShutdown?: true;
 }

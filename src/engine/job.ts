@@ -54,7 +54,7 @@ export class Job {
   #stdout: Output | undefined;
   #stderr: Output | undefined;
   #controller: AbortController | undefined;
-  #calledOff: TsdError | null = null;
+  #cancelled: TsdError | null = null;
   #state: 'new' | 'running' | 'ended' = 'new';
   #status: number = STATUS.ok;
   #failure: TsdError | null = null;
@@ -108,11 +108,11 @@ export class Job {
     return this.#stderr;
   }
 
-  /** Aborts when the job is called off. */
+  /** Aborts when the job is cancelled. */
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
-      if (this.#calledOff !== null) this.#controller.abort(this.#calledOff);
+      if (this.#cancelled !== null) this.#controller.abort(this.#cancelled);
     }
     return this.#controller.signal;
   }
@@ -126,9 +126,9 @@ export class Job {
     return this.#failure;
   }
 
-  /** It was called off; it runs until its handler has ended. */
-  get isCalledOff(): boolean {
-    return this.#calledOff !== null;
+  /** It was cancelled; it runs until its handler has ended. */
+  get isCancelled(): boolean {
+    return this.#cancelled !== null;
   }
 
   /** Null before it began. */
@@ -173,9 +173,9 @@ export class Job {
    * its handler does.
    */
   cancel(why = 'it was cancelled'): void {
-    if (this.#state === 'ended' || this.#calledOff !== null) return;
+    if (this.#state === 'ended' || this.#cancelled !== null) return;
     const error = new TsdError('TSD_CALLED_OFF', `${this.name}: ${why}`);
-    this.#calledOff = error;
+    this.#cancelled = error;
     this.#controller?.abort(error);
     this.#stdin?.close(error);
     this.#stdout?.cut(error);
@@ -217,12 +217,12 @@ export class Job {
 
   async #handle(): Promise<void> {
     try {
-      if (this.#calledOff !== null) throw this.#calledOff;
+      if (this.#cancelled !== null) throw this.#cancelled;
       if (!this.#handler) throw new TsdError('TSD_JOB_UNKNOWN', `${this.name}: command not found`);
       this.#status = (await this.#handler(this)) ?? STATUS.ok;
       if (this.#status !== STATUS.ok) this.#failure = this.#failureOf(this.#status);
     } catch (thrown) {
-      const failure = this.#calledOff !== null && isAbort(thrown) ? this.#calledOff : toTsdError(thrown);
+      const failure = this.#cancelled !== null && isAbort(thrown) ? this.#cancelled : toTsdError(thrown);
       this.#status = failure.code === 'TSD_JOB_UNKNOWN' ? STATUS.notFound : STATUS.error;
       this.#failure = failure;
       void this.stderr.write(`${describeError(failure)}\n`);
@@ -251,7 +251,7 @@ export class Job {
     };
     const output = new Output({ onLate, remembers });
     if (this.#state === 'ended') output.cut(new TsdError('TSD_BUG', `${this.name}: the job has ended`));
-    else if (this.#calledOff !== null && !remembers) output.cut(this.#calledOff);
+    else if (this.#cancelled !== null && !remembers) output.cut(this.#cancelled);
     return output;
   }
 }

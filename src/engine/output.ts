@@ -55,7 +55,7 @@ export class Output {
   /**
    * Every sink gets the chunk. Resolves when all have taken it; writes keep their order also where a writer does not wait. It
    * never throws: the promise rejects with the first failure among the sinks, after the end of the job, when the job is
-   * called off before a slow reader took the chunk, and when a writer that does not wait is too far ahead.
+   * cancelled before a slow reader took the chunk, and when a writer that does not wait is too far ahead.
    */
   write(chunk: Chunk): Promise<void> {
     if (this.#closed !== null) {

@@ -63,7 +63,7 @@ export class Controller {
   readonly #memory: KeyMemory;
   readonly #inFlight = new OpsInFlight();
   readonly #executions = new Set<Promise<void>>();
-  readonly #calledOff = new AbortController();
+  readonly #abort = new AbortController();
   #waiters: (() => void)[] = [];
   #relations: { readonly of: DesiredState; readonly relations: Relations } | undefined;
   #cancelResync = () => {};
@@ -79,7 +79,7 @@ export class Controller {
     this.#ports = ports;
     this.#seed = ports.seed();
     // Every teardown in flight adds a listener.
-    setMaxListeners(0, this.#calledOff.signal);
+    setMaxListeners(0, this.#abort.signal);
     this.#memory = new KeyMemory({
       failures: ports.failures,
       clock: ports.clock,
@@ -158,7 +158,7 @@ export class Controller {
     this.#cancelResync();
     this.#queue.clear();
     const hint = 'The next supervisor continues it.';
-    this.#calledOff.abort(new TsdError('TSD_CALLED_OFF', 'this supervisor ends', { hint }));
+    this.#abort.abort(new TsdError('TSD_CALLED_OFF', 'this supervisor ends', { hint }));
     await Promise.all(this.#executions);
   }
 
@@ -259,7 +259,7 @@ export class Controller {
     const ports = this.#ports;
     const relations = this.#currentRelations();
     const desired = ports.desired();
-    this.#inFlight.callOffUnwanted(desired);
+    this.#inFlight.cancelUnwanted(desired);
     // Read before observing: the result of an op that ends meanwhile may be missing in the observation.
     const busy = this.busy;
     const startedAt = ports.clock.now().bootMs;
@@ -283,7 +283,7 @@ export class Controller {
       return;
     }
     const execution = this.#ports.executor
-      .execute(made, this.#calledOff.signal, {
+      .execute(made, this.#abort.signal, {
         reconcileId: `${made.generation}.${pass}`,
         obsolete: (op) =>
           this.#inFlight.isFor(op.key, this.#ports.desired())
@@ -305,7 +305,7 @@ export class Controller {
     const ended = this.#inFlight.ended(result);
     if (ended === null) return;
     const { key, acted, stirred } = ended;
-    const retryAtBootMs = this.#memory.ended(ended, { calledOff: this.#calledOff.signal.aborted });
+    const retryAtBootMs = this.#memory.ended(ended, { cancelled: this.#abort.signal.aborted });
     this.#requeue({
       type: 'ended',
       key,

@@ -2,7 +2,7 @@ import type { ResourceKey } from '../model/resource.ts';
 
 /**
  * What the last look at the kernel found missing of resources: smaller looks, which do not ask the kernel, know of it until
- * it was mended. Otherwise what cannot be mended would look well from one look at everything to the next.
+ * it was repaired. Otherwise what cannot be repaired would look well from one look at everything to the next.
  */
 export class DriftMemory {
   readonly #missing = new Map<ResourceKey, readonly string[]>();
@@ -12,7 +12,7 @@ export class DriftMemory {
     else this.#missing.set(key, missing);
   }
 
-  mended(key: ResourceKey): void {
+  repaired(key: ResourceKey): void {
     this.#missing.delete(key);
   }
 

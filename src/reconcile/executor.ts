@@ -12,7 +12,7 @@ import { OP_TRAITS } from './op-traits.ts';
 
 export interface OpContext {
   /**
-   * Aborted when the pass is called off; of ops that finish all the same, when the time they then still have is over.
+   * Aborted when the pass is cancelled; of ops that finish all the same, when the time they then still have is over.
    */
   readonly signal: AbortSignal;
   /** Says how far it is; `total` is null where that is unknown. */
@@ -29,7 +29,7 @@ export interface OpResult {
   readonly ms: number;
   /** Why it failed; null otherwise. */
   readonly error: TsdError | null;
-  /** Why it was skipped: `start container/blog/db failed`, `called off`; null otherwise. */
+  /** Why it was skipped: `start container/blog/db failed`, `cancelled`; null otherwise. */
   readonly skipped: string | null;
 }
 
@@ -88,7 +88,7 @@ function makesRoom(op: Op): boolean {
   return OP_TRAITS[op.op].makesRoom && !(op.op === 'container.stop' && op.restart);
 }
 
-/** What an op that finishes when its pass is called off still has. */
+/** What an op that finishes when its pass is cancelled still has. */
 const FINISH_GRACE_MS = 10_000;
 
 /** Carries plans out; takes no decision of its own. Each op is a job of the engine, named after its type. */
@@ -150,7 +150,7 @@ class Run {
   readonly #results: OpResult[] = [];
   readonly #waitsFor = new Map<string, number>();
   readonly #dependents = new Map<string, Op[]>();
-  /** Keys of which an op was carried out: a teardown that began on them is finished, called off or not. */
+  /** Keys of which an op was carried out: a teardown that began on them is finished, cancelled or not. */
   readonly #begun = new Set<ResourceKey>();
 
   constructor(plan: Plan, signal: AbortSignal, options: ExecutorOptions, hooks: RunHooks) {
@@ -182,9 +182,9 @@ class Run {
   }
 
   async #perform(op: Op): Promise<void> {
-    const finishes = OP_TRAITS[op.op].finishesWhenCalledOff && this.#begun.has(op.key);
+    const finishes = OP_TRAITS[op.op].finishesWhenCancelled && this.#begun.has(op.key);
     if (this.#signal.aborted && !finishes) {
-      this.#end(this.#skip(op, 'called off'));
+      this.#end(this.#skip(op, 'cancelled'));
       return;
     }
     const obsolete = this.#hooks.obsolete?.(op) ?? null;
@@ -223,7 +223,7 @@ class Run {
   }
 
   #signalFor(op: Op): { readonly signal: AbortSignal; readonly release: () => void } {
-    if (!OP_TRAITS[op.op].finishesWhenCalledOff) {
+    if (!OP_TRAITS[op.op].finishesWhenCancelled) {
       const own = this.#hooks.signalOf?.(op) ?? null;
       return { signal: own === null ? this.#signal : AbortSignal.any([this.#signal, own]), release: () => {} };
     }

@@ -99,18 +99,18 @@ export class KeyMemory {
 
   /**
    * Records the outcome of a key's ops. Returns the time of the retry on the boot clock, or null when there is none.
-   * @param calledOff true when the loop ends: an error is no failure then
+   * @param cancelled true when the loop ends: an error is no failure then
    */
   ended(
     { key, ops, error, failed, triedHash, complete, unwanted }: EndedOps,
-    { calledOff }: { readonly calledOff: boolean },
+    { cancelled }: { readonly cancelled: boolean },
   ): number | null {
     const now = this.#ports.clock.now();
     if (error === null) {
       if (complete) this.#book(key, () => this.#retries.succeeded(key, ops, triedHash, now));
       return null;
     }
-    if (unwanted || GIVEN_UP.has(error.code) || calledOff) return null;
+    if (unwanted || GIVEN_UP.has(error.code) || cancelled) return null;
     const { class: kind, hint } = error;
     const failure = { class: kind, message: describeError(error), hint, ...(failed && { op: failed.op }) };
     return this.#book(key, () => this.#retries.failed(key, failure, triedHash, now));

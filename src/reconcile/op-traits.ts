@@ -16,17 +16,17 @@ export interface OpTraits {
   /** Gives room on the disk: it is carried out although a full disk does not let the journal be written. */
   readonly makesRoom: boolean;
   /**
-   * It is carried out although its pass was called off, where an op of its key was begun; it then has 30 s. Others are
+   * It is carried out although its pass was cancelled, where an op of its key was begun; it then has 30 s. Others are
    * aborted with their pass.
    */
-  readonly finishesWhenCalledOff: boolean;
+  readonly finishesWhenCancelled: boolean;
   /** May take hours: it is aborted when its declaration changes meanwhile. Others end soon and are not. */
   readonly abortedByEdit: boolean;
   /** Its success ends the row of failures of its key. */
   readonly clearsFailures: boolean;
   /** Its containers: the one of its key, or also the successor and the predecessor of that. */
   readonly reaches: 'own' | 'beside';
-  /** Kind of its entry in the timeline, where it does not mend drift. */
+  /** Kind of its entry in the timeline, where it does not repair drift. */
   readonly timelineKind: 'op' | 'start';
   /** Its success in the words of `why`: `created`. */
   readonly done: string;
@@ -39,7 +39,7 @@ const PLAIN = {
   skippedOnceStopped: false,
   leavesAtRest: false,
   makesRoom: false,
-  finishesWhenCalledOff: false,
+  finishesWhenCancelled: false,
   abortedByEdit: false,
   clearsFailures: true,
   reaches: 'own',
@@ -49,7 +49,7 @@ const PLAIN = {
 /** A step towards a run. */
 const UP = { ...PLAIN, direction: 'up', skippedOnceStopped: true } as const;
 
-const TEARDOWN = { ...PLAIN, makesRoom: true, finishesWhenCalledOff: true } as const;
+const TEARDOWN = { ...PLAIN, makesRoom: true, finishesWhenCancelled: true } as const;
 
 /** Words for an op whose failure is said with `not` before the word for its success. */
 const said = (done: string) => ({ done, failed: `not ${done}` });
@@ -68,7 +68,7 @@ export const OP_TRAITS: Readonly<Record<OpType, OpTraits>> = {
   'container.connect': { ...UP, ...said('connected') },
   'container.start': { ...UP, timelineKind: 'start', ...said('started') },
   // A payload may take any time to end, and ends without the supervisor as well: its record says what it was asked.
-  'container.stop': { ...TEARDOWN, direction: 'down', finishesWhenCalledOff: false, ...said('stopped') },
+  'container.stop': { ...TEARDOWN, direction: 'down', finishesWhenCancelled: false, ...said('stopped') },
   'container.update': { ...PLAIN, skippedOnceStopped: true, leavesAtRest: true, ...said('updated in place') },
   'container.signal': { ...PLAIN, skippedOnceStopped: true, leavesAtRest: true, ...said('sent a signal') },
   'container.relink': { ...PLAIN, leavesAtRest: true, ...said('told of new addresses') },

@@ -65,7 +65,7 @@ export type Op =
   | Base<'container.make-directories'>
   /** Commits containers/<id>, snapshot, leases, names. */
   | Step<'container.create'>
-  /** Namespace, veth, address, ports; mends drift and changes ports in place. */
+  /** Namespace, veth, address, ports; repairs drift and changes ports in place. */
   | Step<'container.connect'>
   /**
    * Starts run number `run` with the desired spec. Records that spec and the two counters, and forgets a requested

@@ -29,7 +29,7 @@ export interface EndedOps {
   readonly acted: boolean;
   /** Something happened to the key meanwhile. */
   readonly stirred: boolean;
-  /** They were called off, their declaration being another one. */
+  /** They were cancelled, their declaration being another one. */
   readonly unwanted: boolean;
 }
 
@@ -38,7 +38,7 @@ interface InFlight {
   readonly specHash: string;
   readonly triedHash: string;
   /** Of ops that an edit aborts: aborted when their declaration is another one. */
-  readonly calledOff: AbortController | null;
+  readonly abort: AbortController | null;
   left: number;
   current: Op | undefined;
   error: TsdError | null;
@@ -67,7 +67,7 @@ export class OpsInFlight {
       ops,
       specHash,
       triedHash: asMade ?? specHash,
-      calledOff: ops.some(({ op }) => OP_TRAITS[op].abortedByEdit) ? new AbortController() : null,
+      abort: ops.some(({ op }) => OP_TRAITS[op].abortedByEdit) ? new AbortController() : null,
       left: ops.length,
       current: undefined,
       error: null,
@@ -97,16 +97,16 @@ export class OpsInFlight {
     return this.#byKey.get(key)?.specHash === specHashIn(desired, key);
   }
 
-  callOffUnwanted(desired: DesiredState): void {
-    for (const [key, { calledOff }] of this.#byKey) {
-      if (calledOff === null || this.isFor(key, desired)) continue;
-      calledOff.abort(new TsdError('TSD_CALLED_OFF', 'its declaration changed meanwhile', { key }));
+  cancelUnwanted(desired: DesiredState): void {
+    for (const [key, { abort }] of this.#byKey) {
+      if (abort === null || this.isFor(key, desired)) continue;
+      abort.abort(new TsdError('TSD_CALLED_OFF', 'its declaration changed meanwhile', { key }));
     }
   }
 
   /** Aborted when the ops of a key are not wanted any more; null for ops that end soon anyway. */
   signalOf(key: ResourceKey): AbortSignal | null {
-    return this.#byKey.get(key)?.calledOff?.signal ?? null;
+    return this.#byKey.get(key)?.abort?.signal ?? null;
   }
 
   started(op: Op): void {
@@ -129,7 +129,7 @@ export class OpsInFlight {
     this.#byKey.delete(key);
     const { ops, triedHash, failed, acted, stirred } = state;
     const complete = status === 'done' && !state.skipped;
-    const unwanted = state.calledOff?.signal.aborted === true;
+    const unwanted = state.abort?.signal.aborted === true;
     return { key, ops, triedHash, error: state.error, failed, complete, acted, stirred, unwanted };
   }
 }

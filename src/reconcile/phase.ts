@@ -55,10 +55,10 @@ function endMessage(input: StatusInput): string {
 }
 
 /** What was taken away from a container that runs, and why it cannot be put back for now; null where that is not so. */
-function unmended(observed: ObservedContainer | undefined, hold: Hold | undefined): string | null {
+function unrepaired(observed: ObservedContainer | undefined, hold: Hold | undefined): string | null {
   const drift = observed?.drift ?? [];
   if (drift.length === 0 || !hold || HOLD_TRAITS[hold.reason].failure === null) return null;
-  return `drifted: ${drift.join(', ')}; cannot be mended: ${hold.message}`;
+  return `drifted: ${drift.join(', ')}; cannot be repaired: ${hold.message}`;
 }
 
 /** A hold's message beside a running container; of an update with what the run that has to prove itself lacks. */
@@ -104,7 +104,7 @@ const ROWS: readonly Row[] = [
     message: (input) => {
       const { hold, observed } = input;
       const health = observed?.health;
-      const broken = unmended(observed, hold);
+      const broken = unrepaired(observed, hold);
       if (broken !== null) return broken;
       if (hold) return `${HOLD_TRAITS[hold.reason].prefix}${whileRunning(input, hold)}`;
       return health && !health.ready ? `${health.state}: ${health.message}` : '';
@@ -144,7 +144,7 @@ function conditionsOf(input: StatusInput, phase: Phase, ready: boolean, message:
     conditions.push({ type, status: true, reason, message: text });
   };
   const health = observed?.running ? observed.health : null;
-  const broken = unmended(observed, hold);
+  const broken = unrepaired(observed, hold);
   if (health) {
     conditions.push({ type: 'Healthy', status: health.ready, reason: word(health.state), message: health.message });
   }

@@ -7,7 +7,7 @@ import { emptyDirectory } from '../ffi/files/remove-tree.ts';
 import { TsdError } from '../model/errors/errors.ts';
 import { instanceCopy } from './databases/declaration-copies.ts';
 import { StateFiles } from './files/durable.ts';
-import { type Mended, mendRoot, mendRunDirectory } from './files/private-modes.ts';
+import { type RestrictedMode, restrictRoot, restrictRunDirectory } from './files/private-modes.ts';
 import { toStateError } from './files/state-error.ts';
 import { corrupt, readStateFile, type StateIssue } from './files/state-file.ts';
 import { claimPidfile, type Pidfile } from './pidfile.ts';
@@ -38,7 +38,7 @@ export interface StateRoot {
   readonly runFiles: StateFiles;
   readonly issues: readonly StateIssue[];
   /** What others could read or write until now. */
-  readonly mended: readonly Mended[];
+  readonly restricted: readonly RestrictedMode[];
   /** Gives up pid file and locks. What is on disk stays. */
   close(): void;
 }
@@ -140,15 +140,18 @@ function memoryIssue(runDir: string): StateIssue[] {
   return [{ path: runDir, error }];
 }
 
-function mendedModes(root: string, runDir: string): readonly Mended[] {
+function restrictModes(root: string, runDir: string): readonly RestrictedMode[] {
   try {
-    return [...mendRoot(root), ...mendRunDirectory(runDir)];
+    return [...restrictRoot(root), ...restrictRunDirectory(runDir)];
   } catch (error) {
     throw toStateError(error, `correct the modes of ${root} and ${runDir}`);
   }
 }
 
-async function prepare(root: string, runDir: string): Promise<Omit<StateRoot, 'root' | 'runDir' | 'close' | 'mended'>> {
+async function prepare(
+  root: string,
+  runDir: string,
+): Promise<Omit<StateRoot, 'root' | 'runDir' | 'close' | 'restricted'>> {
   for (const name of ROOT_DIRECTORIES) ensureDirectory(join(root, name), 0o700);
   const runTmp = join(runDir, 'tmp');
   ensureDirectory(runTmp, 0o700);
@@ -180,8 +183,8 @@ export async function openRoot(options: RootOptions): Promise<StateRoot> {
   try {
     for (const directory of new Set([root, runDir])) locks.push(lockDirectory(directory));
     if (options.pidfile !== null) pidfile = claimPidfile(options.pidfile);
-    const mended = mendedModes(root, runDir);
-    return { root, runDir, close, mended, ...(await prepare(root, runDir)) };
+    const restricted = restrictModes(root, runDir);
+    return { root, runDir, close, restricted, ...(await prepare(root, runDir)) };
   } catch (error) {
     close();
     throw error;

@@ -141,7 +141,7 @@ export class LoopStatus implements LoopState {
     const cause = op.cause.message;
     const fields = { reconcile, key: op.key, op: op.op, opId: op.id, ms: Math.round(ms * 10) / 10, cause };
     if (error) {
-      // Called off is what was wanted.
+      // Cancellation was requested.
       const level = error.code === 'TSD_CALLED_OFF' ? 'info' : 'error';
       log[level]({ ...fields, code: error.code, hint: error.hint }, describeError(error));
     } else if (status === 'skipped') log.warn({ ...fields, because: skipped }, `skipped ${op.id}`);

@@ -85,7 +85,7 @@ async function stopOne(
   };
   try {
     const timeoutMs = record.stopTimeoutMs ?? spec?.stopTimeoutMs ?? DEFAULT_STOP_MS;
-    await endRun(ends, record, { signal: spec?.stopSignal ?? 'SIGTERM', timeoutMs, ask, calledOff: leave.signal });
+    await endRun(ends, record, { signal: spec?.stopSignal ?? 'SIGTERM', timeoutMs, ask, cancelled: leave.signal });
   } catch {
     if (leave.signal.aborted) return state === 'unasked' ? 'left' : 'ending';
     // A shim that does not answer passes no signal on; its payload can still be killed.

@@ -266,7 +266,7 @@ describe('a shutdown in the middle of', () => {
   });
 });
 
-test('a job that hangs is called off when its time is over', async () => {
+test('a job that hangs is cancelled when its time is over', async () => {
   const registry = await new FakeRegistry().start();
   cleanups.push(() => registry.stop());
   registry.intercept = (request) => request.method !== 'GET';
@@ -277,7 +277,7 @@ test('a job that hangs is called off when its time is over', async () => {
   const push = begin('push', `${registry.host}/app:1`);
   await until('the push asks', () => registry.asked.some((line) => !line.startsWith('GET ')));
   await shutDown();
-  expect(supervisor.log).toMatch(/push\(.*\) was called off/);
+  expect(supervisor.log).toMatch(/push\(.*\) was cancelled/);
   expect([await push.ended, push.output]).toEqual([1, expect.stringMatching(SHUTTING_DOWN)]);
   await expectWhole(pid);
 });

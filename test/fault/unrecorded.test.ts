@@ -35,7 +35,7 @@ test('is reported with a hint, delays no other, survives the supervisor, and is 
     );
   expect(await view()).toMatchObject({ phase: 'Stopping', ready: false, restarts: 0 });
   expect((await view()).message).toMatch(
-    /^its payload has ended, .*\/exit\.1: EPERM; mend the disk: .* or give the exit status up by `kill -9 \d+`$/,
+    /^its payload has ended, .*\/exit\.1: EPERM; repair the disk: .* or give the exit status up by `kill -9 \d+`$/,
   );
   expect(await supervisor.cli('stop', 'web')).toMatchObject({
     status: 1,

@@ -184,7 +184,7 @@ describe('the calls of the facade, by name', () => {
     expect(Number(memory) / 1024, 'MiB of the supervisor at most').toBeLessThan(400);
   });
 
-  test('logs, and what is attached to, stream until they are called off', async () => {
+  test('logs, and what is attached to, stream until they are cancelled', async () => {
     await supervisor.ok('exec', 'web', 'busybox', 'true');
     expect((await job('logs', 'web')).status).toBe(0);
     const child = spawn(supervisor.program, ['job', 'logs', 'web', '--env', 'follow=true'], {

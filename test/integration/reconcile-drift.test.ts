@@ -114,7 +114,7 @@ containers: { lone: { image: busybox, command: ${FOREVER}, network: left, restar
   execFileSync('ip', ['link', 'delete', (await network())?.bridge ?? '']);
   const wayOut = `Set \`drift: heal\` for left/left in ${file}: it is put back then.`;
   const isReported = (view: ContainerView) =>
-    view.message.includes('cannot be mended: bridge or rules of network/left/left missing') && view.hint === wayOut;
+    view.message.includes('cannot be repaired: bridge or rules of network/left/left missing') && view.hint === wayOut;
   const view = await supervisor.waitFor('lone', 'the report', isReported);
   const type = 'Drifted';
   expect(view.conditions).toContainEqual(

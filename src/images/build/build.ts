@@ -35,7 +35,7 @@ export async function buildImage(
   const target = targetStage(dockerfile, request.target);
   for (const name of unusedArgs(dockerfile, args)) report.warning(`build argument ${name} is not used`);
   const abort = new AbortController();
-  const stop = (): void => abort.abort(calledOff());
+  const stop = (): void => abort.abort(buildCancelled());
   signal.addEventListener('abort', stop, { once: true });
   if (signal.aborted) stop();
   const build = new Build(dockerfile, platform, request, host, report, abort);
@@ -45,7 +45,7 @@ export async function buildImage(
     const below: LayerBlob[] = state.layers.map(({ diffId }) => ({ open: () => gone(diffId), digest: null }));
     return await loadLayers(configJsonOf(state), [], below, host.load);
   } catch (thrown) {
-    abort.abort(calledOff());
+    abort.abort(buildCancelled());
     throw thrown;
   } finally {
     signal.removeEventListener('abort', stop);
@@ -54,7 +54,7 @@ export async function buildImage(
   }
 }
 
-const calledOff = (): TsdError => new TsdError('TSD_TIMEOUT', 'the build was cancelled', { step: 'build' });
+const buildCancelled = (): TsdError => new TsdError('TSD_TIMEOUT', 'the build was cancelled', { step: 'build' });
 
 function gone(digest: string): never {
   throw new TsdError('TSD_IMAGE_MISSING', `layer ${digest.slice(0, 12)} of the build was removed meanwhile`, {
@@ -95,7 +95,7 @@ class Build {
     if (known !== undefined) return known;
     const building = this.#build(stage);
     // Whoever needs it sees its failure.
-    building.catch(() => this.#abort.abort(calledOff()));
+    building.catch(() => this.#abort.abort(buildCancelled()));
     this.#results.set(stage.index, building);
     return building;
   }

@@ -151,12 +151,12 @@ export async function checkConnection(
     const late = new Promise<CheckResult>((resolve) => {
       const output = `no answer from ${place(route as Route)} within ${timeoutMs / 1000} s`;
       const cancelTimer = timers.after(timeoutMs, () => resolve({ ok: false, output }));
-      const calledOff = () => resolve({ ok: false, output: 'called off' });
-      signal.addEventListener('abort', calledOff, { once: true });
+      const onAbort = () => resolve({ ok: false, output: 'cancelled' });
+      signal.addEventListener('abort', onAbort, { once: true });
       // The signal is the run's and outlives this try.
       cancel = () => {
         cancelTimer();
-        signal.removeEventListener('abort', calledOff);
+        signal.removeEventListener('abort', onAbort);
       };
     });
     const answer = check.type === 'tcp' ? accepted(socket, route) : ask(socket, check, route);

@@ -71,7 +71,7 @@ interface Watched {
   readonly run: number;
   readonly probes: ProbeSet;
   readonly startedAtBootMs: number;
-  readonly calledOff: AbortController;
+  readonly abort: AbortController;
   /** Boot clock; Infinity while a try goes on. */
   readonly due: Map<ProbeName, number>;
 }
@@ -103,7 +103,7 @@ export class Prober {
     else for (const key of keys) if (key.startsWith('container/')) this.#reviewOne(key);
   }
 
-  /** Calls off all tries. */
+  /** Cancels all tries. */
   stop(): void {
     this.#stopped = true;
     for (const key of [...this.#watched.keys()]) this.#letGo(key);
@@ -132,7 +132,7 @@ export class Prober {
   }
 
   #letGo(key: ResourceKey): void {
-    this.#watched.get(key)?.calledOff.abort();
+    this.#watched.get(key)?.abort.abort();
     this.#watched.delete(key);
   }
 
@@ -148,7 +148,7 @@ export class Prober {
       run: record.run,
       probes,
       startedAtBootMs,
-      calledOff: new AbortController(),
+      abort: new AbortController(),
       due: new Map(),
     };
     for (const name of PROBE_NAMES) {
@@ -191,7 +191,7 @@ export class Prober {
 
   async #try(key: ResourceKey, watched: Watched, name: ProbeName, probe: ProbeSpec): Promise<void> {
     const { clock, check, containers, exec } = this.#options;
-    const { signal } = watched.calledOff;
+    const { signal } = watched.abort;
     const slots = probe.check.type === 'exec' ? this.#programs : this.#connections;
     const tried = await slots.take(parseKey(key).app, async () => {
       const record = containers.get(watched.id);

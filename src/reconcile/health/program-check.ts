@@ -61,12 +61,12 @@ export async function checkProgram(
   let cancel = () => {};
   const late = new Promise<'late' | 'aborted'>((resolve) => {
     const cancelTimer = timers.after(timeoutMs, () => resolve('late'));
-    const calledOff = () => resolve('aborted');
-    signal.addEventListener('abort', calledOff, { once: true });
+    const onAbort = () => resolve('aborted');
+    signal.addEventListener('abort', onAbort, { once: true });
     // The signal is the run's and outlives this try.
     cancel = () => {
       cancelTimer();
-      signal.removeEventListener('abort', calledOff);
+      signal.removeEventListener('abort', onAbort);
     };
   });
   try {

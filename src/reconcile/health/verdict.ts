@@ -61,7 +61,7 @@ function advance(before: ProbeState, probe: ProbeSpec, ok: boolean, ranForMs: nu
 const passes = (record: HealthRecord, probes: ProbeSet, name: ProbeName): boolean =>
   probes[name] === null || probeState(record, name).verdict === 'passing';
 
-/** The probe whose failure only a restart mends. */
+/** The probe whose failure only a restart repairs. */
 function fatal(record: HealthRecord, probes: ProbeSet): ProbeName | undefined {
   return (['startup', 'check', 'liveness'] as const).find(
     (name) => probes[name] !== null && probeState(record, name).verdict === 'failing',

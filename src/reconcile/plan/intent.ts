@@ -146,7 +146,7 @@ function restart(
   { spec }: Desired<'container'>,
   container: ObservedContainer,
   cause: Cause,
-  endpoint: 'keep' | 'mend' | 'renew' = 'keep',
+  endpoint: 'keep' | 'repair' | 'renew' = 'keep',
 ): Intent {
   const own = ownsSandbox(spec);
   const connect = own && (endpoint !== 'keep' || lacksEndpoint(spec, container));
@@ -155,7 +155,7 @@ function restart(
 }
 
 /** Returns the steps that repair a running container: kernel state, restarts of dependencies, addresses of links. */
-function mend(desired: Desired<'container'>, container: ObservedContainer, around: Surroundings): Intent {
+function repair(desired: Desired<'container'>, container: ObservedContainer, around: Surroundings): Intent {
   const missing =
     container.sandbox || !ownsSandbox(desired.spec) ? container.drift : ['network sandbox missing', ...container.drift];
   if (missing.length > 0 && desired.spec.drift !== 'heal') {
@@ -257,7 +257,7 @@ function upkeep(desired: Desired<'container'>, container: ObservedContainer, aro
     return restart(desired, container, because('requested', message));
   }
   if (!container.running) return revive(desired, container, around);
-  return unhealthyStop(desired, container) ?? mend(desired, container, around);
+  return unhealthyStop(desired, container) ?? repair(desired, container, around);
 }
 
 /** Returns a stop for an unhealthy run that may restart, or null. The restart is decided as after any failed run. */
@@ -300,7 +300,7 @@ export function changeIntent(
     return recreate(desired, container, because('source-changed', 'its image was loaded again with other content'));
   }
   const portsChanged = changes.fields.some((field) => field.path === 'ports');
-  const endpoint = around.moved ? 'renew' : portsChanged ? 'mend' : 'keep';
+  const endpoint = around.moved ? 'renew' : portsChanged ? 'repair' : 'keep';
   if (cause && changes.strongest === 'restart') return restart(desired, container, cause, endpoint);
 
   if (around.moved && container.running) {

@@ -42,7 +42,7 @@ function availabilityOf(pass: Pass, desired: Container, need: ResourceKey): Avai
   return shared ? (lostNamespace(pass, desired) ?? availability) : availability;
 }
 
-/** What only a predecessor needs: nothing of this plan makes it, and it stays as long as its user, whose connect mends it. */
+/** What only a predecessor needs: nothing of this plan makes it, and it stays as long as its user, whose connect repairs it. */
 function remaining({ busy, observed }: Pass, need: ResourceKey): Availability {
   if (busy.has(need)) return blocked(`${need}, which is being changed`, true);
   const there = observed.networks.has(need) || observed.volumes.has(need);

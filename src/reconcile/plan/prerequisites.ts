@@ -189,12 +189,12 @@ export function planNetworks(pass: Pass): ReadonlyMap<ResourceKey, Cause> {
     const draft: OpDraft | null = need && { op: 'network.ensure', key, cause: need.cause };
     ensure(pass, desired, draft, pass.observed.networks.get(key)?.healthy === true);
   }
-  mendDefaultNetwork(pass);
+  repairDefaultNetwork(pass);
   return recreated;
 }
 
 /** Plans the default bridge: never declared, never removed, repaired like other networks. */
-function mendDefaultNetwork(pass: Pass): void {
+function repairDefaultNetwork(pass: Pass): void {
   const observed = pass.observed.networks.get(DEFAULT_NETWORK);
   pass.availability.set(DEFAULT_NETWORK, READY_NOW);
   if (!observed || observed.healthy) return;

@@ -13,7 +13,7 @@ const DIRECTORIES: ReadonlySet<string> = new Set([
 const OTHERS = 0o077;
 const OTHERS_WRITE = 0o022;
 
-export interface Mended {
+export interface RestrictedMode {
   readonly path: string;
   readonly message: string;
 }
@@ -21,7 +21,7 @@ export interface Mended {
 const octal = (mode: number): string => (mode & 0o7777).toString(8).padStart(4, '0');
 
 /** Removes rights, and takes ownership of foreign files; returns null when nothing needs a change. */
-function mend(path: string, taken: number): Mended | null {
+function restrict(path: string, taken: number): RestrictedMode | null {
   const { mode, uid } = lstatSync(path);
   const own = process.geteuid?.() ?? 0;
   if (uid === own && (mode & taken) === 0) return null;
@@ -32,13 +32,13 @@ function mend(path: string, taken: number): Mended | null {
 }
 
 /** Checks the root and its direct entries: everything below is inside a directory that others cannot enter. */
-export function mendRoot(root: string): Mended[] {
+export function restrictRoot(root: string): RestrictedMode[] {
   const entries = readdirSync(root, { withFileTypes: true })
     .filter((entry) => entry.isFile() || (entry.isDirectory() && DIRECTORIES.has(entry.name)))
     .map(({ name }) => join(root, name));
   return [root, ...entries].flatMap((path) => {
     try {
-      return mend(path, OTHERS) ?? [];
+      return restrict(path, OTHERS) ?? [];
     } catch (error) {
       // Temporary files of SQLite come and go.
       if (path !== root && errnoCode(error) === 'ENOENT') return [];
@@ -48,6 +48,6 @@ export function mendRoot(root: string): Mended[] {
 }
 
 /** The directory of the sockets: others reach them through it, and must not put theirs in their place. */
-export function mendRunDirectory(runDir: string): Mended[] {
-  return [mend(runDir, OTHERS_WRITE) ?? []].flat();
+export function restrictRunDirectory(runDir: string): RestrictedMode[] {
+  return [restrict(runDir, OTHERS_WRITE) ?? []].flat();
 }

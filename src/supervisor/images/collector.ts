@@ -5,7 +5,7 @@ import type { JobSpec } from '../../engine/job-spec.ts';
 import { bytesToFree, chooseEvictions, type GcMarks } from '../../images/gc.ts';
 import type { Clock, Timers } from '../../model/clock.ts';
 import { describeError, toTsdError } from '../../model/errors/errors.ts';
-import { mendSizes, type SizePorts } from '../../reconcile/ops/images/image-size.ts';
+import { recordMissingSizes, type SizePorts } from '../../reconcile/ops/images/image-size.ts';
 import type { ImageWork } from '../../reconcile/ops/images/image-work.ts';
 import type { ContainerStore } from '../../state/containers/containers.ts';
 import type { ImageStore } from '../../state/history/image-store.ts';
@@ -83,7 +83,7 @@ export class Collector {
   async #collect(): Promise<void> {
     const { sizes, logs, imageWork, log, logBudget, sweepCopies, isPaused } = this.#options;
     if (!isPaused()) sweepCopies();
-    await mendSizes(sizes);
+    await recordMissingSizes(sizes);
     const logBytes = logBudget === null ? 0 : trimLogs(logs, logBudget);
     if (logBytes > 0) log.info({ bytes: logBytes }, 'removed old logs beyond the budget');
     // Usually nothing is to be removed; then the collection does not wait for image work in progress.

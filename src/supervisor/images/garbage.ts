@@ -66,7 +66,7 @@ export function gcInput({
     images,
     layers: graph.list(),
     neededImages: neededImages(imageUsers),
-    // Images that cannot be read keep their layers: somebody may mend them.
+    // Images that cannot be read keep their layers: they may be repaired later.
     neededLayers: new Set([...records.layersInUse()].filter((id) => !layersOfImages.has(id))),
   };
 }

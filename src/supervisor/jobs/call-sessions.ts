@@ -10,7 +10,7 @@ const SIGHUP = 1;
 
 export type Session = StdioSession & Partial<Pick<AttachedSession, 'tty'>>;
 
-/** Connects a session to the streams of its job; a job that is called off hangs up. Resolves with the exit code. */
+/** Connects a session to the streams of its job; a job that is cancelled hangs up. Resolves with the exit code. */
 export async function writeSession(job: Job, session: StdioSession): Promise<number> {
   const hangUp = (): void => {
     session.signal(SIGHUP);

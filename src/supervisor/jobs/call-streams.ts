@@ -24,13 +24,13 @@ export async function writeStream(job: Job, items: AsyncIterable<unknown>): Prom
     await job.stdout.write(`${JSON.stringify(item)}\n`);
   }
   if (failure !== null) throw failure;
-  // A stream that is called off ends without an error.
+  // A stream that is cancelled ends without an error.
   job.signal.throwIfAborted();
 }
 
 /**
  * The events of a job that is made now and begins with the first question for one. The job lasts as long as its stream:
- * when who listens leaves early it is called off, and what still comes is dropped until the stream has ended.
+ * when who listens leaves early it is cancelled, and what still comes is dropped until the stream has ended.
  * @param begin makes the job, which gives its stream to `take` and waits for what that resolves with
  */
 export async function* streamOf(

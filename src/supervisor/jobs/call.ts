@@ -28,7 +28,7 @@ interface Call<F> {
   readonly shownArgs?: number;
   readonly recorded?: true;
   readonly endless?: true;
-  readonly calledOffAtShutdown?: true;
+  readonly cancelledAtShutdown?: true;
 }
 
 /** One call for each method of a part of the facade: what has none does not compile. */

@@ -11,7 +11,7 @@ const EVENTS: JobSpec = {
   summary: 'gives events as Docker names them, those of the past and then those that come',
   env: {
     since: { text: 'from this time on, in seconds of Unix time; left out, what comes' },
-    until: { text: 'up to this time; left out, until it is called off' },
+    until: { text: 'up to this time; left out, until it is cancelled' },
   },
   stdout: 'a line of JSON for each: status, id, from, time',
 };

@@ -67,7 +67,7 @@ export const BUILD_CALLS: CallsOf<BuildApi> = {
       signal,
     ],
     recorded: true,
-    calledOffAtShutdown: true,
+    cancelledAtShutdown: true,
   },
 };
 
@@ -155,7 +155,7 @@ export const REGISTRY_CALLS: CallsOf<RegistryApi> = {
       signal,
     ],
     recorded: true,
-    calledOffAtShutdown: true,
+    cancelledAtShutdown: true,
   },
   push: {
     name: 'push',

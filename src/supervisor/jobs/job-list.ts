@@ -64,6 +64,6 @@ function runningView(job: Job, now: Instant): RunningJobView {
     since: formatTime(job.began?.wallMs ?? now.wallMs),
     ms: Math.round(job.ms(now)),
     by: asker(job.by?.uid),
-    calledOff: job.isCalledOff,
+    calledOff: job.isCancelled,
   };
 }

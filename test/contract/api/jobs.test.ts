@@ -82,7 +82,7 @@ test('a signal calls a job off, and so does a client that is gone', async () => 
   await until('the job', () => running().length === 1);
   abandoned.close();
   await until('the end of the job', () => running().length === 0);
-  expect(served.supervisor.jobs.calledOff).toBe(2);
+  expect(served.supervisor.jobs.cancelled).toBe(2);
 });
 
 test('the list has running jobs without secrets', async () => {

@@ -10,8 +10,8 @@ export class PlainJobs implements JobsApi {
   readonly time = new ManualTime();
   readonly engine = new Engine({ clock: this.time, timers: this.time });
   readonly #list = new JobList(this.engine, this.time, { uid: 0, signal: new AbortController().signal });
-  /** Jobs of the name `hang` that were called off. */
-  calledOff = 0;
+  /** Jobs of the name `hang` that were cancelled. */
+  cancelled = 0;
 
   constructor() {
     registerUnknownJob(this.engine);
@@ -32,9 +32,9 @@ export class PlainJobs implements JobsApi {
         return undefined;
       },
     );
-    this.engine.register({ name: 'hang', summary: 'waits to be called off' }, async (job) => {
+    this.engine.register({ name: 'hang', summary: 'waits to be cancelled' }, async (job) => {
       await new Promise((resolve) => job.signal.addEventListener('abort', resolve));
-      this.calledOff++;
+      this.cancelled++;
       throw job.signal.reason;
     });
     this.engine.register(

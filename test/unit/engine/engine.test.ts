@@ -176,15 +176,15 @@ describe('shutdown', () => {
   test('calls off at once what says so, and the rest when its time is over', async () => {
     const { engine: e, time } = engine();
     const seen: string[] = [];
-    const untilCalledOff = (job: Job) =>
+    const untilCancelled = (job: Job) =>
       new Promise<undefined>((_, reject) => {
         job.signal.addEventListener('abort', () => {
           seen.push(job.name);
           reject(job.signal.reason);
         });
       });
-    e.register({ name: 'pull', summary: 'pulls', calledOffAtShutdown: true }, untilCalledOff);
-    e.register('commit', untilCalledOff);
+    e.register({ name: 'pull', summary: 'pulls', cancelledAtShutdown: true }, untilCancelled);
+    e.register('commit', untilCancelled);
     const ended = Promise.allSettled([e.job('pull').run(), e.job('commit').run()]);
     const drained = e.drain();
     await settled();

@@ -173,7 +173,7 @@ describe('input and output', () => {
 });
 
 describe('cancellation', () => {
-  test('a handler that obeys the signal ends as called off', async () => {
+  test('a handler that obeys the signal ends as cancelled', async () => {
     const { engine: e } = engine();
     const client = new AbortController();
     e.register('wait', async (job) => {
@@ -189,10 +189,10 @@ describe('cancellation', () => {
     await settled();
     client.abort();
     await outcome;
-    expect([job.status, job.isCalledOff, e.running()]).toEqual([1, true, []]);
+    expect([job.status, job.isCancelled, e.running()]).toEqual([1, true, []]);
   });
 
-  test('a handler that hangs stays listed, called off, until it ends', async () => {
+  test('a handler that hangs stays listed, cancelled, until it ends', async () => {
     const { engine: e, time } = engine();
     let finish = (): void => {};
     e.register('hang', () => new Promise<undefined>((resolve) => (finish = () => resolve(undefined))));
@@ -202,7 +202,7 @@ describe('cancellation', () => {
     await time.advance(2_000);
     job.cancel();
     await settled();
-    expect([e.running(), e.jobs()[0]?.isCalledOff, job.ms(time.now())]).toEqual([['hang(x)'], true, 2_000]);
+    expect([e.running(), e.jobs()[0]?.isCancelled, job.ms(time.now())]).toEqual([['hang(x)'], true, 2_000]);
     finish();
     await running;
     await time.advance(2_000);
@@ -221,7 +221,7 @@ describe('cancellation', () => {
     expect(ran).toBe(false);
   });
 
-  test('stdin that gives nothing does not keep a job that is called off', async () => {
+  test('stdin that gives nothing does not keep a job that is cancelled', async () => {
     const { engine: e } = engine();
     e.register('read', async (job) => (await job.stdin.text()).length);
     const silent: AsyncIterable<Uint8Array> = { [Symbol.asyncIterator]: () => ({ next: () => new Promise(() => {}) }) };
@@ -234,7 +234,7 @@ describe('cancellation', () => {
 });
 
 describe('many jobs and bad handlers', () => {
-  test('a thousand at once: some work, some throw, some are called off, each with its own outcome', async () => {
+  test('a thousand at once: some work, some throw, some are cancelled, each with its own outcome', async () => {
     const { engine: e } = engine();
     e.register('mixed', async (job) => {
       const n = Number(job.args[0]);

@@ -39,8 +39,8 @@ describe('a layer with two callers', () => {
     const work = new LayerWork<ImageProgress>();
     const makers = [new Maker(), new Maker(), new Maker()] as const;
     const results = makers.map((maker) => work.once(ID, maker.make, maker.listen));
-    const refused = expect(results[0]).rejects.toThrow('called off');
-    makers[0].fail(new Error('called off'));
+    const refused = expect(results[0]).rejects.toThrow('cancelled');
+    makers[0].fail(new Error('cancelled'));
     await refused;
     expect(makers.map(({ calls }) => calls)).toEqual([1, 1, 0]);
     makers[1].report(progressOf(2));

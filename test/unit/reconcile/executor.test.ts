@@ -198,11 +198,11 @@ describe('cancellation', () => {
     );
     expect(lines(results)).toEqual([
       'done stop container/x/a',
-      'skipped stop container/x/b: called off',
-      'skipped remove container/x/b: called off',
+      'skipped stop container/x/b: cancelled',
+      'skipped remove container/x/b: cancelled',
       'done disconnect container/x/a',
       'done remove container/x/a',
-      'skipped create container/x/a: called off',
+      'skipped create container/x/a: cancelled',
     ]);
   });
 

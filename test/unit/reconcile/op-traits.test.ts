@@ -10,7 +10,7 @@ const those = (decides: (traits: OpTraits) => boolean): OpType[] => types.filter
 describe('traits of ops', () => {
   it('let ops that make room finish when cancelled, but not the stop, whose payload ends without the supervisor', () => {
     const room = those(({ makesRoom }) => makesRoom);
-    expect(those(({ finishesWhenCalledOff }) => finishesWhenCalledOff)).toEqual(
+    expect(those(({ finishesWhenCancelled }) => finishesWhenCancelled)).toEqual(
       room.filter((type) => type !== 'container.stop'),
     );
     expect(room).toEqual([

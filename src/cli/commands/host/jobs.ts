@@ -45,7 +45,7 @@ const runningColumns = (nowMs: number): readonly Column<RunningJobView>[] => [
   { title: 'RUNNING', value: ({ name }) => name },
   { title: 'FOR', value: ({ since }) => formatAge(since, nowMs) },
   { title: 'ASKED BY', value: askedBy, leaveOut: 1 },
-  { title: 'STATE', value: ({ calledOff }) => (calledOff ? 'called off' : ''), leaveOut: 2 },
+  { title: 'STATE', value: ({ calledOff }) => (calledOff ? 'cancelled' : ''), leaveOut: 2 },
   { title: 'ARGUMENTS', value: ({ args, env }) => [...args, ...env].join(' ') },
 ];
 

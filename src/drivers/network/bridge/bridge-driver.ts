@@ -120,7 +120,7 @@ class BridgeDriver implements NetworkDriver, NetworkConnections {
     if (!config.internal) this.#forward();
     if (firewall === null) return;
     firewall.set(networkOwner(config.bridge), networkElements(config));
-    firewall.mend();
+    firewall.repair();
     this.#syncNeighbour(firewall);
   }
 

@@ -41,7 +41,7 @@ export class BridgeLinks {
     return this.#names.idOf('network', link.alias) ?? `${UNFINISHED}${link.name}`;
   }
 
-  /** Makes or mends a bridge of ours. */
+  /** Creates or repairs a bridge of ours. */
   ensure(config: BridgeNetwork): void {
     const found = findLink(this.#socket, config.bridge);
     if (found !== null) this.#checkOurs(config, found);

@@ -24,7 +24,7 @@ export interface Connections extends Declared {
   >;
   readonly networks: KnownNetworks;
   readonly endpoints: EndpointPorts;
-  readonly drifts: Pick<DriftMemory, 'of' | 'mended'>;
+  readonly drifts: Pick<DriftMemory, 'of' | 'repaired'>;
 }
 
 export interface ConnectPorts extends Declared {
@@ -116,7 +116,7 @@ export function connect(on: Connections, desired: Desired<'container'>, containe
   const endpoint = endpointConfig(on.endpoints, desired, containerId, network);
   checkPorts(on, desired, record, endpoint.ports);
   attach(on, desired, network, endpoint);
-  on.drifts.mended(desired.key);
+  on.drifts.repaired(desired.key);
   on.containers.updateSoon({ ...record, network: recordedNetwork(on.endpoints, desired, endpoint, network) });
 }
 
@@ -137,7 +137,7 @@ export function handOver(
   const endpoint = endpointConfig(on.endpoints, desired, successorId, network);
   keepUp(on, network);
   on.network.handOver(retiringId, endpoint);
-  on.drifts.mended(desired.key);
+  on.drifts.repaired(desired.key);
   return recordedNetwork(on.endpoints, desired, endpoint, network);
 }
 

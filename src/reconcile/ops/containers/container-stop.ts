@@ -59,7 +59,7 @@ export interface RunEnd {
   /** Left out, the signal is sent. */
   readonly ask?: Ask;
   /** Leaves the rest to whoever comes after us, at once; rejects with its reason. */
-  readonly calledOff?: AbortSignal | undefined;
+  readonly cancelled?: AbortSignal | undefined;
 }
 
 function bySignal(ports: EndPorts, record: ContainerRecord): Ask {
@@ -86,17 +86,17 @@ async function ask(
 async function endInTime(
   ports: EndPorts,
   record: ContainerRecord,
-  { signal, timeoutMs, calledOff, ask: send = bySignal(ports, record) }: RunEnd,
+  { signal, timeoutMs, cancelled, ask: send = bySignal(ports, record) }: RunEnd,
 ): Promise<void> {
-  calledOff?.throwIfAborted();
+  cancelled?.throwIfAborted();
   const asked = askedAt(ports, record, signal, timeoutMs);
   const now = ports.clock.now().bootMs;
   const since = asked ?? now;
   const unasked = new AbortController();
-  const off = calledOff === undefined ? unasked.signal : AbortSignal.any([calledOff, unasked.signal]);
+  const off = cancelled === undefined ? unasked.signal : AbortSignal.any([cancelled, unasked.signal]);
   const onChange = (leftMs: number): void => void send(0, leftMs).catch(() => {});
   const ended = ports.stopClocks.within(
-    { containerId: record.id, timeoutMs, since, calledOff: off, onChange },
+    { containerId: record.id, timeoutMs, since, cancelled: off, onChange },
     (done) => ports.exits.ended(record.id, done),
   );
   try {
@@ -109,9 +109,9 @@ async function endInTime(
     throw error;
   }
   if (await ended) return;
-  calledOff?.throwIfAborted();
+  cancelled?.throwIfAborted();
   await ports.exec.kill(record.id);
-  await ports.exits.ended(record.id, calledOff);
+  await ports.exits.ended(record.id, cancelled);
 }
 
 /**
@@ -119,13 +119,13 @@ async function endInTime(
  * again, and has the time that is left.
  */
 export function endRun(ports: EndPorts, record: ContainerRecord, end: RunEnd): Promise<void> {
-  const { calledOff } = end;
+  const { cancelled } = end;
   const work = ports.fileReaders.changing(record, 'stopped', () => endInTime(ports, record, end));
-  if (calledOff === undefined) return work;
+  if (cancelled === undefined) return work;
   return new Promise((resolve, reject) => {
-    const leave = (): void => reject(calledOff.reason);
-    calledOff.addEventListener('abort', leave, { once: true });
-    work.then(resolve, reject).finally(() => calledOff.removeEventListener('abort', leave));
+    const leave = (): void => reject(cancelled.reason);
+    cancelled.addEventListener('abort', leave, { once: true });
+    work.then(resolve, reject).finally(() => cancelled.removeEventListener('abort', leave));
   });
 }
 
@@ -151,7 +151,7 @@ export async function stopContainer(
     ports.containers.update({ ...record, restart: { ...record.restart, requested: true } });
   if (ports.exec.running(op.containerId) === null) return;
   try {
-    await endRun(ports, record, { signal: op.signal, timeoutMs: op.timeoutMs, calledOff: signal });
+    await endRun(ports, record, { signal: op.signal, timeoutMs: op.timeoutMs, cancelled: signal });
   } catch (error) {
     throw leftAlone(error, op);
   }

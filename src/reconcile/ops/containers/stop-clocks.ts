@@ -6,7 +6,7 @@ export interface StopTime {
   /** When the run was asked to end, on the boot clock. */
   readonly since: number;
   /** Ends the waiting. */
-  readonly calledOff: AbortSignal;
+  readonly cancelled: AbortSignal;
   /** A person changed the time; receives what is left of it. */
   readonly onChange: (leftMs: number) => void;
 }
@@ -22,7 +22,7 @@ export class StopClocks {
 
   /** Resolves true when the end came within the time. @param ended resolves with the end, or when the waiter has gone */
   within(
-    { containerId, timeoutMs, since, calledOff, onChange }: StopTime,
+    { containerId, timeoutMs, since, cancelled, onChange }: StopTime,
     ended: (done: AbortSignal) => Promise<void>,
   ): Promise<boolean> {
     const done = new AbortController();
@@ -30,7 +30,7 @@ export class StopClocks {
       let timer: NodeJS.Timeout | undefined;
       const finish = (inTime: boolean): void => {
         clearTimeout(timer);
-        calledOff.removeEventListener('abort', giveUp);
+        cancelled.removeEventListener('abort', giveUp);
         if (this.#running.get(containerId) === set) this.#running.delete(containerId);
         resolve(inTime);
         done.abort();
@@ -46,8 +46,8 @@ export class StopClocks {
       this.#running.set(containerId, set);
       wait(timeoutMs);
       void ended(done.signal).then(() => finish(true));
-      if (calledOff.aborted) giveUp();
-      else calledOff.addEventListener('abort', giveUp, { once: true });
+      if (cancelled.aborted) giveUp();
+      else cancelled.addEventListener('abort', giveUp, { once: true });
     });
   }
 

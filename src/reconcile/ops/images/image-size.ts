@@ -27,7 +27,7 @@ function lacksSize({ Size, Tsdocker: stored }: ImageRecord): boolean {
 }
 
 /** Looks up the sizes that are missing in records, one image after the other. */
-export async function mendSizes(
+export async function recordMissingSizes(
   ports: SizePorts & { readonly images: Pick<GraphIndex, 'all' | 'saveSize'> },
 ): Promise<void> {
   for (const image of ports.images.all().filter(lacksSize)) {

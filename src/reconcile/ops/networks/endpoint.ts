@@ -58,7 +58,7 @@ export function networkOf(networks: KnownNetworks, desired: Desired<'container'>
   if (config) return config;
   throw noDefaultBridge(networks, {
     key: desired.key,
-    hint: 'Mend what the message names; or give the container a network of its own, or `network: none`.',
+    hint: 'Correct what the message names; or give the container a network of its own, or `network: none`.',
   });
 }
 

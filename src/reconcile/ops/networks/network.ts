@@ -26,7 +26,7 @@ export interface EnsureNetworkPorts extends Declared, Pick<KnownNetworks, 'setti
   readonly instance: Pick<Instance, 'id'>;
   readonly network: Pick<Networks, 'ensureNetwork' | 'occupiedSubnets'>;
   readonly resources: Pick<ResourceStore, 'networks' | 'setNetwork'>;
-  readonly drifts: Pick<DriftMemory, 'of' | 'mended'>;
+  readonly drifts: Pick<DriftMemory, 'of' | 'repaired'>;
   readonly failures: Pick<OpFailureCache, 'clear'>;
 }
 
@@ -90,26 +90,26 @@ function resolve(around: Surroundings, desired: Desired<'network'>): NetworkReco
 }
 
 /** Clears the failures of containers on a repaired network, so that they are retried at once. */
-function mended(ports: EnsureNetworkPorts, key: ResourceKey): void {
+function repaired(ports: EnsureNetworkPorts, key: ResourceKey): void {
   if (ports.drifts.of(key).length === 0) return;
-  ports.drifts.mended(key);
+  ports.drifts.repaired(key);
   for (const user of attachedTo(key, ports.desired().resources)) ports.failures.clear(user);
 }
 
-/** Makes or mends a network; the default bridge is mended with the configuration of the supervisor. */
+/** Creates or repairs a network; the default bridge is repaired with the configuration of the supervisor. */
 export async function ensureNetwork(ports: EnsureNetworkPorts, op: OpOf<'network.ensure'>): Promise<void> {
   const fallback = ports.defaultNetwork();
   if (fallback?.key === op.key) {
     ports.network.ensureNetwork(fallback);
-    mended(ports, op.key);
+    repaired(ports, op.key);
     return;
   }
   const desired = desiredOf(ports, 'network', op.key);
   const record = resolve(ports, desired);
-  // Remembered first: a network whose making is interrupted is then mended or removed, not lost.
+  // Remembered first: a network whose making is interrupted is then repaired or removed, not lost.
   ports.resources.setNetwork(record);
   ports.network.ensureNetwork(networkConfig(ports, record));
-  mended(ports, op.key);
+  repaired(ports, op.key);
 }
 
 export async function removeNetwork(ports: RemoveNetworkPorts, op: OpOf<'network.remove'>): Promise<void> {

@@ -16,7 +16,7 @@ export function silentShim(shimPid: number | undefined, step: string, cause: unk
 /** Why the end of a run is not known although its payload has ended. @param path of its exit record */
 export function cannotRecord(shimPid: number, path: string, errno: number): string {
   return (
-    `its payload has ended, and its shim cannot write down how: ${path}: ${errnoName(errno)}; mend the disk: it is tried ` +
+    `its payload has ended, and its shim cannot write down how: ${path}: ${errnoName(errno)}; repair the disk: it is tried ` +
     `again at least once a minute, or give the exit status up by \`kill -9 ${shimPid}\``
   );
 }

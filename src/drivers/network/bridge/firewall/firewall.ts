@@ -125,7 +125,7 @@ export class Firewall {
   }
 
   /** Writes the table again when a chain, rule or element is missing or changed; a missing port is its endpoint's affair. */
-  mend(): void {
+  repair(): void {
     const state = this.#state();
     if (isComplete(this.read(), withoutPorts(state))) return;
     this.#write(state);
