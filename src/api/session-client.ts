@@ -6,7 +6,7 @@ import { FRAME, type Frame, frameHeader, MAX_PAYLOAD_BYTES, type Started } from 
 import { errorFromJson } from './http-errors.ts';
 import type { JobRequest } from './jobs.ts';
 import { connectionLost } from './ndjson.ts';
-import type { AttachRequest, ExecRequest } from './supervisor.ts';
+import type { AttachRequest, ExecRequest } from './requests.ts';
 
 /**
  * What the client says first, without waiting for the answer to its upgrade.

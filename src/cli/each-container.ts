@@ -1,6 +1,6 @@
 import type { SupervisorClient } from '../api/client.ts';
 import { errorFromJson } from '../api/http-errors.ts';
-import type { MemberOutcome } from '../api/supervisor.ts';
+import type { MemberOutcome } from '../api/requests.ts';
 import { TsdError } from '../model/errors/errors.ts';
 import { isApp } from './apps.ts';
 import type { CliContext } from './context.ts';

@@ -1,5 +1,5 @@
 /** What files in formats of others say and their translation does not. */
-import type { ManifestInput } from '../api/supervisor.ts';
+import type { ManifestInput } from '../api/requests.ts';
 import { mayBeForeign } from '../manifest/importers/bundle.ts';
 import type { ManifestIssue } from '../manifest/issue.ts';
 import { formatPosition } from '../model/resource.ts';

@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { text as readAll } from 'node:stream/consumers';
-import type { ManifestInput } from '../api/supervisor.ts';
+import type { ManifestInput } from '../api/requests.ts';
 import { groupFiles, isDropIn, isDropInDirectory, isUnitFile, readBundle } from '../manifest/importers/bundle.ts';
 import { TsdError } from '../model/errors/errors.ts';
 import { append } from '../model/lists.ts';

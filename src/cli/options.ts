@@ -1,6 +1,6 @@
 /** Parsers and forms that several commands share. */
 
-import type { ManifestInput, StartOptions } from '../api/supervisor.ts';
+import type { ManifestInput, StartOptions } from '../api/requests.ts';
 import { TsdError } from '../model/errors/errors.ts';
 import { parseDuration } from '../model/kinds/short-forms.ts';
 import { KINDS, type Kind } from '../model/resource.ts';

@@ -1,5 +1,6 @@
 /** `tsdocker system reset`: through the supervisor that runs, or in its place. */
-import type { InfoView, ResetView } from '../api/supervisor.ts';
+import type { InfoView } from '../api/host-views.ts';
+import type { ResetView } from '../api/requests.ts';
 import type { ResetPlace } from '../composition/offline-reset.ts';
 import { TsdError } from '../model/errors/errors.ts';
 import type { CliContext } from './context.ts';

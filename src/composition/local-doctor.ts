@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { DoctorCheck } from '../api/supervisor.ts';
+import type { DoctorCheck } from '../api/host-views.ts';
 import type { Driver, Instance, OriginalSettings } from '../drivers/contract/driver.ts';
 import { openNetworks } from '../drivers/network/open.ts';
 import { EXEC_DRIVERS, GRAPH_DRIVERS, NETWORK_DRIVERS } from '../drivers/registry.ts';

@@ -2,8 +2,8 @@
 import { systemTimers } from '../engine/timers.ts';
 import { systemClock } from '../ffi/boot-clock.ts';
 import { describeError } from '../model/errors/errors.ts';
-import { Controller } from '../reconcile/controller.ts';
 import { Executor } from '../reconcile/executor.ts';
+import { Controller } from '../reconcile/loop/controller.ts';
 import { reachedKeys } from '../reconcile/op-traits.ts';
 import { opHandlers } from '../reconcile/ops/handlers.ts';
 import { startGate } from '../reconcile/start-gate.ts';

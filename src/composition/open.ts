@@ -1,6 +1,6 @@
 /** First step of a start: what is on disk and the drivers, opened. */
 import { join } from 'node:path';
-import type { ResetOptions } from '../api/supervisor.ts';
+import type { ResetOptions } from '../api/requests.ts';
 import type { Engine } from '../engine/engine.ts';
 import { readSysinfo, type Sysinfo } from '../ffi/host/sysinfo.ts';
 import type { Registry } from '../images/registry/registries.ts';

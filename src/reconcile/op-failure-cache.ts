@@ -2,7 +2,7 @@ import type { ErrorClass } from '../model/errors/error-class.ts';
 import type { OpFailure } from '../model/observed.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import type { FailureStore } from '../state/history/failure-store.ts';
-import type { OpFailures } from './retry-tracker.ts';
+import type { OpFailures } from './loop/retry-tracker.ts';
 
 /** Failures of ops in memory, written through to history.db so that they survive the supervisor. */
 export class OpFailureCache implements OpFailures {

@@ -2,9 +2,10 @@
  * Everything the supervisor can do to the world. One variant per operation, with just the data it needs; the planner
  * emits them, `plan` prints them, and ops/<op>.ts carries each one out.
  */
-import type { HoldReason } from '../model/holds.ts';
+
 import type { ResourceKey, SourcePosition } from '../model/resource.ts';
 import type { SignalName } from '../model/signals.ts';
+import type { HoldReason } from '../model/status/holds.ts';
 import type { UpdateTerms, Version } from '../model/update.ts';
 
 /** Why an op is in the plan, from the user's side: `created in blog.yaml:12:3`, `exited with 1, retry 3`. */

@@ -1,8 +1,8 @@
 import type { Desired } from '../model/desired.ts';
-import { HOLD_TRAITS, type HoldTraits } from '../model/holds.ts';
 import type { ObservedContainer } from '../model/observed.ts';
 import { own } from '../model/own.ts';
-import type { Condition, Phase } from '../model/phases.ts';
+import { HOLD_TRAITS, type HoldTraits } from '../model/status/holds.ts';
+import type { Condition, Phase } from '../model/status/phases.ts';
 import type { ObservedUpdate } from '../model/update.ts';
 import type { Hold, Op } from './op.ts';
 import { OP_TRAITS, type OpTraits } from './op-traits.ts';

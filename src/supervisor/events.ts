@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events';
-import type { ApplyEvent } from '../api/supervisor.ts';
+import type { ApplyEvent } from '../api/requests.ts';
 
 interface SupervisorEvents {
   /** Progress of an op, for those who wait for it. */

@@ -1,5 +1,5 @@
 /** The latest plan that had something to do, with what came of it. */
-import type { PassReport } from '../reconcile/controller.ts';
+import type { PassReport } from '../reconcile/loop/controller.ts';
 
 export interface LastPlanView {
   /** `<generation>.<pass>` as in the log. */

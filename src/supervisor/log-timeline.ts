@@ -1,5 +1,5 @@
 /** Writes timeline entries as lines of the supervisor's own log. */
-import type { TimelineDraft } from '../model/timeline.ts';
+import type { TimelineDraft } from '../model/status/timeline.ts';
 import type { Logger } from './log.ts';
 
 /** Ops have lines of their own, with the pass they belong to. */

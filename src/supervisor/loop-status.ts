@@ -2,10 +2,10 @@
 import type { ExecDriver } from '../drivers/contract/exec.ts';
 import { type Clock, formatTime } from '../model/clock.ts';
 import { describeError, toTsdError } from '../model/errors/errors.ts';
-import { HOLD_TRAITS } from '../model/holds.ts';
 import type { ResourceKey } from '../model/resource.ts';
-import type { Controller } from '../reconcile/controller.ts';
+import { HOLD_TRAITS } from '../model/status/holds.ts';
 import type { OpEvent, Journal as OpJournal, OpResult } from '../reconcile/executor.ts';
+import type { Controller } from '../reconcile/loop/controller.ts';
 import type { Hold, Op } from '../reconcile/op.ts';
 import type { ContainerStore } from '../state/containers/containers.ts';
 import type { History } from '../state/history/history.ts';

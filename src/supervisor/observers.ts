@@ -2,15 +2,16 @@
 import type { EventOptions, EventView } from '../api/explain-views.ts';
 import { describeHttpAddress, type HttpAddress } from '../api/http-address.ts';
 import { type HttpListener, type HttpRequest, sendText, serveHttp } from '../api/http-listener.ts';
-import type { ContainerView, LogEntry, LogOptions } from '../api/supervisor.ts';
+import type { LogEntry, LogOptions } from '../api/requests.ts';
+import type { ContainerView } from '../api/resource-views.ts';
 import type { ExecDriver } from '../drivers/contract/exec.ts';
 import { portHolder } from '../ffi/network/port-holder.ts';
 import type { Clock, Timers } from '../model/clock.ts';
 import type { DesiredState } from '../model/desired.ts';
 import { describeError, type TsdError, toTsdError } from '../model/errors/errors.ts';
 import { parseKey } from '../model/resource.ts';
-import type { Controller, PassReport } from '../reconcile/controller.ts';
 import type { OpResult } from '../reconcile/executor.ts';
+import type { Controller, PassReport } from '../reconcile/loop/controller.ts';
 import type { ContainerStore } from '../state/containers/containers.ts';
 import type { SupervisorEventBus } from './events.ts';
 import { LastPlan } from './last-plan.ts';

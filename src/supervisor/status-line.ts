@@ -1,7 +1,7 @@
 /** Keeps the line that `systemctl status` shows current (sd_notify(3), STATUS=). */
 import { describeError, toTsdError } from '../model/errors/errors.ts';
-import { HOLD_TRAITS } from '../model/holds.ts';
 import type { ResourceKey } from '../model/resource.ts';
+import { HOLD_TRAITS } from '../model/status/holds.ts';
 import { asBlanks } from '../model/text/text-controls.ts';
 import type { Hold } from '../reconcile/op.ts';
 import type { SupervisorEventBus } from './events.ts';

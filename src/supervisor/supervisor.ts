@@ -2,31 +2,25 @@
 
 import { cpus, release, totalmem } from 'node:os';
 import type { EventOptions, EventView, HistoryView, WhyView } from '../api/explain-views.ts';
+import type { DoctorCheck, InfoView } from '../api/host-views.ts';
+import type { ApprovalView, ApprovedView, DiffView, PlanView } from '../api/plan-views.ts';
 import type {
   ApplyEvent,
   ApplyOptions,
-  ApprovalView,
-  ApprovedView,
-  DescribeView,
-  DiffView,
-  DoctorCheck,
   ExecRequest,
   HostShutdownView,
-  InfoView,
-  ListName,
   LogEntry,
   LogOptions,
   ManifestInput,
-  PlanView,
   RemoveRequest,
   ResetOptions,
   ResetView,
   RollbackOptions,
   StartedView,
   StartOptions,
-  SupervisorApi,
-  ViewOfKind,
-} from '../api/supervisor.ts';
+} from '../api/requests.ts';
+import type { DescribeView, ListName, ViewOfKind } from '../api/resource-views.ts';
+import type { SupervisorApi } from '../api/supervisor.ts';
 import type { AttachedSession, ExecDriver, StdioSession } from '../drivers/contract/exec.ts';
 import type { Sysinfo } from '../ffi/host/sysinfo.ts';
 import type { Clock } from '../model/clock.ts';

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { SupervisorClient } from '../../src/api/client.ts';
-import type { ApplyEvent } from '../../src/api/supervisor.ts';
+import type { ApplyEvent } from '../../src/api/requests.ts';
 import { app, FOREVER, shell } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
 

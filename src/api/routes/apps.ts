@@ -1,5 +1,5 @@
 import { toTsdError } from '../../model/errors/errors.ts';
-import type { MemberOutcome, StartedView } from '../supervisor.ts';
+import type { MemberOutcome, StartedView } from '../requests.ts';
 import { restartBody, startBody, stopBody } from './containers.ts';
 import { type ApiRequest, param, post, type Route, stream } from './route.ts';
 

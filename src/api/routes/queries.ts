@@ -1,6 +1,7 @@
 import { KINDS } from '../../model/resource.ts';
 import { validate } from '../request-body.ts';
-import type { ListName } from '../supervisor.ts';
+import type { ListName } from '../resource-views.ts';
+
 import { get, json, param, type Route } from './route.ts';
 import { kind } from './schemas.ts';
 

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import type { JobRequest } from '../jobs.ts';
 import { validate } from '../request-body.ts';
+import type { AttachRequest, ExecRequest } from '../requests.ts';
 import type { ServedApi } from '../served.ts';
 import type { LiveSession } from '../session-server.ts';
-import type { AttachRequest, ExecRequest } from '../supervisor.ts';
 import { noZeroByte } from './schemas.ts';
 
 /** A route that is upgraded to frames. */

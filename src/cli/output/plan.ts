@@ -1,5 +1,6 @@
-import type { ApprovalView, FileNote, IssueView, NoteView, PlanView } from '../../api/supervisor.ts';
-import { restOf } from '../../model/holds.ts';
+import type { ApprovalView, FileNote, NoteView, PlanView } from '../../api/plan-views.ts';
+import type { IssueView } from '../../api/resource-views.ts';
+import { restOf } from '../../model/status/holds.ts';
 import type { CliContext } from '../context.ts';
 import { SIGN } from './diff.ts';
 import { paint, plural, printable } from './text.ts';

@@ -1,5 +1,5 @@
 /** Shows what `apply`, `delete` and `load` stream, while it happens. */
-import type { ApplyEvent } from '../../api/supervisor.ts';
+import type { ApplyEvent } from '../../api/requests.ts';
 import type { CliContext } from '../context.ts';
 import { fileNoteLines, noteLines } from './plan.ts';
 import { paint, plural, printable, type Style } from './text.ts';

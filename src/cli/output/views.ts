@@ -7,10 +7,10 @@ import type {
   NetworkView,
   ViewOfKind,
   VolumeView,
-} from '../../api/supervisor.ts';
+} from '../../api/resource-views.ts';
 import { TsdError } from '../../model/errors/errors.ts';
-import type { Phase } from '../../model/phases.ts';
 import { formatPosition, type SourcePosition } from '../../model/resource.ts';
+import type { Phase } from '../../model/status/phases.ts';
 import type { Column } from './table.ts';
 import { formatAge, formatBytes, type Style } from './text.ts';
 

@@ -1,5 +1,5 @@
 import { errorFromJson } from '../../api/http-errors.ts';
-import type { ApplyEvent } from '../../api/supervisor.ts';
+import type { ApplyEvent } from '../../api/requests.ts';
 import { TsdError, type TsdErrorJson } from '../../model/errors/errors.ts';
 import type { CliContext } from '../context.ts';
 import { jsonText } from '../data.ts';

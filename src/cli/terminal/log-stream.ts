@@ -1,7 +1,7 @@
 /** A container's log from the supervisor, also over restarts of the supervisor. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { SupervisorClient } from '../../api/client.ts';
-import type { LogEntry, LogOptions } from '../../api/supervisor.ts';
+import type { LogEntry, LogOptions } from '../../api/requests.ts';
 import { TsdError } from '../../model/errors/errors.ts';
 
 const RETRY_MS = 250;

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { type CgroupMount, cgroupMounts, unifiedPlace } from './cgroup-mounts.ts';
 import { type HostFiles, KERNEL_FILES } from './host-files.ts';
 
-/** Limits by their names below `resources` of a manifest. */
+/** Limits by their names below `resources` of a manifest. @internal */
 export const LIMITS = ['memory', 'memorySwap', 'cpus', 'cpuShares', 'cpuset', 'pids'] as const;
 export type LimitName = (typeof LIMITS)[number];
 

@@ -6,7 +6,6 @@
 import type { Instant } from '../../model/clock.ts';
 import type { Desired } from '../../model/desired.ts';
 import type { ChangeClass } from '../../model/field.ts';
-import type { HoldReason } from '../../model/holds.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
 import { signalOf } from '../../model/kinds/runtime-forms.ts';
 import { smallest } from '../../model/lists.ts';
@@ -14,6 +13,7 @@ import type { ObservedContainer, RestartCounters } from '../../model/observed.ts
 import { own } from '../../model/own.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import type { SignalName } from '../../model/signals.ts';
+import type { HoldReason } from '../../model/status/holds.ts';
 import type { Cause, Hold } from '../op.ts';
 import type { FieldChange } from './diff.ts';
 import { changedContent, diffSpecs } from './diff.ts';

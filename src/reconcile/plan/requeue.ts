@@ -1,8 +1,8 @@
 /** Decides which keys are requeued, when, and why. Pure. */
 import type { ErrorClass } from '../../model/errors/error-class.ts';
-import { HOLD_TRAITS } from '../../model/holds.ts';
 import type { OpFailure } from '../../model/observed.ts';
 import type { ResourceKey } from '../../model/resource.ts';
+import { HOLD_TRAITS } from '../../model/status/holds.ts';
 import { baseKey } from '../../model/update.ts';
 import type { Hold } from '../op.ts';
 import { retryDelay } from './backoff.ts';

@@ -1,6 +1,6 @@
 import type { Statement } from 'better-sqlite3';
 import type { ResourceKey, SourcePosition } from '../../model/resource.ts';
-import type { TimelineDraft, TimelineEntry } from '../../model/timeline.ts';
+import type { TimelineDraft, TimelineEntry } from '../../model/status/timeline.ts';
 import { isTroubleOfTheDisk } from '../databases/database.ts';
 import type { HistoryDatabase } from './history-database.ts';
 

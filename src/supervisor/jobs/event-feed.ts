@@ -1,7 +1,7 @@
 /** Events as Docker's clients know them: what the timeline is told becomes one for those who listen. */
 import type { EventRing } from '../../engine/events.ts';
 import { parseKey, type ResourceKey } from '../../model/resource.ts';
-import type { TimelineDraft } from '../../model/timeline.ts';
+import type { TimelineDraft } from '../../model/status/timeline.ts';
 import type { ContainerStore } from '../../state/containers/containers.ts';
 import type { TimelineStore } from '../../state/history/timeline-store.ts';
 

@@ -1,12 +1,13 @@
 /** The calls of the facade on what is wanted and what runs, as jobs. */
 import { z } from 'zod';
+import type { ExecRequest, ManifestInput } from '../../api/requests.ts';
 import { killBody, logQuery, restartBody, startBody, stopBody } from '../../api/routes/containers.ts';
 import { eventQuery, rollbackBody } from '../../api/routes/explain.ts';
 import { applyBody, removeBody } from '../../api/routes/manifests.ts';
 import { LISTS } from '../../api/routes/queries.ts';
 import { absolutePath, kind as kindSchema } from '../../api/routes/schemas.ts';
 import { execRequest } from '../../api/routes/sessions.ts';
-import type { ExecRequest, ManifestInput, SupervisorApi } from '../../api/supervisor.ts';
+import type { SupervisorApi } from '../../api/supervisor.ts';
 import type { CallsOf } from './call.ts';
 import { asked, asker, object, type Parameter, secret, signal, variable, word, wordOf, words } from './parameters.ts';
 

@@ -1,9 +1,9 @@
 /** The log of a container by its key: `follow` goes on when the container is recreated under another id. */
-import type { LogEntry, LogOptions } from '../../api/supervisor.ts';
+import type { LogEntry, LogOptions } from '../../api/requests.ts';
 import type { ExecDriver } from '../../drivers/contract/exec.ts';
 import type { DesiredState } from '../../model/desired.ts';
-import { HOLD_TRAITS } from '../../model/holds.ts';
 import type { ResourceKey } from '../../model/resource.ts';
+import { HOLD_TRAITS } from '../../model/status/holds.ts';
 import type { ContainerRecord } from '../../state/containers/container-record.ts';
 import type { ContainerStore } from '../../state/containers/containers.ts';
 import type { SupervisorEventBus } from '../events.ts';

@@ -1,5 +1,5 @@
 /** Entries of a json-file log, and where in the file each of them ends. */
-import type { LogEntry } from '../../api/supervisor.ts';
+import type { LogEntry } from '../../api/requests.ts';
 
 /** An entry holds at most 16 KiB of payload, at most six bytes each when escaped. */
 const MAX_ENTRY_BYTES = 128 * 1024;

@@ -1,6 +1,6 @@
 /** The last lines of a container's log, for the timeline. Read at once: the end of a run waits for nothing. */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import { LOG_EXCERPT } from '../../model/timeline.ts';
+import { LOG_EXCERPT } from '../../model/status/timeline.ts';
 import { parseEntry } from './entry.ts';
 
 /** Enough for what is kept of it: a character takes at most six bytes in the file, and each line some 80 more. */

@@ -1,7 +1,7 @@
 /** A container's log for one who asks: from the end or a time on, up to a time, and on with what comes. */
 import { type FSWatcher, watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import type { LogEntry, LogOptions } from '../../api/supervisor.ts';
+import type { LogEntry, LogOptions } from '../../api/requests.ts';
 import type { PlacedEntry } from './entry.ts';
 import { LogTail } from './log-tail.ts';
 

@@ -1,8 +1,8 @@
 /** Metrics for Prometheus: what the loop and its ops did, counted as it happens; the rest is looked at when asked. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { raceCounts } from '../../ffi/call/retry.ts';
-import type { PassReport } from '../../reconcile/controller.ts';
 import type { OpResult } from '../../reconcile/executor.ts';
+import type { PassReport } from '../../reconcile/loop/controller.ts';
 import type { LoopPausesView } from '../loop-pauses.ts';
 import { type ContainerSource, containerMetrics } from './container-metrics.ts';
 

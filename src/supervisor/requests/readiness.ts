@@ -1,9 +1,9 @@
 /** Whether what some apps declare is there. */
 import type { Instant } from '../../model/clock.ts';
 import type { Desired, DesiredState } from '../../model/desired.ts';
-import { HOLD_TRAITS } from '../../model/holds.ts';
 import type { ObservedContainer } from '../../model/observed.ts';
 import { parseKey, type ResourceKey } from '../../model/resource.ts';
+import { HOLD_TRAITS } from '../../model/status/holds.ts';
 import { changedBase } from '../../reconcile/plan/bases.ts';
 import { soonest } from '../../reconcile/plan/intent.ts';
 import { isContainer, startConditions } from '../../reconcile/plan/references.ts';

@@ -1,5 +1,5 @@
 /** `delete`: takes back applied manifests, or single resources out of them. */
-import type { ApplyEvent, ManifestInput, RemoveRequest } from '../../api/supervisor.ts';
+import type { ApplyEvent, ManifestInput, RemoveRequest } from '../../api/requests.ts';
 import { appNameOf } from '../../manifest/parse.ts';
 import { withoutResource } from '../../manifest/without-resource.ts';
 import { TsdError } from '../../model/errors/errors.ts';

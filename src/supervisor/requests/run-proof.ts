@@ -1,5 +1,5 @@
 /** Waits until a container that was started has shown that it goes on, or did its work. */
-import type { StartedView } from '../../api/supervisor.ts';
+import type { StartedView } from '../../api/requests.ts';
 import type { Clock } from '../../model/clock.ts';
 import type { Desired, DesiredState } from '../../model/desired.ts';
 import { TsdError } from '../../model/errors/errors.ts';

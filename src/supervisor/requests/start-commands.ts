@@ -1,8 +1,8 @@
 /** `start` and `restart`: they ask for another run, and wait until it has shown that it goes on. */
-import type { StartedView, StartOptions } from '../../api/supervisor.ts';
+import type { StartedView, StartOptions } from '../../api/requests.ts';
 import type { ExecDriver } from '../../drivers/contract/exec.ts';
 import { TsdError } from '../../model/errors/errors.ts';
-import { HOLD_TRAITS } from '../../model/holds.ts';
+import { HOLD_TRAITS } from '../../model/status/holds.ts';
 import type { Hold } from '../../reconcile/op.ts';
 import type { OpFailureCache } from '../../reconcile/op-failure-cache.ts';
 import type { StopClocks } from '../../reconcile/ops/containers/stop-clocks.ts';

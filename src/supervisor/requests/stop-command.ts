@@ -3,7 +3,7 @@ import type { ExecDriver } from '../../drivers/contract/exec.ts';
 import { type Clock, formatTime } from '../../model/clock.ts';
 import type { DesiredState } from '../../model/desired.ts';
 import { TsdError } from '../../model/errors/errors.ts';
-import { HOLD_TRAITS } from '../../model/holds.ts';
+import { HOLD_TRAITS } from '../../model/status/holds.ts';
 import type { StopClocks } from '../../reconcile/ops/containers/stop-clocks.ts';
 import { describeStop } from '../../reconcile/plan/restart.ts';
 import type { ContainerRecord } from '../../state/containers/container-record.ts';

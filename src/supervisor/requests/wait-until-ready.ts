@@ -1,5 +1,5 @@
 /** Streams what is done for some apps until they are as declared, one of them cannot become so, or the time is over. */
-import type { ApplyEvent } from '../../api/supervisor.ts';
+import type { ApplyEvent } from '../../api/requests.ts';
 import type { Clock } from '../../model/clock.ts';
 import { TsdError } from '../../model/errors/errors.ts';
 import { parseKey, type ResourceKey } from '../../model/resource.ts';

@@ -1,8 +1,8 @@
 /** Reports each edit that was not accepted once: on the timeline and in the supervisor's log. */
-import type { IssueView } from '../../api/supervisor.ts';
+import type { IssueView } from '../../api/resource-views.ts';
 import type { GoodRevision, SourceOutcome } from '../../manifest/desired-state.ts';
 import type { ManifestIssue } from '../../manifest/issue.ts';
-import type { TimelineDraft } from '../../model/timeline.ts';
+import type { TimelineDraft } from '../../model/status/timeline.ts';
 import type { History } from '../../state/history/history.ts';
 import { issueView } from '../views/manifest-views.ts';
 import type { SourceMap } from './source.ts';

@@ -1,5 +1,5 @@
 /** What a plan or a rollback does not bring along, said before anything is done. Pure. */
-import type { FileNote } from '../../api/supervisor.ts';
+import type { FileNote } from '../../api/plan-views.ts';
 import type { SourceOutcome } from '../../manifest/desired-state.ts';
 import type { DesiredState } from '../../model/desired.ts';
 import { parseKey, type ResourceKey } from '../../model/resource.ts';

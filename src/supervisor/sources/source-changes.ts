@@ -1,11 +1,11 @@
 /** What a new generation changes, in words. Pure. */
 import { basename } from 'node:path';
-import type { DiffView } from '../../api/supervisor.ts';
+import type { DiffView } from '../../api/plan-views.ts';
 import type { GoodRevision } from '../../manifest/desired-state.ts';
 import type { Desired, DesiredState } from '../../model/desired.ts';
 import { parseKey, type ResourceKey, type SourcePosition } from '../../model/resource.ts';
+import type { TimelineDraft } from '../../model/status/timeline.ts';
 import { shortPair, shownValue } from '../../model/text/shown-value.ts';
-import type { TimelineDraft } from '../../model/timeline.ts';
 import { positionOf } from '../../reconcile/plan/order/cause.ts';
 import type { GenerationChanges } from '../../state/history/generation-store.ts';
 

@@ -1,5 +1,5 @@
 /** A set of manifests with what belongs to them. Immutable: a change makes a new set, which counts once it is durable. */
-import type { ManifestInput } from '../../api/supervisor.ts';
+import type { ManifestInput } from '../../api/requests.ts';
 import type { GoodRevision, SourceOutcome } from '../../manifest/desired-state.ts';
 import { appNameOf } from '../../manifest/parse.ts';
 import { canonicalJson } from '../../manifest/spec-hash.ts';

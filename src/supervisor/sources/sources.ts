@@ -1,5 +1,7 @@
 /** The desired state as numbered generations, from the watched directory and from applied manifests. */
-import type { FileNote, IssueView, ManifestInput, ManifestView } from '../../api/supervisor.ts';
+import type { FileNote } from '../../api/plan-views.ts';
+import type { ManifestInput } from '../../api/requests.ts';
+import type { IssueView, ManifestView } from '../../api/resource-views.ts';
 import type { Resolution } from '../../manifest/desired-state.ts';
 import type { Actor } from '../../model/actor.ts';
 import type { DesiredState } from '../../model/desired.ts';

@@ -1,5 +1,6 @@
 /** Everything that is not obeyed because others may write to it, in one place. */
-import type { DoctorCheck, ManifestView } from '../../api/supervisor.ts';
+import type { DoctorCheck } from '../../api/host-views.ts';
+import type { ManifestView } from '../../api/resource-views.ts';
 import type { Refusal } from '../../model/trust.ts';
 
 const NAME = 'who may command';

@@ -1,7 +1,7 @@
 /** Since when conditions are as they are, out of what is known of runs, requests, waits and operations. Pure. */
 import { formatTime } from '../../model/clock.ts';
 import type { ObservedContainer } from '../../model/observed.ts';
-import type { Condition } from '../../model/phases.ts';
+import type { Condition } from '../../model/status/phases.ts';
 import type { Op } from '../../reconcile/op.ts';
 
 /** Unix times in ms; null where it is not known. */

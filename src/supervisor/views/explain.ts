@@ -1,12 +1,13 @@
 /** Answers about the past: history, events, why. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { EventOptions, EventView, HistoryView, WhyView } from '../../api/explain-views.ts';
-import type { DescribeView, DiffView } from '../../api/supervisor.ts';
+import type { DiffView } from '../../api/plan-views.ts';
+import type { DescribeView } from '../../api/resource-views.ts';
 import { formatTime } from '../../model/clock.ts';
 import { TsdError } from '../../model/errors/errors.ts';
-import { HOLD_TRAITS } from '../../model/holds.ts';
 import { parseKey, type ResourceKey } from '../../model/resource.ts';
-import type { TimelineEntry } from '../../model/timeline.ts';
+import { HOLD_TRAITS } from '../../model/status/holds.ts';
+import type { TimelineEntry } from '../../model/status/timeline.ts';
 import { baseKey, nextKey, oldKey } from '../../model/update.ts';
 import { dependenciesOf, isContainer } from '../../reconcile/plan/references.ts';
 import type { History } from '../../state/history/history.ts';

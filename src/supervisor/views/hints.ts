@@ -1,8 +1,8 @@
 /** What a person can do about how something stands: the command to type next. */
 import { TsdError } from '../../model/errors/errors.ts';
-import { HOLD_TRAITS } from '../../model/holds.ts';
 import type { ObservedContainer } from '../../model/observed.ts';
 import { parseKey, type ResourceKey } from '../../model/resource.ts';
+import { HOLD_TRAITS } from '../../model/status/holds.ts';
 import type { Hold } from '../../reconcile/op.ts';
 
 /** The loop has ended with everything it ran; a supervisor that starts begins it again. */

@@ -1,5 +1,5 @@
 /** Conditions of a container about the names and addresses that it has of others. Pure. */
-import type { Condition } from '../../model/phases.ts';
+import type { Condition } from '../../model/status/phases.ts';
 import { MAX_PEERS } from '../../reconcile/names/peer-index.ts';
 
 /** Whoever is looked for by name and is not among those of the hosts file is unknown there. */

@@ -1,8 +1,9 @@
 /** The phase and conditions of images, volumes and networks. */
-import { HOLD_TRAITS } from '../../model/holds.ts';
+
 import { append } from '../../model/lists.ts';
-import type { Condition } from '../../model/phases.ts';
 import { parseKey, type ResourceKey } from '../../model/resource.ts';
+import { HOLD_TRAITS } from '../../model/status/holds.ts';
+import type { Condition } from '../../model/status/phases.ts';
 import { word } from '../../reconcile/phase.ts';
 import { putBack } from '../../reconcile/put-back.ts';
 import { datedConditions } from './condition-times.ts';

@@ -1,6 +1,6 @@
 /** Containers that are in control groups of the host: what is said of them. */
 import type { ExecDriver } from '../../drivers/contract/exec.ts';
-import type { Condition } from '../../model/phases.ts';
+import type { Condition } from '../../model/status/phases.ts';
 import type { ContainerStore } from '../../state/containers/containers.ts';
 
 export interface SharingContainer {

@@ -1,7 +1,7 @@
 /** Runs without a filter of system calls: what is said of them. */
 import type { ExecDriver } from '../../drivers/contract/exec.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
-import type { Condition } from '../../model/phases.ts';
+import type { Condition } from '../../model/status/phases.ts';
 import type { ContainerRecord } from '../../state/containers/container-record.ts';
 import type { ContainerStore } from '../../state/containers/containers.ts';
 import { containerSpecOf } from '../../state/containers/written-spec.ts';

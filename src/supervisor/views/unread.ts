@@ -1,5 +1,5 @@
 import { describeError, type TsdError, toTsdError } from '../../model/errors/errors.ts';
-import type { Condition } from '../../model/phases.ts';
+import type { Condition } from '../../model/status/phases.ts';
 import type { Reading } from '../../reconcile/observe.ts';
 
 /** For who only looks: what a failing disk does not return is shown as last known, with a note. */

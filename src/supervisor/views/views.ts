@@ -1,13 +1,13 @@
 /** Resources as clients see them, from one observation and what the loop last decided. */
-import type { ContainerView, HealthView, ImageView, NetworkView, VolumeView } from '../../api/supervisor.ts';
+import type { ContainerView, HealthView, ImageView, NetworkView, VolumeView } from '../../api/resource-views.ts';
 import type { ExecDriver } from '../../drivers/contract/exec.ts';
 import type { NetworkConfig } from '../../drivers/contract/network.ts';
 import { formatTime } from '../../model/clock.ts';
 import type { Desired, DesiredState } from '../../model/desired.ts';
 import type { ObservedHealth } from '../../model/health.ts';
 import type { ObservedContainer } from '../../model/observed.ts';
-import type { Condition } from '../../model/phases.ts';
 import { type Kind, parseKey, type ResourceKey } from '../../model/resource.ts';
+import type { Condition } from '../../model/status/phases.ts';
 import { nextKey } from '../../model/update.ts';
 import type { NetworkNames } from '../../reconcile/names/network-names.ts';
 import { type ContainerStatus, containerStatus } from '../../reconcile/phase.ts';

@@ -1,7 +1,7 @@
 /** The chain from an edit to how a resource is now, out of what the timeline holds of it. Pure. */
 import type { WhyStep } from '../../api/explain-views.ts';
 import { formatTime } from '../../model/clock.ts';
-import type { TimelineEntry } from '../../model/timeline.ts';
+import type { TimelineEntry } from '../../model/status/timeline.ts';
 import { baseKey, isNext } from '../../model/update.ts';
 import { isOpType, OP_TRAITS, type OpTraits } from '../../reconcile/op-traits.ts';
 import { ROLLED_BACK } from '../sources/source-changes.ts';

@@ -4,7 +4,7 @@ import type { ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { EventView } from '../../api/explain-views.ts';
 import { type HttpRequest, sendText } from '../../api/http-listener.ts';
-import type { LogEntry, LogOptions } from '../../api/supervisor.ts';
+import type { LogEntry, LogOptions } from '../../api/requests.ts';
 import { toTsdError } from '../../model/errors/errors.ts';
 import type { SupervisorEventBus } from '../events.ts';
 import { type ServerEvent, sendEvents } from './event-stream.ts';

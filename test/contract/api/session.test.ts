@@ -1,6 +1,6 @@
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { ExecRequest } from '../../../src/api/supervisor.ts';
+import type { ExecRequest } from '../../../src/api/requests.ts';
 import type { StdioSession } from '../../../src/drivers/contract/exec.ts';
 import type { PlainSession } from '../../support/api/plain-supervisor.ts';
 import { type Served, serve } from '../../support/api/served.ts';

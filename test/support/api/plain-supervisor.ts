@@ -1,32 +1,30 @@
 import { PassThrough } from 'node:stream';
 import type { EventOptions, EventView, HistoryView, WhyView } from '../../../src/api/explain-views.ts';
-import type { ServedApi } from '../../../src/api/served.ts';
+import type { DoctorCheck, InfoView } from '../../../src/api/host-views.ts';
+import type { ApprovalView, ApprovedView, DiffView, PlanView } from '../../../src/api/plan-views.ts';
 import type {
   ApplyEvent,
   ApplyOptions,
-  ApprovalView,
-  ApprovedView,
-  ContainerView,
-  DescribeView,
-  DiffView,
-  DoctorCheck,
   ExecRequest,
   HostShutdownView,
-  ImageView,
-  InfoView,
   LogEntry,
   LogOptions,
   ManifestInput,
-  ManifestView,
-  NetworkView,
-  PlanView,
   RemoveRequest,
   RollbackOptions,
   StartedView,
   StartOptions,
+} from '../../../src/api/requests.ts';
+import type {
+  ContainerView,
+  DescribeView,
+  ImageView,
+  ManifestView,
+  NetworkView,
   ViewOfKind,
   VolumeView,
-} from '../../../src/api/supervisor.ts';
+} from '../../../src/api/resource-views.ts';
+import type { ServedApi } from '../../../src/api/served.ts';
 import { API_LEVEL, VERSION, type VersionView } from '../../../src/api/version.ts';
 import type { AttachedSession, StdioSession } from '../../../src/drivers/contract/exec.ts';
 import { TsdError } from '../../../src/model/errors/errors.ts';

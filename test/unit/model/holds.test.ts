@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { HOLD_TRAITS, type HoldReason, type HoldTraits, restOf } from '../../../src/model/holds.ts';
+import { HOLD_TRAITS, type HoldReason, type HoldTraits, restOf } from '../../../src/model/status/holds.ts';
 
 const reasons = Object.keys(HOLD_TRAITS) as HoldReason[];
 const those = (decides: (traits: HoldTraits) => boolean): HoldReason[] =>

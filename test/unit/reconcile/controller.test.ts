@@ -3,7 +3,7 @@ import { TsdError } from '../../../src/model/errors/errors.ts';
 import type { OpFailure } from '../../../src/model/observed.ts';
 import type { ResourceKey } from '../../../src/model/resource.ts';
 import { nextKey } from '../../../src/model/update.ts';
-import { RetryTracker } from '../../../src/reconcile/retry-tracker.ts';
+import { RetryTracker } from '../../../src/reconcile/loop/retry-tracker.ts';
 import { declare } from '../../support/declare.ts';
 import { settled } from '../../support/manual-time.ts';
 import { Simulation } from '../../support/simulation.ts';

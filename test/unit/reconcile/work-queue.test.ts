@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { WorkQueue } from '../../../src/reconcile/work-queue.ts';
+import { WorkQueue } from '../../../src/reconcile/loop/work-queue.ts';
 import { ManualTime } from '../../support/manual-time.ts';
 
 const WEB = 'container/app/web';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { ObservedContainer } from '../../../src/model/observed.ts';
-import type { Condition } from '../../../src/model/phases.ts';
+import type { Condition } from '../../../src/model/status/phases.ts';
 import type { Op } from '../../../src/reconcile/op.ts';
 import { type ConditionFacts, datedConditions } from '../../../src/supervisor/views/condition-times.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { EventRing } from '../../../src/engine/events.ts';
-import type { TimelineDraft, TimelineEntry } from '../../../src/model/timeline.ts';
+import type { TimelineDraft, TimelineEntry } from '../../../src/model/status/timeline.ts';
 import { type DockerEvent, EventFeed } from '../../../src/supervisor/jobs/event-feed.ts';
 import { settled } from '../../support/manual-time.ts';
 import { BLANK_ENTRY } from '../../support/timeline.ts';

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { expect, test } from 'vitest';
-import type { LogEntry } from '../../../src/api/supervisor.ts';
+import type { LogEntry } from '../../../src/api/requests.ts';
 import { containerSchema } from '../../../src/model/kinds/container.ts';
 import { journalMessage } from '../../../src/supervisor/logs/forwarding/journald.ts';
 import { syslogMessage } from '../../../src/supervisor/logs/forwarding/syslog.ts';

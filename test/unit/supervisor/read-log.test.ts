@@ -2,7 +2,7 @@ import { appendFileSync, existsSync, mkdtempSync, renameSync, rmSync, writeFileS
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { LogOptions } from '../../../src/api/supervisor.ts';
+import type { LogOptions } from '../../../src/api/requests.ts';
 import type { PlacedEntry } from '../../../src/supervisor/logs/entry.ts';
 import { LogTail } from '../../../src/supervisor/logs/log-tail.ts';
 import { readLog } from '../../../src/supervisor/logs/read-log.ts';

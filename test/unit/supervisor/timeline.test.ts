@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { TsdError } from '../../../src/model/errors/errors.ts';
-import type { TimelineDraft } from '../../../src/model/timeline.ts';
+import type { TimelineDraft } from '../../../src/model/status/timeline.ts';
 import type { OpResult } from '../../../src/reconcile/executor.ts';
 import { Timeline } from '../../../src/supervisor/timeline.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { TimelineDraft, TimelineEntry } from '../../../src/model/timeline.ts';
+import type { TimelineDraft, TimelineEntry } from '../../../src/model/status/timeline.ts';
 import { whyChain } from '../../../src/supervisor/views/why.ts';
 import { BLANK_ENTRY } from '../../support/timeline.ts';
 

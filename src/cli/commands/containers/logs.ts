@@ -1,4 +1,4 @@
-import type { LogEntry, LogOptions } from '../../../api/supervisor.ts';
+import type { LogEntry, LogOptions } from '../../../api/requests.ts';
 import { largest } from '../../../model/lists.ts';
 import { namesOf } from '../../apps.ts';
 import { Argument, type Command, InvalidArgumentError } from '../../command-line/command.ts';

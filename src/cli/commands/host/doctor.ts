@@ -1,4 +1,4 @@
-import type { DoctorCheck } from '../../../api/supervisor.ts';
+import type { DoctorCheck } from '../../../api/host-views.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import { largest } from '../../../model/lists.ts';
 import type { Command } from '../../command-line/command.ts';

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import type { ManifestInput } from '../../../api/supervisor.ts';
+import type { ManifestInput } from '../../../api/requests.ts';
 import type { ManifestIssue } from '../../../manifest/issue.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import type { Command } from '../../command-line/command.ts';

@@ -1,5 +1,5 @@
-import type { DescribeView, HealthView } from '../../../api/supervisor.ts';
-import type { Condition } from '../../../model/phases.ts';
+import type { DescribeView, HealthView } from '../../../api/resource-views.ts';
+import type { Condition } from '../../../model/status/phases.ts';
 import { askAboutAll } from '../../any-resource.ts';
 import { Argument, type Command } from '../../command-line/command.ts';
 import type { CliContext } from '../../context.ts';

@@ -1,8 +1,8 @@
 /** Plans one container with its successor and predecessor: turns intents into ops, or into holds. */
 import type { Desired } from '../../../model/desired.ts';
-import { HOLD_TRAITS } from '../../../model/holds.ts';
 import type { ObservedContainer } from '../../../model/observed.ts';
 import type { ResourceKey } from '../../../model/resource.ts';
+import { HOLD_TRAITS } from '../../../model/status/holds.ts';
 import { nextKey, type ObservedUpdate, oldKey, successorOf } from '../../../model/update.ts';
 import type { Cause, Hold } from '../../op.ts';
 import type { Surroundings } from '../intent.ts';

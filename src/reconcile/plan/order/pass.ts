@@ -1,8 +1,8 @@
 import type { Instant } from '../../../model/clock.ts';
 import type { Desired, DesiredState } from '../../../model/desired.ts';
-import type { HoldReason } from '../../../model/holds.ts';
 import type { ObservedState } from '../../../model/observed.ts';
 import { parseKey, type ResourceKey } from '../../../model/resource.ts';
+import type { HoldReason } from '../../../model/status/holds.ts';
 import { baseKey } from '../../../model/update.ts';
 import type { Hold } from '../../op.ts';
 import type { Relations } from '../scope.ts';

@@ -1,6 +1,6 @@
 /** Forwards one container's log from its file, entry by entry, behind a cursor that survives the supervisor. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { LogEntry } from '../../../api/supervisor.ts';
+import type { LogEntry } from '../../../api/requests.ts';
 import { describeError, TsdError, toTsdError } from '../../../model/errors/errors.ts';
 import { LogTail } from '../log-tail.ts';
 import { ChangeSignal } from '../read-log.ts';

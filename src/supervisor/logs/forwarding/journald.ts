@@ -1,5 +1,5 @@
 /** Entries in the journal's native protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL): fields as Docker's journald driver has them. */
-import type { LogEntry } from '../../../api/supervisor.ts';
+import type { LogEntry } from '../../../api/requests.ts';
 import type { LogOrigin } from './sink.ts';
 
 export const JOURNAL_SOCKET = '/run/systemd/journal/socket';

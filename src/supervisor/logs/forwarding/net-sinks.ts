@@ -1,7 +1,7 @@
 /** Syslog servers over UDP (RFC 5426: a message a datagram) and TCP (RFC 6587: length and message). */
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { connect, isIPv6, type Socket } from 'node:net';
-import type { LogEntry } from '../../../api/supervisor.ts';
+import type { LogEntry } from '../../../api/requests.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import type { LogOrigin, LogSink } from './sink.ts';
 

@@ -1,5 +1,5 @@
 /** Where entries are forwarded to. */
-import type { LogEntry } from '../../../api/supervisor.ts';
+import type { LogEntry } from '../../../api/requests.ts';
 
 /** The writer of an entry, as receivers see it. */
 export interface LogOrigin {

@@ -1,6 +1,6 @@
 /** Entries as syslog messages: RFC 5424, or RFC 3164 as the C library writes it to /dev/log. */
 import { hostname } from 'node:os';
-import type { LogEntry } from '../../../api/supervisor.ts';
+import type { LogEntry } from '../../../api/requests.ts';
 import { FACILITIES } from '../../../model/kinds/log-forms.ts';
 import type { LogOrigin } from './sink.ts';
 

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { LogEntry } from '../../../api/supervisor.ts';
+import type { LogEntry } from '../../../api/requests.ts';
 import { UnixDatagrams } from '../../../ffi/sockets/datagrams.ts';
 import type { LogOrigin, LogSink } from './sink.ts';
 

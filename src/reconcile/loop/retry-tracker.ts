@@ -1,10 +1,10 @@
-import type { Instant } from '../model/clock.ts';
-import type { ErrorClass } from '../model/errors/error-class.ts';
-import type { OpFailure } from '../model/observed.ts';
-import type { ResourceKey } from '../model/resource.ts';
-import type { Op, OpType } from './op.ts';
-import { OP_TRAITS } from './op-traits.ts';
-import { retryDelay } from './plan/backoff.ts';
+import type { Instant } from '../../model/clock.ts';
+import type { ErrorClass } from '../../model/errors/error-class.ts';
+import type { OpFailure } from '../../model/observed.ts';
+import type { ResourceKey } from '../../model/resource.ts';
+import type { Op, OpType } from '../op.ts';
+import { OP_TRAITS } from '../op-traits.ts';
+import { retryDelay } from '../plan/backoff.ts';
 
 /**
  * The failures of ops, one per key; they survive the supervisor, and `observe` reports them. `record` and `clear` throw when

@@ -1,4 +1,4 @@
-import type { ResourceKey, SourcePosition } from './resource.ts';
+import type { ResourceKey, SourcePosition } from '../resource.ts';
 
 /**
  * What a line of the timeline tells of: a changed declaration, an op, the end of a run, the start of one, a resource that

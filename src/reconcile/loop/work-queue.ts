@@ -1,5 +1,5 @@
-import type { Clock, Timers } from '../model/clock.ts';
-import type { ResourceKey } from '../model/resource.ts';
+import type { Clock, Timers } from '../../model/clock.ts';
+import type { ResourceKey } from '../../model/resource.ts';
 
 export interface WorkQueueOptions {
   readonly clock: Clock;

@@ -1,12 +1,12 @@
 /** Which ops have been handed over to be carried out and have not ended, by key, and what has come of them so far. */
-import type { DesiredState } from '../model/desired.ts';
-import { TsdError } from '../model/errors/errors.ts';
-import type { ResourceKey } from '../model/resource.ts';
-import { baseKey, isNext } from '../model/update.ts';
-import type { OpResult } from './executor.ts';
-import type { Op } from './op.ts';
-import { OP_TRAITS } from './op-traits.ts';
-import { REMOVED } from './plan/order/pass.ts';
+import type { DesiredState } from '../../model/desired.ts';
+import { TsdError } from '../../model/errors/errors.ts';
+import type { ResourceKey } from '../../model/resource.ts';
+import { baseKey, isNext } from '../../model/update.ts';
+import type { OpResult } from '../executor.ts';
+import type { Op } from '../op.ts';
+import { OP_TRAITS } from '../op-traits.ts';
+import { REMOVED } from '../plan/order/pass.ts';
 
 /** The spec that ops of a key are carried out for; a successor's is its container's. */
 export function specHashIn({ resources }: DesiredState, key: ResourceKey): string {

@@ -1,9 +1,9 @@
 /** What the loop remembers of a key between passes: why it waits, the defect that parked it, what failed of it. */
-import type { Clock } from '../model/clock.ts';
-import { describeError, type TsdError, toTsdError } from '../model/errors/errors.ts';
-import type { ResourceKey } from '../model/resource.ts';
-import { baseKey, nextKey, oldKey } from '../model/update.ts';
-import type { Hold, Plan } from './op.ts';
+import type { Clock } from '../../model/clock.ts';
+import { describeError, type TsdError, toTsdError } from '../../model/errors/errors.ts';
+import type { ResourceKey } from '../../model/resource.ts';
+import { baseKey, nextKey, oldKey } from '../../model/update.ts';
+import type { Hold, Plan } from '../op.ts';
 import type { EndedOps } from './ops-in-flight.ts';
 import type { OpFailures } from './retry-tracker.ts';
 import { RetryTracker } from './retry-tracker.ts';

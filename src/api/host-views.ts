@@ -1,0 +1,45 @@
+/** What `info` and `doctor` show of the host and the supervisor. */
+
+/** What the host's kernel can do for containers; null where that could not be looked at. */
+export interface HostAbilities {
+  readonly memoryLimit: boolean | null;
+  readonly swapLimit: boolean | null;
+  /** By their names below `resources` of a manifest. */
+  readonly limits: Readonly<Record<string, boolean | null>>;
+  readonly ipv4Forwarding: boolean | null;
+  readonly ipv6Forwarding: boolean | null;
+  readonly appArmor: boolean | null;
+  readonly cgroupVersion: 1 | 2 | null;
+}
+
+export interface InfoView extends HostAbilities {
+  readonly version: string;
+  readonly instance: string;
+  /** Of the key in key.json, as libtrust writes it: `ABCD:EFGH:…`. */
+  readonly id: string;
+  readonly root: string;
+  readonly runDir: string;
+  readonly manifests: string;
+  readonly socket: string;
+  readonly graphDriver: string;
+  readonly execDriver: string;
+  readonly networkDriver: string;
+  readonly defaultBridge: string;
+  readonly generation: number;
+  readonly containers: number;
+  readonly running: number;
+  readonly images: number;
+  readonly kernel: string;
+  readonly cpus: number;
+  readonly memoryBytes: number;
+  readonly labels: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+/** A check of `doctor`: what this host can and cannot do, with the fix. */
+export interface DoctorCheck {
+  readonly name: string;
+  readonly status: 'ok' | 'warning' | 'failed';
+  readonly message: string;
+  readonly fix: string | null;
+}
