@@ -6,14 +6,14 @@ import { Job } from './job.ts';
 import type { JobSpec } from './job-spec.ts';
 import { type Close, type FailedHandler, type OnShutdown, ShutdownHandlers } from './shutdown-handlers.ts';
 
-/** How long a shutdown waits for jobs that run, and then for its own handlers (docker 1.4, engine.go). */
+/** How long a shutdown waits for running jobs, and then for its handlers (docker 1.4, engine.go). */
 const JOBS_WAIT_MS = 5_000;
 const HANDLERS_WAIT_MS = 10_000;
-/** How long a part stays open for another that hangs; what is left of the time is for the part itself. */
+/** How long a part stays open for a user that hangs; the rest of the time is for closing the part. */
 const TURN_MS = HANDLERS_WAIT_MS / 2;
 const SHUTTING_DOWN = 'the supervisor is shutting down';
 
-/** Lists what is registered, as Docker's engine does. */
+/** Lists the registered jobs, as in Docker's engine. */
 export const COMMANDS_JOB: JobSpec = {
   name: 'commands',
   summary: 'lists the names of all jobs',
@@ -23,11 +23,11 @@ export const COMMANDS_JOB: JobSpec = {
 export interface EngineOptions {
   readonly clock: Clock;
   readonly timers: Timers;
-  /** Receives `+job name(args)` and `-job name(args) = OK (0)`; left out, nothing is logged. */
+  /** Receives `+job name(args)` and `-job name(args) = OK (0)`; absent: no log. */
   readonly log?: (line: string) => void;
   /** Receives each job that has ended. */
   readonly onEnd?: (job: Job) => void;
-  /** Receives what a job writes to stderr. */
+  /** Receives the stderr of jobs. */
   readonly stderr?: (text: string) => void;
 }
 
@@ -36,16 +36,16 @@ interface Registered {
   readonly handler: Handler;
 }
 
-/** What a shutdown could not end, and what failed in it. */
+/** What a shutdown could not end, and its errors. */
 export interface ShutdownReport {
-  /** `name(args)` of jobs that were cancelled when their time was over. */
+  /** `name(args)` of jobs that were cancelled at the time limit. */
   readonly late: readonly string[];
-  /** Jobs that ran on all the same, and handlers, that had not ended at the end. */
+  /** Jobs and handlers that still ran at the end. */
   readonly hanging: readonly string[];
   readonly failed: readonly FailedHandler[];
 }
 
-/** The register of what the supervisor can do: every effect is a job run here. */
+/** The registry of all jobs of the supervisor. Every effect is a job run here. */
 export class Engine implements OnShutdown {
   readonly #handlers = new Map<string, Registered>();
   readonly #atShutdown = new ShutdownHandlers();
@@ -73,7 +73,7 @@ export class Engine implements OnShutdown {
   }
 
   /**
-   * @param job a name alone is a job of which nothing else is said
+   * @param job a name alone registers a job without a description
    * @throws TSD_BUG when the name is taken
    */
   register(job: JobSpec | string, handler: Handler): void {
@@ -84,7 +84,7 @@ export class Engine implements OnShutdown {
     this.#handlers.set(spec.name, { spec, handler });
   }
 
-  /** Handles every job that has a name and no handler of its own. */
+  /** Sets the handler for jobs whose name has none. */
   registerCatchall(handler: Handler): void {
     this.#catchall = handler;
   }
@@ -94,12 +94,12 @@ export class Engine implements OnShutdown {
     return [...this.#handlers.keys()].sort();
   }
 
-  /** What is registered, in the order of {@link commands}. */
+  /** The registered jobs, in the order of {@link commands}. */
   specs(): readonly JobSpec[] {
     return this.commands().flatMap((name) => this.#handlers.get(name)?.spec ?? []);
   }
 
-  /** Null for a name that is not registered. */
+  /** Returns null for a name that is not registered. */
   spec(name: string): JobSpec | null {
     return this.#handlers.get(name)?.spec ?? null;
   }
@@ -110,12 +110,12 @@ export class Engine implements OnShutdown {
     return new Job(this.#host, { name, summary: '' }, name === '' ? undefined : this.#catchall, args, options);
   }
 
-  /** Jobs that run, oldest first. */
+  /** The running jobs, oldest first. */
   jobs(): readonly Job[] {
     return [...this.#running];
   }
 
-  /** `name(args)` of jobs that run and will end. */
+  /** `name(args)` of running jobs that a shutdown waits for. */
   running(): readonly string[] {
     return this.jobs().flatMap((job) => (job.spec.endless === true ? [] : [String(job)]));
   }
@@ -125,7 +125,7 @@ export class Engine implements OnShutdown {
     return this.#atShutdown.names;
   }
 
-  /** No job begins any more. */
+  /** True once new jobs are refused. */
   get isShutDown(): boolean {
     return this.#drained !== null;
   }
@@ -135,8 +135,9 @@ export class Engine implements OnShutdown {
   }
 
   /**
-   * Refuses new jobs and waits up to 5 s for those that run; then it calls them off, those at once that say so.
-   * @returns those that had not ended by themselves
+   * Refuses new jobs, waits up to 5 s for the running ones and then cancels them. Jobs with `cancelledAtShutdown` are
+   * cancelled at once.
+   * @returns the jobs that had not ended by themselves
    */
   drain(): Promise<readonly string[]> {
     this.#drained ??= this.#drain();

@@ -9,7 +9,7 @@ function asJson(text: string): unknown {
   }
 }
 
-/** Arguments of a job by name: a list of `K=V` in which the last one wins. Nothing is refused; bad values are empty. */
+/** Arguments of a job by name: a list of `K=V` in which the last one wins. Malformed values are empty, never an error. */
 export class Env {
   readonly #values = new Map<string, string>();
 
@@ -30,7 +30,7 @@ export class Env {
     this.set(key, value ? '1' : '0');
   }
 
-  /** 0 for what is not a decimal integer. */
+  /** Returns 0 for anything but a decimal integer. */
   getInt(key: string): number {
     const text = this.get(key).trim();
     return /^[+-]?\d+$/.test(text) ? Number(text) : 0;

@@ -1,7 +1,7 @@
-/** How many events are kept for those who ask late (docker 1.4, events/events.go). */
+/** Number of events kept for late subscribers (docker 1.4, events/events.go). */
 const KEPT_EVENTS = 64;
 
-/** The latest events, in order, for readers of the past and of the future. */
+/** The latest events in order, and subscriptions to new ones. */
 export class EventRing<E extends { readonly atWallMs: number }> {
   readonly #kept: E[] = [];
   readonly #subscribers = new Set<(event: E) => void>();
@@ -16,12 +16,12 @@ export class EventRing<E extends { readonly atWallMs: number }> {
     for (const subscriber of this.#subscribers) subscriber(event);
   }
 
-  /** Kept events of this time span; both ends are in it. */
+  /** Returns the kept events of a time span, both ends included. */
   between(sinceWallMs: number, untilWallMs = Number.POSITIVE_INFINITY): readonly E[] {
     return this.#kept.filter(({ atWallMs }) => atWallMs >= sinceWallMs && atWallMs <= untilWallMs);
   }
 
-  /** Returns how to unsubscribe. */
+  /** Returns a function that unsubscribes. */
   subscribe(subscriber: (event: E) => void): () => void {
     this.#subscribers.add(subscriber);
     return () => this.#subscribers.delete(subscriber);

@@ -3,10 +3,10 @@ import { TsdError } from '../model/errors/errors.ts';
 /** Most that {@link Input.text} reads. */
 const MAX_TEXT_BYTES = 16 * 1024 ** 2;
 
-/** What a job reads: one source, a chunk at a time, as the job asks for them. Without a source it is at its end. */
+/** The stdin of a job: one source, read in chunks on demand. Without a source it is empty. */
 export class Input implements AsyncIterable<Uint8Array> {
   #source: AsyncIterator<Uint8Array> | null = null;
-  /** Why nothing is read any more. */
+  /** Set once reading has ended for good: the error of later reads. */
   #closed: TsdError | null = null;
   #abandon: (error: TsdError) => void = () => {};
 
@@ -26,7 +26,7 @@ export class Input implements AsyncIterable<Uint8Array> {
     };
   }
 
-  /** All of it as text. @throws TsdError TSD_BAD_REQUEST for more than `maxBytes` */
+  /** Reads to the end and returns the text. @throws TsdError TSD_BAD_REQUEST for more than `maxBytes` */
   async text(maxBytes = MAX_TEXT_BYTES): Promise<string> {
     const chunks: Uint8Array[] = [];
     let bytes = 0;
@@ -38,7 +38,7 @@ export class Input implements AsyncIterable<Uint8Array> {
     return Buffer.concat(chunks).toString('utf8');
   }
 
-  /** Lets the source go; who reads now, and later, gets `error`. */
+  /** Releases the source. Current and later reads fail with `error`. */
   close(error: TsdError): void {
     this.#closed ??= error;
     this.#abandon(error);

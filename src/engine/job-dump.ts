@@ -1,4 +1,4 @@
-/** What is known of a job that runs, for a log: nothing of it is secret. */
+/** Describes a running job for a log, without secrets. */
 import { formatTime, type Instant } from '../model/clock.ts';
 import type { Job } from './job.ts';
 
@@ -7,7 +7,7 @@ export interface JobDump {
   readonly env: readonly string[];
   readonly since: string | null;
   readonly ms: number;
-  /** As its handler last said; null when it said nothing. */
+  /** The stage its handler last reported; null before the first report. */
   readonly stage: string | null;
   readonly calledOff: boolean;
 }

@@ -1,8 +1,8 @@
-/** What a job is, for people and for the tables that jobs are registered from. */
+/** Describes a job: for help texts and for the tables from which jobs are registered. */
 
 /** A variable of a job's environment. */
 interface EnvSpec {
-  /** What it says, in words for people. */
+  /** Its meaning, for help texts. */
   readonly text: string;
   /** Its value is never shown. */
   readonly secret?: true;
@@ -15,18 +15,18 @@ export interface JobSpec {
   /** Its arguments as a usage line has them: `CONTAINER [COMMAND…]`; left out, none. */
   readonly args?: string;
   readonly env?: Readonly<Record<string, EnvSpec>>;
-  /** What it reads; left out, nothing. */
+  /** What it reads from stdin; absent: nothing. */
   readonly stdin?: string;
-  /** What it writes; left out, nothing. */
+  /** What it writes to stdout; absent: nothing. */
   readonly stdout?: string;
-  /** So many arguments are shown to who lists jobs, others may be secret; left out, all. */
+  /** Number of leading arguments that lists of jobs show; the others may be secret. Absent: all. */
   readonly shownArgs?: number;
-  /** Only the supervisor runs it. Says what people do instead. */
+  /** Set when only the supervisor may run it: says what a person does instead. */
   readonly instead?: string;
   /** Its end is written onto the timeline. */
   readonly recorded?: true;
   /** Lasts as long as the engine: a shutdown does not wait for it. */
   readonly endless?: true;
-  /** A shutdown calls it off at once: nothing is lost that cannot be made again. Left out, when its time is over. */
+  /** A shutdown cancels it at once, since all its work can be repeated. Absent: cancelled at the time limit. */
   readonly cancelledAtShutdown?: true;
 }

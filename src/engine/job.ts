@@ -7,21 +7,21 @@ import { Output } from './output.ts';
 
 const STATUS = { ok: 0, error: 1, notFound: 127 } as const;
 
-/** Does the work of a job and returns its status; none is 0, a thrown error 1. */
+/** Does the work of a job and returns its status. No status means 0; a thrown error means 1. */
 export type Handler = (job: Job) => number | undefined | Promise<number | undefined>;
 
-/** What a job needs of its engine. */
+/** The part of the engine that a job uses. */
 export interface JobHost {
-  /** Asks to begin; throws when the engine is shut down and the job does not override that. */
+  /** Registers the start of the job. @throws when the engine is shut down and the job does not override that */
   enter(job: Job): void;
   leave(job: Job): void;
   now(): Instant;
   log(line: () => string): void;
-  /** Receives what jobs write to stderr. */
+  /** Receives the stderr of jobs. */
   readonly stderr: ((text: string) => void) | undefined;
 }
 
-/** Who asked for a job; the uid is null where the connection does not tell. */
+/** The requester of a job; the uid is null when the connection does not report it. */
 export interface Asker {
   readonly uid: number | null;
 }
@@ -31,20 +31,20 @@ export interface JobOptions {
   readonly payload?: unknown;
   readonly env?: Readonly<Record<string, string>>;
   readonly stdin?: AsyncIterable<Uint8Array>;
-  /** Calls the job off when it aborts. */
+  /** Cancels the job when it aborts. */
   readonly signal?: AbortSignal | undefined;
-  /** Who asked for it; left out or null, the supervisor. */
+  /** The requester; absent or null: the supervisor. */
   readonly by?: Asker | null;
 }
 
-/** One piece of work by name, run once, after the job of Docker's engine: statuses, environment, streams, last error. */
+/** A unit of work with a name, run once, like a job of Docker's engine: status, environment, streams, last error. */
 export class Job {
   readonly spec: JobSpec;
   readonly args: readonly string[];
   readonly payload: unknown;
   /** Null for the supervisor itself. */
   readonly by: Asker | null;
-  /** Where it is, as its handler last said. */
+  /** The stage that its handler last reported. */
   stage: string | null = null;
   readonly #host: JobHost;
   readonly #handler: Handler | undefined;
@@ -83,7 +83,7 @@ export class Job {
     return this.spec.name;
   }
 
-  // Made when they are used: most jobs need none of them, and all of them take longer than the rest of a job's bookkeeping.
+  // Created on first use: most jobs use none, and creating all costs more than the rest of a job's bookkeeping.
   get env(): Env {
     this.#env ??= new Env();
     return this.#env;
@@ -126,7 +126,7 @@ export class Job {
     return this.#failure;
   }
 
-  /** It was cancelled; it runs until its handler has ended. */
+  /** True once it was cancelled; it runs until its handler has ended. */
   get isCancelled(): boolean {
     return this.#cancelled !== null;
   }
@@ -136,18 +136,18 @@ export class Job {
     return this.#began;
   }
 
-  /** How long it took, or has taken until `now`. */
+  /** Returns its duration; until `now` while it runs. */
   ms(now: Instant): number {
     return this.#began === null ? 0 : (this.#ended ?? now).bootMs - this.#began.bootMs;
   }
 
-  /** Arguments without those that may be secret. */
+  /** Returns the arguments that are known not to be secret. */
   get shownArgs(): readonly string[] {
     const { shownArgs = Number.POSITIVE_INFINITY } = this.spec;
     return this.args.length <= shownArgs ? this.args : [...this.args.slice(0, shownArgs), '…'];
   }
 
-  /** The environment as `K=V`; a value that is secret, or of which nothing is known, is `…`. */
+  /** Returns the environment as `K=V`; a value that is or may be secret is `…`. */
   get shownEnv(): readonly string[] {
     const known = this.spec.env ?? {};
     return (this.#env?.list() ?? []).map((variable) => {
@@ -169,8 +169,8 @@ export class Job {
   }
 
   /**
-   * Calls the job off: {@link signal} aborts, and neither stdin nor a reader that stopped holds it back any more. It ends when
-   * its handler does.
+   * Cancels the job: {@link signal} aborts, and neither stdin nor a stalled reader blocks it any more. It ends when its
+   * handler does.
    */
   cancel(why = 'it was cancelled'): void {
     if (this.#state === 'ended' || this.#cancelled !== null) return;
@@ -234,7 +234,7 @@ export class Job {
     return new TsdError('TSD_JOB_FAILED', last === '' ? `${this.name} ended with status ${status}` : last);
   }
 
-  /** Readers get the rest of what was written; then the streams are at their end. */
+  /** Delivers buffered output to the readers, then ends the streams. */
   async #close(): Promise<void> {
     if (this.#stdin === undefined && this.#stdout === undefined && this.#stderr === undefined) return;
     const over = new TsdError('TSD_BUG', `${this.name}: the job has ended, its streams are closed`);

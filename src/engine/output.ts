@@ -1,12 +1,12 @@
 import { TsdError } from '../model/errors/errors.ts';
 
 export type Chunk = string | Uint8Array;
-/** Takes what a job writes. A promise holds the writer back until it resolves; a rejection is the write's failure. */
+/** Receives the output of a job. A returned promise blocks the writer until it resolves; a rejection fails the write. */
 export type Sink = (chunk: Chunk) => void | Promise<void>;
 
-/** What may wait for a slow reader while the writer does not wait for its writes. */
+/** Maximum buffered for a slow reader when the writer does not wait for its writes. */
 const MOST_WAITING_BYTES = 1024 ** 2;
-/** Longest last line that is remembered. */
+/** Maximum length of the last line kept. */
 const TAIL_CHARACTERS = 4096;
 
 const TAKEN: Promise<void> = Promise.resolve();
@@ -15,7 +15,7 @@ function bytesOf(chunk: Chunk): number {
   return typeof chunk === 'string' ? Buffer.byteLength(chunk) : chunk.length;
 }
 
-/** A failed write that brings nothing down where its writer does not wait for it. */
+/** Returns a rejected promise that is no unhandled rejection when the writer does not wait for it. */
 function refused(error: unknown): Promise<void> {
   const refusal = Promise.reject(error);
   refusal.catch(() => {});
@@ -29,32 +29,32 @@ export interface OutputOptions {
   readonly remembers?: boolean;
 }
 
-/** Where a job writes: to any number of readers, as fast as the slowest of them takes it. Nothing is kept for late readers. */
+/** An output stream of a job: any number of readers, at the speed of the slowest. Nothing is kept for late readers. */
 export class Output {
   readonly #options: OutputOptions;
   readonly #sinks: Sink[] = [];
   /** From the start of the last line that has content. */
   #tail = '';
-  /** Why nothing is written any more. */
+  /** Set once writing has ended: the error of later writes. */
   #closed: TsdError | null = null;
   /** The latest write that a reader has not taken yet. */
   #pending: Promise<void> | null = null;
   #waitingBytes = 0;
-  /** Gives up the write that readers have now. */
+  /** Abandons the current write. */
   #abandon: (error: TsdError) => void = () => {};
 
   constructor(options: OutputOptions) {
     this.#options = options;
   }
 
-  /** `sink` receives all that is written from now on. */
+  /** Adds a reader: `sink` receives all later output. */
   add(sink: Sink): void {
     this.#sinks.push(sink);
   }
 
   /**
-   * Every sink gets the chunk. Resolves when all have taken it; writes keep their order also where a writer does not wait. It
-   * never throws: the promise rejects with the first failure among the sinks, after the end of the job, when the job is
+   * Passes the chunk to every sink and resolves when all have taken it. Writes keep their order even when the writer does
+   * not wait. Never throws: the promise rejects with the first failure of a sink, after the end of the job, when the job is
    * cancelled before a slow reader took the chunk, and when a writer that does not wait is too far ahead.
    */
   write(chunk: Chunk): Promise<void> {
@@ -79,17 +79,17 @@ export class Output {
     );
   }
 
-  /** The last line that is not empty; empty when nothing was written. */
+  /** The last line with content; empty when nothing was written. */
   get lastLine(): string {
     return this.#tail.trim();
   }
 
-  /** A reader has not taken yet what was written. */
+  /** True while a reader has not taken all output. */
   get isBehind(): boolean {
     return this.#pending !== null;
   }
 
-  /** Refuses further writes with `error`; null while readers need no time, else a promise that they have taken everything. */
+  /** Refuses further writes with `error`. Returns null when readers have taken everything, else a promise for that. */
   end(error: TsdError): Promise<void> | null {
     const pending = this.#pending;
     if (pending === null) {
@@ -102,7 +102,7 @@ export class Output {
     );
   }
 
-  /** Refuses further writes, and gives up those that readers have not taken. */
+  /** Refuses further writes and abandons those that readers have not taken. */
   cut(error: TsdError): void {
     this.#closed ??= error;
     this.#sinks.length = 0;
@@ -118,7 +118,7 @@ export class Output {
     }
   }
 
-  /** Null where all readers have taken it at once. @throws the first failure among these */
+  /** Returns null when all readers took it synchronously. @throws the first failure among these */
   #hand(chunk: Chunk): Promise<void> | null {
     const failures: unknown[] = [];
     const taking: Promise<void>[] = [];

@@ -1,4 +1,4 @@
-/** What is closed at a shutdown: all at once, except that nothing is closed before those that use it. */
+/** Closes registered parts at a shutdown: all at once, except that a part is closed after the parts that use it. */
 import type { Timers } from '../model/clock.ts';
 import { TsdError, toTsdError } from '../model/errors/errors.ts';
 
@@ -11,11 +11,11 @@ export interface FailedHandler {
 
 export interface HandlersReport {
   readonly failed: readonly FailedHandler[];
-  /** Handlers that had not ended when the time was over. */
+  /** Handlers that had not ended at the time limit. */
   readonly hanging: readonly string[];
 }
 
-/** Where the owner of a part says how it is closed. */
+/** The registry in which the owner of a part says how it is closed. */
 export interface OnShutdown {
   /**
    * @param uses names of parts that have to stay open until this one is closed; each is registered already
@@ -26,9 +26,9 @@ export interface OnShutdown {
 
 export interface HandlerLimits {
   readonly timers: Timers;
-  /** All together. */
+  /** Time limit of all handlers together. */
   readonly totalMs: number;
-  /** How long a part stays open for those that use it and hang. */
+  /** How long a part stays open for users that hang. */
   readonly turnMs: number;
 }
 
@@ -59,12 +59,12 @@ export class ShutdownHandlers implements OnShutdown {
     };
   }
 
-  /** Handlers that run now, or wait for those that use their part. */
+  /** Handlers that run or wait for the users of their part. */
   get names(): readonly string[] {
     return [...this.#closing.keys(), ...this.#open.keys()];
   }
 
-  /** Closes all parts, each once. One that fails does not keep the others open, and one that hangs not for long. */
+  /** Closes all parts, each once. A failed one does not keep others open; a hanging one does for a limited time. */
   async close({ timers, totalMs, turnMs }: HandlerLimits): Promise<HandlersReport> {
     const closed = new Promise<void>((resolve) => {
       this.#whenClosed = resolve;
@@ -84,7 +84,7 @@ export class ShutdownHandlers implements OnShutdown {
     return { failed: [...this.#failed], hanging: this.names };
   }
 
-  /** Parts that close at once are closed in one turn of the loop: no callback runs between a driver and its database. */
+  /** Closes synchronous parts in one turn of the event loop, so that no callback runs between a driver and its database. */
   #proceed(): void {
     for (;;) {
       const part = [...this.#open.values()].reverse().find((one) => !this.#isUsed(one));

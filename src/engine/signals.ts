@@ -2,7 +2,7 @@
 const SIGNALS = { SIGINT: 2, SIGQUIT: 3, SIGTERM: 15 } as const;
 type TrappedSignal = keyof typeof SIGNALS;
 
-/** The nth request to end that waits no longer for containers, and the one that waits for nothing. */
+/** The number of the request to end that stops waiting for containers, and of the one that exits at once. */
 const IMPATIENT = 3;
 const FORCED = 4;
 
@@ -15,11 +15,11 @@ export interface SignalHost {
 export interface EndRequests {
   /** The first request: end cleanly. */
   end(): void;
-  /** Another one while that takes its time. @param count with the first */
+  /** A repeated request. @param count including the first */
   again(count: number): void;
   /** The third: leave containers as they are, and end cleanly. */
   letGo(): void;
-  /** SIGQUIT: say where everything is, before the request is obeyed. */
+  /** SIGQUIT: log the state of the process, before the request is handled. */
   dump(): void;
 }
 

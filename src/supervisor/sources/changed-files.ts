@@ -1,12 +1,12 @@
-/** Which files of a manifest were others at another time. Pure. */
+/** Finds the files of a manifest whose contents changed between two times. Pure. */
 import type { SourceContents } from '../../model/contents.ts';
 import { parseKey, type ResourceKey } from '../../model/resource.ts';
 
 /**
- * Files and build contexts, as written, that are not what they were then, as far as that can be brought back.
- * @param then undefined where it is not kept
- * @param hashes of then, by path as written: of a build they say enough, since its image is what is brought back
- * @param among by resource, those that count; all without it
+ * Returns the files and build contexts, as written, that differ from `then`, as far as their contents can be restored.
+ * @param then undefined when it is not kept
+ * @param hashes of `then`, by path as written; they suffice for a build, which is restored as its image
+ * @param among the files to compare, by resource; absent: all
  */
 export function changedFiles(
   then: SourceContents | undefined,

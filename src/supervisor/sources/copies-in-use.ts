@@ -3,15 +3,15 @@ import type { DesiredState } from '../../model/desired.ts';
 import type { ContainerStore } from '../../state/containers/containers.ts';
 import type { ContentStore } from '../../state/content-store.ts';
 
-/** Where it is recorded which copies are bound. */
+/** The records of bound copies. */
 export interface CopyUsers {
   readonly containers: Pick<ContainerStore, 'all'>;
   readonly contents: Pick<ContentStore, 'holds'>;
 }
 
 /**
- * Names of the copies that containers run with, or start with again as they were made. One that is being started is
- * recorded with its copies before it binds them.
+ * Returns the names of the copies that containers use now or at their next start. A container is recorded with its copies
+ * before it binds them.
  */
 export function copiesInUse({ containers, contents }: CopyUsers): Set<string> {
   const names = new Set<string>();
@@ -22,7 +22,7 @@ export function copiesInUse({ containers, contents }: CopyUsers): Set<string> {
   return names;
 }
 
-/** And those that declared containers start with. */
+/** Like the above, with the copies that declared containers start with. */
 export function copiesNeeded(users: CopyUsers & { desired(): DesiredState }): Set<string> {
   const names = copiesInUse(users);
   for (const { files = {} } of users.desired().resources.values())

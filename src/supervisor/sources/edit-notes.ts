@@ -7,10 +7,10 @@ import type { History } from '../../state/history/history.ts';
 import { issueView } from '../views/manifest-views.ts';
 import type { SourceMap } from './source.ts';
 
-/** A problem that keeps a manifest out, or a part of a foreign file that its translation is without. */
+/** A problem that keeps a manifest out of force, or a part of a foreign file that was not translated. */
 export type OnIssue = (issue: IssueView, severity: 'error' | 'warning') => void;
 
-/** The manifests after a change of them. */
+/** The manifests after a change. */
 interface Edited {
   readonly sources: SourceMap;
   readonly outcomes: ReadonlyMap<string, SourceOutcome>;
@@ -41,7 +41,7 @@ export class EditNotes {
         if (first) this.#note(edited, id, 'rejected', first);
       }
       if (!this.#isNew(`warning ${id}`, warnings)) continue;
-      // A revision of an earlier supervisor is on the timeline already.
+      // An earlier supervisor has put this revision on the timeline.
       const fresh = edited.good.get(id)?.text !== edited.before.get(id)?.text;
       for (const warning of warnings) {
         this.#onIssue(issueView(warning), 'warning');
@@ -50,7 +50,7 @@ export class EditNotes {
     }
   }
 
-  /** True for issues that were not said last time; without any, what was said is forgotten. */
+  /** Reports whether the issues differ from those reported last. Without issues the last report is forgotten. */
   #isNew(about: string, issues: readonly ManifestIssue[]): boolean {
     const text = JSON.stringify(issues);
     if (issues.length === 0) this.#said.delete(about);

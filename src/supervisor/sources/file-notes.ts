@@ -1,10 +1,10 @@
-/** What a plan or a rollback does not bring along, said before anything is done. Pure. */
+/** Notes on what a plan or a rollback does not include. Pure. */
 import type { FileNote } from '../../api/plan-views.ts';
 import type { SourceOutcome } from '../../manifest/desired-state.ts';
 import type { DesiredState } from '../../model/desired.ts';
 import { parseKey, type ResourceKey } from '../../model/resource.ts';
 
-/** Files that containers use as they are at the moment. @param apps of which; null for all */
+/** Returns the files that containers use without a copy. @param apps null for all */
 export function liveNotes({ resources }: DesiredState, apps: ReadonlySet<string> | null): FileNote[] {
   return [...resources.values()].flatMap(({ key, app, name, live = [] }) => {
     if (apps !== null && !apps.has(app)) return [];
@@ -17,14 +17,14 @@ export function liveNotes({ resources }: DesiredState, apps: ReadonlySet<string>
   });
 }
 
-/** An applied manifest whose files are not what they were when it was applied. */
+/** An applied manifest whose files have changed since it was applied. */
 export interface Drifted {
   readonly generation: number;
   readonly files: readonly string[];
   readonly secrets: readonly string[];
 }
 
-/** What of a pinned source has another content now; null where nothing has. */
+/** Returns the changed files of a pinned source; null when none has changed. */
 export function driftOf(
   { changed, contents }: Pick<SourceOutcome, 'changed' | 'contents'>,
   generation: number,
@@ -43,7 +43,7 @@ function listed(paths: readonly string[]): string {
   return `${paths.slice(0, NAMED).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
-/** What takes over the files of an applied manifest as they are now. */
+/** Returns the command that takes over the current files of an applied manifest. */
 export function applyHint(origin: string): string {
   return origin.startsWith('/')
     ? `\`tsdocker apply -f ${origin}\` takes them over.`
@@ -62,16 +62,16 @@ function newerSecret(path: string, generation: number, hint: string): FileNote {
   return { kind: 'secret', resource: path, message: `secret ${path} is newer than generation ${generation}`, hint };
 }
 
-/** What is known of an earlier generation. */
+/** The stored part of an earlier generation. */
 export interface Past {
   readonly generation: number;
   /** Hashes of the files of a source, by path as written. */
   readonly hashes: Readonly<Record<string, string>>;
-  /** Copies of its files are kept. */
+  /** True when copies of its files are kept. */
   readonly kept: boolean;
 }
 
-/** What of a source a rollback brings back only in part. @param now the source as it is after it */
+/** Returns the parts of a source that a rollback cannot restore. @param now the source after the rollback */
 export function rollbackNotes({ generation, hashes, kept }: Past, now: Pick<SourceOutcome, 'contents'>): FileNote[] {
   const secrets = new Set<string>();
   const lost = new Set<string>();
@@ -90,7 +90,7 @@ export function rollbackNotes({ generation, hashes, kept }: Past, now: Pick<Sour
   return [...notes, { kind: 'lost', resource: [...lost][0] ?? '', message, hint: 'The content of now is used.' }];
 }
 
-/** Images that a rollback needs and that are not on this host any more. */
+/** Returns the images that a rollback needs and that are no longer on this host. */
 export function goneImages(
   generation: number,
   then: ReadonlyMap<ResourceKey, string>,

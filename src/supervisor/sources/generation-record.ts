@@ -1,4 +1,4 @@
-/** Generations in history.db: written with what they changed, and read back. */
+/** Writes generations and their changes to history.db, and reads them. */
 import { desiredState, type ResolveOptions } from '../../manifest/desired-state.ts';
 import type { Actor } from '../../model/actor.ts';
 import type { DesiredState } from '../../model/desired.ts';
@@ -14,13 +14,13 @@ export interface NewGeneration {
   readonly cause: string;
   readonly pins: GenerationPins;
   readonly files: GenerationChanges['files'];
-  /** Who made it; null where that is not known. */
+  /** The author; null when unknown. */
   readonly by: Actor | null;
   readonly before: DesiredState;
   readonly after: DesiredState;
 }
 
-/** Apps that a failed update brings back with this generation, and to which. */
+/** Apps that this generation rolls back after a failed update, with the generation each returns to. */
 function newlyFailed(pins: GenerationPins, before: GenerationPins | undefined): ReadonlyMap<string, number> {
   const failed = Object.entries(pins.apps).filter(
     ([app, pin]) => pin.failed === true && before?.apps[app]?.generation !== pin.generation,
@@ -28,7 +28,7 @@ function newlyFailed(pins: GenerationPins, before: GenerationPins | undefined): 
   return new Map(failed.map(([app, { generation }]) => [app, generation]));
 }
 
-/** Saves a generation with what it changed, on the timeline too; durable when it returns. */
+/** Saves a generation and its changes, on the timeline too; durable when it returns. */
 export function saveGeneration(history: History, atMs: number, generation: NewGeneration): void {
   const { texts, cause, pins, files, by, before, after } = generation;
   const differences = diffStates(before, after);
@@ -44,7 +44,7 @@ export function saveGeneration(history: History, atMs: number, generation: NewGe
   });
 }
 
-/** The desired state of a generation as it was, or null when it is not kept. */
+/** Returns the desired state of a generation as it was; null when it is not kept. */
 export function stateOfGeneration(
   history: History,
   options: Omit<ResolveOptions, 'generation'>,
@@ -59,7 +59,7 @@ export function stateOfGeneration(
       sourceId: id,
       file: source.origin,
       baseDir: source.baseDir,
-      // Files that it referred to may be others now: the hashes of that time go with the last good text.
+      // Its files may have changed since: the last good text keeps the hashes of that time.
       content: { ok: false, message: 'a revision of the past' } as const,
       lastGood: { text: source.text, contentHashes },
     };

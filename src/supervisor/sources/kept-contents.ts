@@ -1,4 +1,4 @@
-/** Which generations keep what their files held, and the copies that this takes. */
+/** Decides which generations keep their file contents, and owns the copies that hold them. */
 import { MAX_KEPT_BYTES } from '../../manifest/resolve/copy-room.ts';
 import { type Contents, copiesOf, type FileCopy } from '../../model/contents.ts';
 import type { ContentStore } from '../../state/content-store.ts';
@@ -10,15 +10,15 @@ type Copies = ReadonlyMap<string, FileCopy>;
 export interface Keeping {
   readonly generation: number;
   readonly copies: Copies;
-  /** It is the current one, or an app is held at it: it is kept whatever it takes. */
+  /** True for the current generation and for one that an app is pinned to: it is kept regardless of its size. */
   readonly pinned: boolean;
 }
 
 /**
- * The generations that become specifications only: all but the newest, and the oldest of those that take too much together.
+ * Returns the generations that lose their file contents: all but the newest, and the oldest of those beyond the budget.
  * @param generations newest first
- * @param newest numbers of those that may keep theirs
- * @param inUse copies that containers run with; they have their room first
+ * @param newest numbers of the generations that may keep their contents
+ * @param inUse copies that containers run with; they use the budget first
  * @internal
  */
 export function tooMuch(
@@ -40,7 +40,7 @@ export function tooMuch(
   for (const { generation, copies, pinned } of generations) {
     if (pinned) continue;
     const more = [...copies.values()].filter(({ name }) => !names.has(name)).reduce((sum, one) => sum + one.bytes, 0);
-    // Nothing older is kept where a newer one is not.
+    // A generation older than one that is dropped is dropped too.
     if (newest.has(generation) && dropped.length === 0 && bytes + more <= maxBytes) add(copies);
     else dropped.push(generation);
   }
@@ -54,14 +54,14 @@ export class KeptContents {
   /** By generation. */
   readonly #copies = new Map<number, Copies>();
 
-  /** @param keep so many generations keep what their files held, beside those that apps are held at. */
+  /** @param keep number of generations that keep their file contents, in addition to those that apps are pinned to */
   constructor(history: History, store: ContentStore, keep: number) {
     this.#history = history;
     this.#store = store;
     this.#keep = keep;
   }
 
-  /** Null for a generation that is a specification only. */
+  /** Returns the contents; null for a generation without stored contents. */
   of(generation: number): Contents | null {
     return this.#history.contents.of(generation);
   }
@@ -75,7 +75,7 @@ export class KeptContents {
     return this.#store.list().some((copy) => copy.name === name);
   }
 
-  /** Keeps the copies that are named, as far as it is known what they hold; they are on the disk when it returns. */
+  /** Stores the named copies whose contents are known; durable when it returns. */
   keepCopies(contents: Contents, known: ReadonlyMap<string, Buffer>): void {
     const copies = [...copiesOf(Object.values(contents)).values()].flatMap((copy) => {
       const bytes = known.get(copy.name);
@@ -85,8 +85,8 @@ export class KeptContents {
   }
 
   /**
-   * Inside the change that makes a generation the current one.
-   * @param pinned generations that apps are held at
+   * Call it inside the transaction that makes a generation the current one.
+   * @param pinned generations that apps are pinned to
    * @param inUse names of copies that containers run with
    */
   save(generation: number, contents: Contents, pinned: readonly number[], inUse: ReadonlySet<string>): void {
@@ -103,7 +103,7 @@ export class KeptContents {
     this.#history.contents.drop(tooMuch(keeping, newest, new Map(used.map((copy) => [copy.name, copy]))));
   }
 
-  /** Copies that no generation names and nothing runs with. */
+  /** Returns the copies that no generation names and no container uses. */
   unused(inUse: ReadonlySet<string>): readonly FileCopy[] {
     const kept = this.#history.contents.kept().map((n) => this.#copiesOf(n));
     return this.#store.list().filter(({ name }) => !inUse.has(name) && !kept.some((copies) => copies.has(name)));

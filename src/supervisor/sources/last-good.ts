@@ -3,10 +3,10 @@ import { append } from '../../model/lists.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import type { Version } from '../../model/update.ts';
 
-/** How far back a generation is looked for; what is older than that is no place to go back to without being asked. */
+/** Number of generations that an automatic rollback searches. */
 const LOOK_BACK = 100;
 
-/** What the image of a container is declared as, and those it is built from. */
+/** Returns the declarations of the image of a container and of its bases. */
 function imageHash({ resources }: DesiredState, key: ResourceKey): string {
   const hashes = new Map<ResourceKey, string>();
   const open = [resources.get(key)?.references.image ?? null];
@@ -19,27 +19,27 @@ function imageHash({ resources }: DesiredState, key: ResourceKey): string {
   return [...hashes].sort().join();
 }
 
-/** The generations there have been. */
+/** The past generations. */
 export interface Past {
-  /** Null where it is not kept. */
+  /** Returns null for a generation that is not kept. */
   stateOf(generation: number): DesiredState | null;
-  /** What a generation changed beside the one before it; null where that is not known. */
+  /** Returns the changes of a generation against its predecessor; null when unknown. */
   changedIn(generation: number): Iterable<ResourceKey> | null;
 }
 
-/** True when a container, or an image that it may come from, can have been another one before that generation. */
+/** Reports whether the generation may have changed the container or one of its images. */
 function mayConcern(changed: Iterable<ResourceKey> | null, key: ResourceKey): boolean {
   return changed === null || [...changed].some((other) => other === key || other.startsWith('image/'));
 }
 
 /**
- * The last generation that declared a container as it was made from `from`, and otherwise than now: itself or its image.
- * Null where none is kept.
+ * Returns the last generation that declared the container as `from` and differs from the current one in the container or
+ * its image; null when none is kept.
  */
 export function lastGenerationWith(key: ResourceKey, from: Version, now: DesiredState, past: Past): number | null {
   const present = now.resources.get(key)?.specHash;
   for (let n = now.generation - 1; n > 0 && n >= now.generation - LOOK_BACK; n--) {
-    // To make out what was declared costs as much as an apply of it all. As in the next one, it is no such place.
+    // Resolving a generation costs as much as applying all of it. Unchanged from the next one, it cannot be the result.
     if (!mayConcern(past.changedIn(n + 1), key)) continue;
     const then = past.stateOf(n);
     if (then?.resources.get(key)?.specHash !== from.specHash) continue;

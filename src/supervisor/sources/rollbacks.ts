@@ -37,9 +37,9 @@ function listed(names: readonly string[]): string {
 }
 
 /**
- * Applied manifests and what they are pinned to are what they were. Files of the watched directory are not ours to
- * change, nor are those that an app follows: where they differ, their apps are pinned.
- * @param compared `filesOf`: of an applied manifest only the files that it follows
+ * Restores applied manifests and their pinned files. Never writes files of the watched directory or files that an app
+ * follows: apps whose files differ are pinned instead.
+ * @param compared `filesOf`: an applied manifest contributes only the files it follows
  * @throws TsdError TSD_OWNED_BY_MANIFEST naming the manifests and files that differ, unless `hold`
  */
 function rollBack(n: number, compared: Compared, hold: boolean): RolledBack {

@@ -1,4 +1,4 @@
-/** What a new generation changes, in words. Pure. */
+/** Describes the changes of a new generation. Pure. */
 import { basename } from 'node:path';
 import type { DiffView } from '../../api/plan-views.ts';
 import type { GoodRevision } from '../../manifest/desired-state.ts';
@@ -24,7 +24,7 @@ export function sameState(a: DesiredState, b: DesiredState): boolean {
   return true;
 }
 
-/** A state whose containers use files as they are where a copy is not there. */
+/** Returns the state with containers using the files themselves where a copy is missing. */
 export function withoutCopies(state: DesiredState, isThere: (name: string) => boolean): DesiredState {
   const resources = [...state.resources].map(([key, desired]): [ResourceKey, Desired] => {
     const files = Object.entries(desired.files ?? {});
@@ -34,13 +34,13 @@ export function withoutCopies(state: DesiredState, isThere: (name: string) => bo
   return { ...state, resources: new Map(resources) };
 }
 
-/** True when the second holds less than the first, and nothing that the first does not. */
+/** Reports whether the second is a proper subset of the first. */
 export function onlyRemoves(before: DesiredState, after: DesiredState): boolean {
   const kept = [...after.resources].every(([key, { specHash }]) => before.resources.get(key)?.specHash === specHash);
   return kept && after.resources.size < before.resources.size;
 }
 
-/** Manifests that are in use and were not, or are not what they were. @param originOf of a source's id */
+/** Returns the manifests that are newly in use or changed. @param originOf of a source's id */
 export function fileChanges(before: Revisions, after: Revisions, originOf: (id: string) => string): FileChange[] {
   const changes: FileChange[] = [];
   for (const [id, { text, contentHashes }] of after) {
@@ -81,18 +81,18 @@ function placeOf(difference: DiffView, before: Desired | undefined, after: Desir
   return (after ?? before)?.source ?? null;
 }
 
-/** A change that no person made: an update failed, and its app is what it was. */
+/** An automatic change: an update failed and its app was rolled back. */
 export const ROLLED_BACK = 'rolled-back';
 
 interface Edit {
   readonly generation: number;
   readonly cause: string;
   readonly atMs: number;
-  /** Apps that a failed update brought back, with the generation. */
+  /** Apps rolled back by a failed update, with the generation. */
   readonly rolledBack: ReadonlyMap<string, number>;
 }
 
-/** One entry of the timeline for each resource that a generation declares differently. */
+/** Returns one timeline entry per resource that a generation declares differently. */
 export function editEntries(
   differences: readonly DiffView[],
   { before, after }: { readonly before: DesiredState; readonly after: DesiredState },
@@ -102,7 +102,7 @@ export function editEntries(
     const key = difference.resource as ResourceKey;
     const entry = { atMs, kind: 'edit', key, generation, ok: true, cause, run: null, log: [] } as const;
     const backTo = rolledBack.get(parseKey(key).app);
-    // The difference was reported when it was made, and its lines are not those of the current file.
+    // The difference was reported with its own generation, and its line numbers are not those of the current file.
     if (backTo !== undefined)
       return { ...entry, what: ROLLED_BACK, message: `back to generation ${backTo}`, source: null };
     const fields = describeFields(difference);

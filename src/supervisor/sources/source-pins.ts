@@ -1,4 +1,4 @@
-/** Apps that stay as they were in an earlier generation, whatever their manifests and files say now. */
+/** Pins: apps that stay as in an earlier generation, independent of their current manifests and files. */
 import type { DesiredState } from '../../model/desired.ts';
 import { parseKey, type ResourceKey } from '../../model/resource.ts';
 import type { AppPin, GenerationPins } from '../../state/history/generation-store.ts';
@@ -10,16 +10,16 @@ export type AppPins = GenerationPins['apps'];
 /** The manifests of a generation. */
 export type SourcesOfGeneration = (generation: number) => SourceMap;
 
-/** A hash over what the files of a source hold now. */
+/** Returns a hash over the current contents of the files of a source. */
 export type DigestOf = (source: Source) => string;
 
-/** The text of a source; undefined where it cannot be read, null where there is no source. */
+/** Returns the text of a source; undefined when it cannot be read, null when there is no source. */
 function textOf(source: Source | undefined): string | null | undefined {
   if (!source) return null;
   return source.content.ok ? source.content.text : undefined;
 }
 
-/** A pin ends when one of its manifests or files is another one. What cannot be read is no change. */
+/** Reports whether a pin holds: it ends when one of its manifests or files changes. An unreadable file is no change. */
 function holds({ sources: pinned }: AppPin, sources: SourceMap, digestOf: DigestOf): boolean {
   return pinned.every((pin) => {
     const source = sources.get(sourceId(pin));
@@ -30,7 +30,7 @@ function holds({ sources: pinned }: AppPin, sources: SourceMap, digestOf: Digest
   });
 }
 
-/** Those of the pins that hold with these sources. */
+/** Returns the pins that still hold with these sources. */
 export function pinsThatHold(pins: AppPins, sources: SourceMap, digestOf: DigestOf): AppPins {
   return Object.fromEntries(Object.entries(pins).filter(([, pin]) => holds(pin, sources, digestOf)));
 }
@@ -39,7 +39,7 @@ export function withoutPins(pins: AppPins, apps: readonly string[]): AppPins {
   return Object.fromEntries(Object.entries(pins).filter(([app]) => !apps.includes(app)));
 }
 
-/** The sources with those of pinned apps replaced by what they were; what was not there then is left out. */
+/** Returns the sources with those of pinned apps replaced by their pinned version; later ones are left out. */
 export function withPins(sources: SourceMap, pins: AppPins, generation: SourcesOfGeneration): SourceMap {
   const result = new Map(sources);
   for (const pin of Object.values(pins)) {
@@ -47,7 +47,7 @@ export function withPins(sources: SourceMap, pins: AppPins, generation: SourcesO
     for (const pinned of pin.sources) {
       const id = sourceId(pinned);
       const source = then.get(id);
-      // Of a pin of the first versions the files count as they are: its upgrade changes nothing.
+      // A pin written by the first versions follows its files; this keeps an upgrade without changes.
       if (source) result.set(id, pinned.heldContents === undefined ? { ...source, pinned: undefined } : source);
       else result.delete(id);
     }
@@ -61,12 +61,12 @@ export interface Compared {
   readonly then: SourceMap;
   /** The app of a manifest, by the id of its source. */
   readonly ownerOf: (id: string) => string;
-  /** Files, as written, that a source had otherwise then. */
+  /** Returns the files of a source, as written, whose contents differed then. */
   readonly filesOf: (id: string) => readonly string[];
   readonly digestOf: DigestOf;
 }
 
-/** Pins that bring manifests and their files back to what they were in a generation: those of `ids` that differ. */
+/** Returns pins that restore the manifests among `ids` that differ from a generation, and their files. */
 export function pinsTo(
   generation: number,
   reason: string,
@@ -88,11 +88,11 @@ export function pinsTo(
   return pins;
 }
 
-/** Which image each declaration meant in a generation. */
+/** The image that each declaration resolved to in a generation. */
 type ImagesAsOf = (generation: number) => ReadonlyMap<ResourceKey, string>;
 
 /**
- * The images that declarations are to mean again: those of apps that are pinned from now on, or after a rollback all.
+ * Returns the images that declarations resolve to again: those of newly pinned apps, or all after a rollback.
  * @param before pins of the generation before
  */
 export function newlyPinnedImages(
@@ -109,8 +109,8 @@ export function newlyPinnedImages(
 }
 
 /**
- * Images that a generation brings back and that declarations do not mean yet: the generation after it brings them back too,
- * where it declares the same.
+ * Returns the images that a generation restores and that declarations do not resolve to yet. The next generation restores
+ * them too, for declarations that are the same.
  */
 export function stillDue(
   pinned: GenerationPins['images'],
@@ -127,7 +127,7 @@ export function stillDue(
   return Object.fromEntries(Object.entries(pinned).filter(([key]) => isDue(key as ResourceKey)));
 }
 
-/** The manifests that pins hold back, as they are now. */
+/** Returns the current version of the manifests that are pinned. */
 export function heldBackSources(pins: AppPins): Source[] {
   return Object.values(pins).flatMap(({ sources }) =>
     sources.flatMap(({ kind, origin, baseDir, heldBack }) =>
@@ -136,7 +136,7 @@ export function heldBackSources(pins: AppPins): Source[] {
   );
 }
 
-/** Why a manifest does not count now, by the id of its source. */
+/** Why a manifest is not in force, by the id of its source. */
 export function pinReasons(pins: AppPins): ReadonlyMap<string, string> {
   return new Map(Object.values(pins).flatMap(({ reason, sources }) => sources.map((pin) => [sourceId(pin), reason])));
 }

@@ -1,4 +1,4 @@
-/** What manifests come to: those that count, with their build contexts, as a desired state. Changes nothing. */
+/** Resolves the manifests in force, with their build contexts, to a desired state. Changes nothing. */
 import { BuildContexts } from '../../manifest/build-contexts.ts';
 import {
   declaredBuilds,
@@ -29,7 +29,7 @@ function revisionsOf(effective: SourceMap, { good }: SourceSet): SourceRevision[
   }));
 }
 
-/** Apps that were accepted once and of which nothing can be used now: what runs of them is left alone. */
+/** Apps that were accepted once and whose manifests cannot be used now. Their containers are left as they are. */
 function untouchedApps(set: SourceSet, effective: SourceMap, { sources }: Resolution): ReadonlySet<string> {
   const ownerOf = ownerIn(set);
   const ids = [...sources].flatMap(([id, { using }]) => (using === 'none' ? [id] : []));
@@ -37,7 +37,7 @@ function untouchedApps(set: SourceSet, effective: SourceMap, { sources }: Resolu
   return new Set([...unusable, ...uncertain(set, sources).keys()].sort());
 }
 
-/** Apps that wait until it is certain how they are declared, with why. One that a source declares does not wait any more. */
+/** Apps whose declaration is uncertain, with the reason. An app that a source declares is certain. */
 function uncertain({ holds }: SourceSet, sources: Resolution['sources']): ReadonlyMap<string, string> {
   if (holds.size === 0) return new Map();
   const declared = new Set([...sources.values()].flatMap(({ app, using }) => (using === 'none' ? [] : [app])));
@@ -45,11 +45,11 @@ function uncertain({ holds }: SourceSet, sources: Resolution['sources']): Readon
 }
 
 export interface SourceResolverOptions extends Omit<ResolveOptions, 'generation' | 'contexts'> {
-  /** What the files of a generation held; null where that is not kept. */
+  /** Returns the file contents of a generation; null when they are not kept. */
   contentsOf(generation: number): Contents | null;
-  /** Waits, not long, until the filesystems of these files have answered. */
+  /** Waits a bounded time until the filesystems of these files have answered. */
   settle(paths: readonly string[]): Promise<unknown>;
-  /** Manifests were read and checked, which took so long in one stretch. */
+  /** Called after manifests were read and checked, with the time this blocked the event loop. */
   readonly onRead?: (ms: number) => void;
 }
 
@@ -64,14 +64,14 @@ export class SourceResolver {
     this.#options = options;
   }
 
-  /** The manifests that count. */
+  /** The manifests in force. */
   effective(set: SourceSet): SourceMap {
     const all = withPins(allSources(set), this.pinsThatHold(set), (n) => this.ofGeneration(n));
     const waiting = this.waiting(set);
     return waiting.size === 0 ? all : new Map([...all].filter(([id]) => !waiting.has(id)));
   }
 
-  /** Files of the watched directory that do not count yet, by id, with their app: it waits for a person. */
+  /** Files of the watched directory that are not in force, by id, with their app, which waits for approval. */
   waiting(set: SourceSet): ReadonlyMap<string, string> {
     const strict = new Set([...set.holds.values()].flatMap(({ app, strict: is }) => (is ? [app] : [])));
     if (strict.size === 0) return new Map();
@@ -90,12 +90,12 @@ export class SourceResolver {
     return parser(this.#options, this.#cache)(revision, content.text).app?.app ?? null;
   }
 
-  /** Those of the pins that hold with the manifests and files as they are. */
+  /** Returns the pins that still hold with the current manifests and files. */
   pinsThatHold(set: SourceSet): AppPins {
     return pinsThatHold(set.pins, allSources(set), (source) => this.digestOf(source));
   }
 
-  /** The manifests that a generation was made of, pinned to what their files held then as far as that is kept. */
+  /** Returns the manifests of a generation, pinned to the file contents of that time where these are kept. */
   ofGeneration(n: number): SourceMap {
     const contents = this.#options.contentsOf(n) ?? {};
     const hashes = this.#history.generations.get(n)?.pins.content ?? {};
@@ -107,12 +107,12 @@ export class SourceResolver {
     return bySourceId(sources);
   }
 
-  /** A hash over what those files of a source hold that count as they are at any time. */
+  /** Returns a hash over the contents of those files of a source that are followed, not pinned. */
   digestOf(source: Source): string {
     return this.#present(source)?.digest ?? '';
   }
 
-  /** Files of the manifests that pins hold back: a change of one of them ends its pin. */
+  /** Returns the files of pinned manifests: a change of one of them ends its pin. */
   heldInputs(set: SourceSet): string[] {
     return this.#heldBack(set).flatMap((source) => this.#present(source)?.inputs ?? []);
   }
@@ -133,7 +133,7 @@ export class SourceResolver {
     return presentDigest(looked, this.#options, this.#contexts);
   }
 
-  /** Reads the build contexts, in small steps, and lets filesystems answer. What is resolved next is as of now. */
+  /** Reads the build contexts in small steps and waits for filesystems: the next resolution uses current contents. */
   async look(set: SourceSet): Promise<void> {
     const heldBack = bySourceId(this.#heldBack(set));
     const revisions = [...revisionsOf(this.effective(set), set), ...revisionsOf(heldBack, set)];
@@ -170,12 +170,12 @@ export class SourceResolver {
     return { ...resolution, state };
   }
 
-  /** The desired state of a generation, from what is stored of it. Null when it is not kept. */
+  /** Returns the desired state of a stored generation; null when it is not kept. */
   stateOf(n: number): DesiredState | null {
     return stateOfGeneration(this.#history, { ...this.#options, contexts: this.#contexts }, n);
   }
 
-  /** Ends the look that goes on. */
+  /** Ends the read in progress. */
   close(): void {
     this.#contexts.close();
   }

@@ -1,4 +1,4 @@
-/** A set of manifests with what belongs to them. Immutable: a change makes a new set, which counts once it is durable. */
+/** A set of manifests with their revisions. Immutable: a change creates a new set, which is in force once it is durable. */
 import type { ManifestInput } from '../../api/requests.ts';
 import type { GoodRevision, SourceOutcome } from '../../manifest/desired-state.ts';
 import { appNameOf } from '../../manifest/parse.ts';
@@ -134,10 +134,9 @@ export function contentsInUse({ good }: SourceSet, effective: SourceMap): Conten
 }
 
 /**
- * The applied manifests pinned to what their files hold in the revisions in use: those that were pinned, and others from
- * now on.
- * @param effective the sources that count
- * @param before the applied manifests of before: one that is applied again and holds the same has its files from then
+ * Returns the applied manifests pinned to the contents of their files in the revisions in use, newly pinned ones included.
+ * @param effective the sources in force
+ * @param before the earlier applied manifests: one that is applied again unchanged keeps its earlier files
  */
 export function pinnedApplied(
   { applied, good }: SourceSet,
@@ -154,7 +153,7 @@ export function pinnedApplied(
   return new Map(
     [...applied].map(([id, source]): [string, Source] => {
       const contents = good.get(id)?.contents;
-      // One that is held back keeps what it was applied with: in use is another.
+      // A pinned manifest keeps its applied contents: the revision in use is another one.
       const inUse = effective.get(id) === source;
       if (!inUse && source.pinned?.held) return [id, { ...source, pinned: { ...source.pinned, held: false } }];
       if (!inUse || contents === undefined || (!source.pinned && !fresh.has(id))) return [id, source];
@@ -163,14 +162,14 @@ export function pinnedApplied(
   );
 }
 
-/** The generation that each pinned one of the applied manifests has its files from. */
+/** Returns the generation from which each pinned applied manifest has its files. */
 export function appliedGenerations({ applied }: Pick<SourceSet, 'applied'>): Record<string, number> {
   return Object.fromEntries(
     [...applied].flatMap(([id, { pinned }]) => (pinned === undefined ? [] : [[id, pinned.generation] as const])),
   );
 }
 
-/** As the last generation left them. @param contentsOf what the files of a generation held; null where that is not kept */
+/** Returns the set as of the last generation. @param contentsOf the file contents of a generation; null when not kept */
 export function restoreSources(
   { generations, sources, holds }: History,
   contentsOf: (generation: number) => Contents | null,

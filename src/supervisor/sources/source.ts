@@ -12,30 +12,30 @@ export interface Source {
   /** Relative paths start here. */
   readonly baseDir: string;
   readonly content: WatchedFile['content'];
-  /** What its files held when it was applied, or in a generation that was brought back. Left out, they count as they are. */
+  /** Contents of its files when it was applied, or in a restored generation. Absent: the files are followed. */
   readonly pinned?: PinnedSource | undefined;
 }
 
 interface PinnedSource extends PinnedContents {
-  /** The generation that it was applied with, or that it was brought back to. */
+  /** The generation it was applied with or restored to. */
   readonly generation: number;
 }
 
 /** By {@link sourceId}. */
 export type SourceMap = ReadonlyMap<string, Source>;
 
-/** The same over edits. */
+/** Returns the id of a source, constant over edits. */
 export function sourceId({ kind, origin }: Pick<Source, 'kind' | 'origin'>): string {
   return `${kind} ${origin}`;
 }
 
-/** True for a file of a directory, links on the way followed. */
+/** Reports whether a file is in a directory; follows symlinks. */
 export function standsIn(directory: string, file: string): boolean {
   if (!isAbsolute(file)) return false;
   try {
     return realpathSync(dirname(file)) === realpathSync(directory);
   } catch {
-    // One of them is not there.
+    // One of them does not exist.
     return false;
   }
 }

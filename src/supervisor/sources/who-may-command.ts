@@ -1,4 +1,4 @@
-/** Everything that is not obeyed because others may write to it, in one place. */
+/** Collects everything that is refused because other users may write to it. */
 import type { DoctorCheck } from '../../api/host-views.ts';
 import type { ManifestView } from '../../api/resource-views.ts';
 import type { Refusal } from '../../model/trust.ts';
@@ -14,14 +14,14 @@ function refusalsOf({ state, held, hint, issues, warnings }: ManifestView, direc
     : found;
 }
 
-/** Of what is no manifest. */
+/** Refusals of files that are not manifests. */
 interface OtherFiles {
   readonly refused: readonly Refusal[];
-  /** What counts although others may write to it. */
+  /** Files that are used although other users may write to them. */
   readonly doubted: readonly Refusal[];
 }
 
-/** @param directory why the watched directory is not obeyed; null where it is */
+/** @param directory why the watched directory is refused; null when it is not */
 export function commandChecks(
   manifests: readonly ManifestView[],
   directory: Refusal | null,
