@@ -1,6 +1,7 @@
 /** The HTTP server on the supervisor's sockets: routes in, TsdErrorJson out, and it outlives whatever it is sent. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
 import Router from 'find-my-way';
 import { peerUid } from '../ffi/sockets/peer.ts';
 import { TsdError, toTsdError } from '../model/errors/errors.ts';
@@ -160,6 +161,8 @@ class Dispatcher {
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, LAST_WORDS_MS);
     });
+    // Work that is done has its answer within this turn of the loop: that is sent, and no error in its place.
+    await setImmediate();
     await Promise.race([this.#requests.endAll(ending()), late]);
     clearTimeout(timer);
     for (const socket of this.#sessions) socket.destroy();

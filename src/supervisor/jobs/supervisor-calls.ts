@@ -258,7 +258,6 @@ export const SUPERVISOR_CALLS: CallsOf<SupervisorApi> = {
     summary: 'ends the loop and stops every container, as before the host goes down',
     kind: 'value',
     parameters: [],
-    endless: true,
   },
   reset: {
     name: 'reset',
