@@ -3,7 +3,6 @@
  * host in a pid namespace of its own, with the host's root filesystem.
  */
 import { join } from 'node:path';
-import type { TaskCompiler } from '../../../src/drivers/exec/native/native-driver.ts';
 import {
   FIRST_INHERITED_FD,
   type PreparedTask,
@@ -17,6 +16,7 @@ import {
   SLOT_STDOUT,
   SyscallProgram,
 } from '../../../src/drivers/exec/native/program/program.ts';
+import type { TaskCompiler } from '../../../src/drivers/exec/native/task-compiler.ts';
 
 // linux/sched.h, linux/prctl.h, asm-generic/ioctls.h
 const CLONE_NEWPID = 0x20000000;

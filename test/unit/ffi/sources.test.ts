@@ -25,7 +25,7 @@ test('no function of src/ffi returns undefined', () => {
 test('races are retried in one place', () => {
   expect(filesWith(/\b(EAGAIN|EWOULDBLOCK|EINTR|ENOBUFS|EBUSY)\b[^;]*\bcontinue\b/)).toEqual([]);
   expect(filesWith(/from '(\.\/|.*\/call\/)retry\.ts'/)).toEqual([
-    'drivers/exec/native/native-driver.ts',
+    'drivers/exec/native/shim/launcher.ts',
     'ffi/bpf.ts',
     'ffi/call/native.ts',
     'ffi/files/lookup.ts',

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Fingerprint } from '../../contract/driver.ts';
 import type { Shortcoming } from './cgroups/v1-groups.ts';
+import type { ShimBinary } from './shim/shim-binary.ts';
 
 /** In a chroot to a plain directory the kernel refuses to change how its mounts spread (mount(2), EINVAL). */
 function isRootMounted(): boolean {
@@ -8,15 +9,10 @@ function isRootMounted(): boolean {
   return mounts.some((line) => line.split(' ', 5)[4] === '/');
 }
 
-/** @param readShim throws when there is no program to start containers with */
-export function fingerprintNative(
-  shimPath: string,
-  readShim: () => void,
-  shortcomings: readonly Shortcoming[],
-): Fingerprint {
+export function fingerprintNative(binary: ShimBinary, shortcomings: readonly Shortcoming[]): Fingerprint {
   const problems: { what: string; fix: string }[] = [];
   try {
-    readShim();
+    binary.open();
   } catch (error) {
     problems.push({ what: (error as Error).message, fix: 'Run `npm run build`.' });
   }
@@ -33,5 +29,5 @@ export function fingerprintNative(
       fix: 'Mount it so that root can write there, and restart the containers; where that cannot be, do not give containers privileges.',
     });
   }
-  return { works, problems, attributes: { shim: shimPath } };
+  return { works, problems, attributes: { shim: binary.path } };
 }

@@ -4,6 +4,7 @@ import { AT_FDCWD } from '../../../ffi/files/lookup.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import { SyscallProgram } from './program/program.ts';
 import { launchShim } from './shim/launch.ts';
+import type { ShimBinary } from './shim/shim-binary.ts';
 import type { ShimChildren } from './shim/shim-children.ts';
 import type { ShimConnection } from './shim/shim-connection.ts';
 
@@ -29,11 +30,10 @@ const unanswered = (path: string): TsdError =>
 
 export class PathLooks {
   readonly #children: ShimChildren;
-  readonly #binary: () => number;
+  readonly #binary: ShimBinary;
   readonly #open = new Set<ShimConnection>();
 
-  /** @param binary sealed memory file with the shim's program */
-  constructor(children: ShimChildren, binary: () => number) {
+  constructor(children: ShimChildren, binary: ShimBinary) {
     this.#children = children;
     this.#binary = binary;
   }
@@ -47,7 +47,7 @@ export class PathLooks {
     const { shimPid, connection } = launchShim({
       containerId: NAME,
       task,
-      binary: this.#binary(),
+      binary: this.#binary.open(),
       terminal: null,
       run: null,
     });

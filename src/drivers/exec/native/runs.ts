@@ -171,8 +171,10 @@ export class Runs {
     return this.#adoptEnded(wanted, null);
   }
 
-  /** A run of an earlier supervisor that has not been adopted. */
-  async unadopted(containerId: string): Promise<Run | null> {
+  /** Returns the current run of the container, also one of an earlier supervisor that has not been adopted, or null. */
+  async find(containerId: string): Promise<Run | null> {
+    const active = this.get(containerId);
+    if (active !== null) return active;
     for (const run of this.#context.files.runsWithSocket(containerId)) {
       const found = await this.connect({ containerId, run });
       if (found !== null) return found;
