@@ -44,8 +44,8 @@ export interface ObservedNetwork {
   readonly spec: unknown;
   readonly bridge: string;
   readonly subnet: string;
-  /** Bridge, address and rules are in the kernel as configured. */
-  readonly healthy: boolean;
+  /** What its driver misses in the kernel, as short noun phrases; empty when all is as configured. */
+  readonly missing: readonly string[];
 }
 
 /** How the last run ended. */

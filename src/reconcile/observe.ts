@@ -88,9 +88,13 @@ function observedVolumes(users: VolumeUsers): Map<ResourceKey, ObservedVolume> {
   return volumes;
 }
 
-/** Reports whether nothing of a network is missing; one that no driver knows could not be set up so far. */
-function isIntact(drifts: ObservedNetworkPorts['drifts'], key: ResourceKey, kernel: ObservedNetworks | null): boolean {
-  return missingOf(drifts, key, kernel, () => kernel?.networks.get(key)?.drift ?? ['set-up']).length === 0;
+/** Returns what is missing of a network; one that no driver knows could not be set up so far. */
+function missingOfNetwork(
+  drifts: ObservedNetworkPorts['drifts'],
+  key: ResourceKey,
+  kernel: ObservedNetworks | null,
+): readonly string[] {
+  return missingOf(drifts, key, kernel, () => kernel?.networks.get(key)?.drift ?? ['set-up']);
 }
 
 function observedNetworks(
@@ -107,15 +111,15 @@ function observedNetworks(
       spec: {},
       bridge: fallback.interfaceName,
       subnet: fallback.subnet,
-      healthy: isIntact(ports.drifts, key, kernel),
+      missing: missingOfNetwork(ports.drifts, key, kernel),
     });
   }
   for (const record of ports.resources.networks()) {
     const { key, specHash, written, bridge, subnet } = record;
     // The default bridge is made by who knows its settings, and for now it cannot be.
     if (key === DEFAULT_NETWORK && !fallback) continue;
-    const healthy = isIntact(ports.drifts, key, kernel);
-    networks.set(key, { key, specHash, spec: written, bridge, subnet, healthy });
+    const missing = missingOfNetwork(ports.drifts, key, kernel);
+    networks.set(key, { key, specHash, spec: written, bridge, subnet, missing });
   }
   return networks;
 }

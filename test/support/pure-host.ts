@@ -223,7 +223,7 @@ export class PureHost {
     const specHash = declared?.specHash ?? before?.specHash ?? '';
     const spec = declared?.spec ?? before?.spec;
     const subnet = declared?.spec.subnet ?? before?.subnet ?? '10.99.0.0/24';
-    this.networks.set(key, { key, specHash, spec, bridge: 'br', subnet, healthy: true });
+    this.networks.set(key, { key, specHash, spec, bridge: 'br', subnet, missing: [] });
   }
 
   #container(op: Extract<Op, { containerId: string }>, declared: Desired<'container'> | undefined): void {

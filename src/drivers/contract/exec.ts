@@ -50,8 +50,9 @@ export type RecordedNetwork =
   | { readonly type: 'host' }
   | { readonly type: 'none' }
   | {
-      readonly type: 'bridge';
-      readonly bridge: string;
+      readonly type: 'connected';
+      /** Name of the network's interface on the host. */
+      readonly networkInterface: string;
       readonly hostInterface: string;
       readonly containerInterface: string;
       readonly mac: string;

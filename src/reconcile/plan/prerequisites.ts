@@ -1,6 +1,6 @@
 /** Images, volumes and networks that are declared: what they need before containers can use them. */
 import type { Desired, SpecOfKind } from '../../model/desired.ts';
-import type { Unread } from '../../model/observed.ts';
+import type { ObservedNetwork, Unread } from '../../model/observed.ts';
 import type { Kind, ResourceKey } from '../../model/resource.ts';
 import { parseKey } from '../../model/resource.ts';
 import type { Cause } from '../op.ts';
@@ -151,6 +151,8 @@ interface NetworkNeed {
   readonly recreate: boolean;
 }
 
+const drifted = ({ missing }: ObservedNetwork): Cause => because('drift', `${missing.join(', ')} missing`);
+
 function networkNeed(pass: Pass, desired: Desired<'network'>): NetworkNeed | null {
   const observed = pass.observed.networks.get(desired.key);
   if (!observed) return { cause: declared(desired), recreate: false };
@@ -159,10 +161,10 @@ function networkNeed(pass: Pass, desired: Desired<'network'>): NetworkNeed | nul
   if (changes.length > 0) {
     return { cause: specChanged(desired, changes), recreate: changes.some((change) => change.change !== 'in-place') };
   }
-  if (observed.healthy) return null;
-  if (spec.drift === 'heal') return { cause: because('drift', 'bridge or rules missing'), recreate: false };
+  if (observed.missing.length === 0) return null;
+  if (spec.drift === 'heal') return { cause: drifted(observed), recreate: false };
   if (spec.drift === 'report') {
-    hold(pass, desired.key, 'drifted', 'bridge or rules missing; left as it is (drift: report)');
+    hold(pass, desired.key, 'drifted', `${drifted(observed).message}; left as it is (drift: report)`);
   }
   return null;
 }
@@ -187,7 +189,7 @@ export function planNetworks(pass: Pass): ReadonlyMap<ResourceKey, Cause> {
       recreated.set(key, need.cause);
     }
     const draft: OpDraft | null = need && { op: 'network.ensure', key, cause: need.cause };
-    ensure(pass, desired, draft, pass.observed.networks.get(key)?.healthy === true);
+    ensure(pass, desired, draft, pass.observed.networks.get(key)?.missing.length === 0);
   }
   repairDefaultNetwork(pass);
   return recreated;
@@ -197,14 +199,13 @@ export function planNetworks(pass: Pass): ReadonlyMap<ResourceKey, Cause> {
 function repairDefaultNetwork(pass: Pass): void {
   const observed = pass.observed.networks.get(DEFAULT_NETWORK);
   pass.availability.set(DEFAULT_NETWORK, READY_NOW);
-  if (!observed || observed.healthy) return;
+  if (!observed || observed.missing.length === 0) return;
   if (!mayAct(pass, DEFAULT_NETWORK, undefined)) {
     pass.availability.set(DEFAULT_NETWORK, availabilityOfHeld(pass, DEFAULT_NETWORK));
     return;
   }
-  const cause = because('drift', 'bridge or rules missing');
   pass.availability.set(DEFAULT_NETWORK, {
     state: 'ready',
-    after: pass.graph.add({ op: 'network.ensure', key: DEFAULT_NETWORK, cause }),
+    after: pass.graph.add({ op: 'network.ensure', key: DEFAULT_NETWORK, cause: drifted(observed) }),
   });
 }

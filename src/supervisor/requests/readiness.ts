@@ -83,7 +83,7 @@ function ofPrerequisite(input: Input, key: ResourceKey): OfOne {
   const present =
     (kind === 'image' && hasImage(input, key)) ||
     (kind === 'volume' && input.observed.volumes.get(key)?.released === false) ||
-    (kind === 'network' && input.observed.networks.get(key)?.healthy === true);
+    (kind === 'network' && input.observed.networks.get(key)?.missing.length === 0);
   if (present && !input.loop.inFlight(key)) return THERE;
   const hold = input.loop.hold(key);
   const message = hold?.message ?? 'not ready yet';

@@ -294,7 +294,7 @@ export function networkViews(input: ViewInput, ports: NetworkViewPorts): Network
       bridge: network?.bridge ?? '',
       subnet: network?.subnet ?? null,
       gateway: network ? gateway : null,
-      ...resourceStatus(input, key, network?.healthy === true),
+      ...resourceStatus(input, key, network?.missing.length === 0),
       containers: ports.containers.all().filter((record) => network && record.network?.bridge === network.bridge)
         .length,
       source: desired.resources.get(key)?.source ?? null,

@@ -191,7 +191,7 @@ describe('networks', () => {
   test('a missing bridge is repaired', () => {
     const host = hostWith(onBack('10.80.0.0/24'));
     const network = host.networks.get('network/blog/back');
-    if (network) host.networks.set(network.key, { ...network, healthy: false });
+    if (network) host.networks.set(network.key, { ...network, missing: ['bridge or rules'] });
     expect(textOn(host, declare(onBack('10.80.0.0/24')))).toMatchInlineSnapshot(
       `"ensure network/blog/back — bridge or rules missing"`,
     );
@@ -359,16 +359,16 @@ describe('drift by policy', () => {
     expect(drifted('ignore')).toBe('nothing to do');
   });
 
-  test('of a network follows its policy too', () => {
+  test('of a network follows its policy too, in the words of its driver', () => {
     const text = (policy: string) => {
       const host = hostWith({ blog: { networks: { back: { drift: policy } } } });
       const network = host.networks.get('network/blog/back');
-      if (network) host.networks.set(network.key, { ...network, healthy: false });
+      if (network) host.networks.set(network.key, { ...network, missing: ['parent interface', 'route'] });
       return textOn(host, declare({ blog: { networks: { back: { drift: policy } } } }));
     };
-    expect(text('heal')).toMatchInlineSnapshot(`"ensure network/blog/back — bridge or rules missing"`);
+    expect(text('heal')).toMatchInlineSnapshot(`"ensure network/blog/back — parent interface, route missing"`);
     expect(text('report')).toMatchInlineSnapshot(
-      `"hold network/blog/back — drifted: bridge or rules missing; left as it is (drift: report)"`,
+      `"hold network/blog/back — drifted: parent interface, route missing; left as it is (drift: report)"`,
     );
     expect(text('ignore')).toBe('nothing to do');
   });

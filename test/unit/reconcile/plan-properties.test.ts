@@ -77,7 +77,8 @@ function happen(host: PureHost, event: Happening): void {
   const network = host.networks.get('network/x/back');
   const image = host.images.get('image/x/app');
   if (event.what === 'time') host.bootMs += 120_000;
-  else if (event.what === 'network lost' && network) host.networks.set(network.key, { ...network, healthy: false });
+  else if (event.what === 'network lost' && network)
+    host.networks.set(network.key, { ...network, missing: ['bridge or rules'] });
   else if (event.what === 'image reloaded' && image) host.images.set(image.key, { ...image, imageId: 'reloaded' });
   else if (!container) return;
   else if (event.what === 'exit' && container.running) host.exit(key, event.code, event.ranForMs);

@@ -197,9 +197,9 @@ describe('orphans', () => {
       bridge: 'tsdocker0',
       subnet: '10.9.0.0/24',
     } as const;
-    host.networks.set(bridge.key, { ...bridge, healthy: true });
+    host.networks.set(bridge.key, { ...bridge, missing: [] });
     expect(textOn(host, declare({}))).toBe('nothing to do');
-    host.networks.set(bridge.key, { ...bridge, healthy: false });
+    host.networks.set(bridge.key, { ...bridge, missing: ['bridge or rules'] });
     expect(textOn(host, declare({ blog: { containers: { web: {} } } }))).toMatchInlineSnapshot(`
       "ensure network//bridge — bridge or rules missing
       create container/blog/web — declared in blog.yaml:1:3

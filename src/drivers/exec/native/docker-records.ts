@@ -83,17 +83,18 @@ export function stateJson(
 }
 
 function networkState(network: RecordedNetwork | null): object {
-  if (network?.type === 'bridge') return { veth_host: network.hostInterface, veth_child: network.containerInterface };
+  if (network?.type === 'connected')
+    return { veth_host: network.hostInterface, veth_child: network.containerInterface };
   if (network?.type === 'shared') return { ns_path: network.nsPath };
   return {};
 }
 
 function networks(network: Exclude<RecordedNetwork, { type: 'host' }>): object[] {
-  const mtu = network.type === 'bridge' ? network.mtu : DEFAULT_MTU;
+  const mtu = network.type === 'connected' ? network.mtu : DEFAULT_MTU;
   const loopback = { type: 'loopback', address: '127.0.0.1/0', gateway: 'localhost', mtu };
   if (network.type === 'none') return [loopback];
   if (network.type === 'shared') return [loopback, { type: 'netns', ns_path: network.nsPath }];
-  const { bridge, mac, address, gateway } = network;
+  const { networkInterface: bridge, mac, address, gateway } = network;
   return [loopback, { type: 'veth', bridge, veth_prefix: 'v', mac_address: mac, address, gateway, mtu }];
 }
 

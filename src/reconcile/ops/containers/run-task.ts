@@ -117,11 +117,12 @@ function recordedNetwork(
   const { bridge, mac, address, prefixLength, gateway } = network;
   const { mtu } = config;
   return {
-    type: 'bridge',
+    type: 'connected',
+    networkInterface: bridge,
     hostInterface: host,
     containerInterface: container,
     address: `${address}/${prefixLength}`,
-    ...{ bridge, mac, gateway, mtu },
+    ...{ mac, gateway, mtu },
   };
 }
 
