@@ -11,6 +11,11 @@ const WHAT: Readonly<Record<Feature, string>> = {
   limits: 'cannot limit the resources of a container',
 };
 
+/** What helps other than another driver. */
+const HINTS: Partial<Record<Feature, string>> = {
+  pause: 'Stop the container first (`tsdocker stop`), or start the supervisor with another exec driver (-e).',
+};
+
 /** @throws TsdError TSD_DRIVER_LACKS */
 export function requireFeature(
   { name, capabilities }: Pick<ExecDriver, 'name' | 'capabilities'>,
@@ -18,5 +23,9 @@ export function requireFeature(
   key?: ResourceKey,
 ): void {
   if (capabilities[feature]) return;
-  throw new TsdError('TSD_DRIVER_LACKS', `exec driver ${name} ${WHAT[feature]}`, { step: feature, key });
+  throw new TsdError('TSD_DRIVER_LACKS', `exec driver ${name} ${WHAT[feature]}`, {
+    step: feature,
+    key,
+    hint: HINTS[feature],
+  });
 }

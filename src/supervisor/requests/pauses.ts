@@ -3,6 +3,7 @@ import type { ExecDriver } from '../../drivers/contract/exec.ts';
 import { ChangedMeanwhile } from '../../images/tree/tree-tar.ts';
 import { TsdError } from '../../model/errors/errors.ts';
 import type { ResourceKey } from '../../model/resource.ts';
+import { requireFeature } from '../../reconcile/exec-features.ts';
 import type { FileReaders } from '../../reconcile/ops/file-readers.ts';
 import { KeyedMutex } from '../../reconcile/ops/keyed-mutex.ts';
 import type { ContainerRecord, RunStatus } from '../../state/containers/container-record.ts';
@@ -12,7 +13,7 @@ type Records = Pick<ContainerStore, 'get' | 'update'>;
 
 export interface PausesParts {
   readonly containers: Records;
-  readonly exec: Pick<ExecDriver, 'capabilities' | 'running' | 'pause' | 'unpause'>;
+  readonly exec: Pick<ExecDriver, 'name' | 'capabilities' | 'running' | 'pause' | 'unpause'>;
   readonly fileReaders: Pick<FileReaders, 'reading'>;
   /** Called when a container stands still, and when it goes on. */
   readonly onChange: (key: ResourceKey | null) => void;
@@ -81,7 +82,7 @@ export class Pauses {
    * container ends that early, and wins, as does the end of who asked for it: `ended` says so to the work, and what it passes
    * through `still` fails then. Readers are led nowhere else all the same, since they follow no links.
    * @param signal of who waits for the result
-   * @throws TSD_CONTAINER_CHANGED, the signal's reason, and what the work throws
+   * @throws TSD_CONTAINER_CHANGED, TSD_DRIVER_LACKS when it runs and cannot be paused, the signal's reason, and what the work throws
    */
   during<T>(
     record: ContainerRecord,
@@ -93,7 +94,8 @@ export class Pauses {
     return fileReaders.reading(record, async (disturbed) => {
       const ended = signal === undefined ? disturbed : AbortSignal.any([disturbed, signal]);
       const still: Still = (items) => ofOneMoment(items, record, ended);
-      if (!exec.capabilities.pause || exec.running(id) === null) return work(still, ended);
+      if (exec.running(id) === null) return work(still, ended);
+      requireFeature(exec, 'pause', record.owner?.key);
       const pause = this.#pauses.get(id) ?? this.#pause(id);
       const end = (): void => this.#leave(id, pause);
       disturbed.addEventListener('abort', end, { once: true });

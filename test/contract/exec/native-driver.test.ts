@@ -8,12 +8,12 @@ import { NO_LIMITS } from '../../support/exec-specs.ts';
 import { until } from '../../support/wait.ts';
 import { Fixture, logText, shell } from './fixture.ts';
 import { SHIM_BINARY } from './hand-made.ts';
-import { createPartialDriver, PARTIAL_CAPABILITIES } from './partial-driver.ts';
+import { capabilitiesWithout, driverWithout } from './partial-driver.ts';
 import { withReusedShimPid } from './shim-of.ts';
 import { ALL_CAPABILITIES, describeExecDriver } from './suite.ts';
 
 const clock = { now: () => ({ wallMs: Date.now(), bootMs: performance.now() }) };
-const DRIVERS = { ...EXEC_DRIVERS, partial: createPartialDriver };
+const DRIVERS = { ...EXEC_DRIVERS, partial: driverWithout('exec', 'pause') };
 const sysinfo = readSysinfo();
 
 /** As a supervisor opens the one that is asked for. */
@@ -28,7 +28,7 @@ describeExecDriver('native', {
 });
 describeExecDriver('partial', {
   create: opened('partial'),
-  capabilities: PARTIAL_CAPABILITIES,
+  capabilities: capabilitiesWithout(['exec', 'pause']),
   staleState: withReusedShimPid,
 });
 
