@@ -1,4 +1,4 @@
-/** Opens what is kept in memory of what is on disk and in the kernel, and of work that goes on. */
+/** Opens the in-memory books: of the disk, of the kernel, and of work in progress. */
 import { systemClock } from '../ffi/boot-clock.ts';
 import { DriftMemory } from '../reconcile/drift-memory.ts';
 import { ExitRecorder } from '../reconcile/exits.ts';

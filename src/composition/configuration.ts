@@ -46,7 +46,7 @@ function readerOf(
     if (copy !== undefined) return { ok: true, bytes: contents.read(copy) };
     const read = readTrusted(path, maxBytes);
     if (read.ok || read.reason !== 'untrusted') return read;
-    // Whoever may write to it by now, it holds what was accepted.
+    // It holds what was accepted, even if others may write to it by now.
     const present = readAny(path, maxBytes);
     return present.ok && settings.hashes(present.bytes).some((hash) => accepted.has(hash)) ? present : read;
   };

@@ -13,7 +13,7 @@ import { CERTIFICATE_DIRECTORIES, DEFAULT_TRUST_POLICY } from './registries.ts';
 export interface Gates {
   /** What the supervisor obeys without being asked: its directory, manifests, certificates, policy. */
   readonly own: Gate;
-  /** Files that an applied manifest names: who applied it chose them, whoever owns them. */
+  /** Files that an applied manifest names: chosen by the one who applied it, with any owner. */
   readonly applied: Gate;
 }
 

@@ -78,11 +78,11 @@ export interface Books {
   readonly unanswered: Map<string, string>;
 }
 
-/** Work that goes on, and what it excludes. */
+/** Work in progress, and the locks that it holds. */
 export interface WorkInProgress {
   readonly imageWork: ImageWork;
   readonly builds: BuildWork;
-  /** Ids of containers that are being made: what carries one has an owner to come. */
+  /** Ids of containers being created: objects with such an id have an owner soon. */
   readonly making: Set<string>;
   /** Keyed by id: removing the leftovers of a create excludes the create itself; adopting a volume excludes a second adoption. */
   readonly mutex: KeyedMutex;

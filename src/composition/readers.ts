@@ -20,7 +20,7 @@ export function createPathBook(exec: Pick<ExecDriver, 'reach'>, onNews: (path: s
 }
 
 /**
- * Reads files, but for those whose filesystem has not just answered: whoever reads one himself may never come back.
+ * Reads files, except on filesystems that have not just answered: such a read may block for ever.
  * @param gate for files that are obeyed
  */
 export function freeReader(paths: PathBook, gate: Gate | null = null): ReadFile {

@@ -21,7 +21,7 @@ export const CERTIFICATE_DIRECTORIES = ['/etc/docker/certs.d', '/etc/tsdocker/ce
 export const DEFAULT_TRUST_POLICY = '/etc/tsdocker/trust-policy.yaml';
 
 /**
- * @param onRefused hears of one that is not obeyed: nothing comes in then, and what runs goes on
+ * @param onRefused called for a policy that is refused: no image is accepted then, and running containers stay
  * @throws TSD_TRUST_POLICY when it cannot be used: better no start than one that lets everything in.
  */
 export function openTrustPolicy(

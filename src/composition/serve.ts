@@ -84,7 +84,7 @@ export async function announce({ wired, api, addresses }: Served): Promise<void>
   log.info({ socket: config.hosts, manifests: config.manifests, graph: parts.graph.name, ...addresses }, 'ready');
 }
 
-/** Asks which runs of an earlier supervisor go on. */
+/** Asks which runs of an earlier supervisor still run. */
 async function takeOver({ opened, loop, adoption }: Wired): Promise<void> {
   const { config, log, parts, names } = opened;
   const adopted = await adoption.begin();

@@ -1,4 +1,4 @@
-/** Last step: everything that works is told to end. What it has begun and what is open then is the engine's to end. */
+/** Last step: asks all working parts to end. The engine ends running jobs and closes what is open. */
 import type { Served } from './serve.ts';
 
 /** Why nothing is done any more while `--stop-containers` is obeyed. */

@@ -62,7 +62,7 @@ export const DEFAULT_CAPABILITIES: readonly Capability[] = [
   'AUDIT_WRITE',
 ];
 
-/** The set a container runs with. `ALL` stands for every capability, in `add` and in `drop`; drop wins over add. */
+/** Returns the capabilities a container runs with. `ALL` means every capability, in `add` and in `drop`; drop wins. */
 export function effectiveCapabilities(
   add: readonly string[],
   drop: readonly string[],

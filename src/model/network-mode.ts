@@ -14,7 +14,7 @@ const HOST: NetworkMode = { type: 'host' };
 
 const SHARED = 'container:';
 
-/** The mode that the text stands for; any text stands for one. Specs and records keep the text. */
+/** Parses a network mode; every text is a valid one. Specs and records keep the text. */
 export function networkMode(text: string): NetworkMode {
   switch (text) {
     case 'bridge':

@@ -72,7 +72,7 @@ export interface ObservedContainer {
   readonly imageId: string | null;
   /** The graph or exec driver that made it is not the one in use. */
   readonly available: boolean;
-  /** Why it could not be found out whether its last run goes on: it is left alone until it can. */
+  /** Why the state of its last run is unknown; the container is left alone until it is known. */
   readonly unknown?: string | null;
   /** Why its run is not over although its payload has ended: it is left alone until that is. */
   readonly unrecorded?: string | null;
@@ -163,7 +163,7 @@ export interface ObservedState {
   readonly missingDirectories?: ReadonlyMap<ResourceKey, readonly string[]>;
   /** HEALTHCHECK of the image that a container is made from, by the container's key. Left out, none has one. */
   readonly healthchecks?: ReadonlyMap<ResourceKey, ProbeSet>;
-  /** Updates that go on or have failed, by their container. Left out, none. */
+  /** Updates in progress or failed, by container. Absent: none. */
   readonly updates?: ReadonlyMap<ResourceKey, ObservedUpdate>;
 }
 

@@ -1,6 +1,6 @@
 /** Signals as people write them, and their numbers. The one place that reads them. */
 
-/** How a signal stands in specifications and records: its name, or the number of a real-time signal. */
+/** A signal in specifications and records: its name, or the number of a real-time signal. */
 export type SignalName = `SIG${string}` | `${number}`;
 
 /** signal(7): names by number on x86-64 and arm64, from 1. */
@@ -29,7 +29,7 @@ function realtimeSignal(name: string): number | null {
   return number >= SIGRTMIN && number <= SIGRTMAX ? number : null;
 }
 
-/** The number that `SIGTERM`, `term`, `15` or `SIGRTMIN+3` stands for; null for anything else. */
+/** Returns the number of `SIGTERM`, `term`, `15` or `SIGRTMIN+3`; null for anything else. */
 export function readSignal(written: string): number | null {
   const text = written.trim().toUpperCase();
   if (/^\d{1,2}$/.test(text)) return Number(text) >= 1 && Number(text) <= SIGRTMAX ? Number(text) : null;

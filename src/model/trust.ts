@@ -19,7 +19,7 @@ export interface PathComponent {
 }
 
 export interface Trusted {
-  /** Null: whoever owns it. */
+  /** Null: any owner. */
   readonly users: readonly number[] | null;
   /** Those whose members may command anyway. */
   readonly groups: readonly number[];

@@ -25,7 +25,7 @@ export interface ObservedUpdate extends UpdateTerms {
   readonly timeFromBootMs: number;
   /** When name and ports moved to the successor; null before. */
   readonly cutOverAtBootMs: number | null;
-  /** Why it failed; null while it goes on. */
+  /** Why it failed; null while it runs. */
   readonly failure: string | null;
   /** What to do about the op that failed. Left out, none did. */
   readonly hint?: string | undefined;

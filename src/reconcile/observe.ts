@@ -59,7 +59,7 @@ export interface ObserverPorts {
   readonly paths: Pick<PathBook, 'answers'>;
 }
 
-/** Reads something that may have to come from the disk; `otherwise` is for who goes on where that fails. */
+/** Reads something that may have to come from the disk. Returns `otherwise` when that fails. */
 export type Reading = <T>(read: () => T, otherwise: T) => T;
 
 function observedImages(ports: ObservedImagePorts, reading: Reading): Map<ResourceKey, ObservedImage> {

@@ -199,7 +199,7 @@ export class ContainerSight {
       contentHashes: owner?.contentHashes ?? {},
       imageId: record.imageId === '' ? null : record.imageId,
       available: record.graphDriver === graph.name && record.execDriver === runs.exec.name && owner !== null,
-      unknown: isUnknown(record) ? (unanswered ?? 'nobody has asked yet whether it still runs') : null,
+      unknown: isUnknown(record) ? (unanswered ?? 'it is not checked yet whether it still runs') : null,
       unrecorded: facts.unrecorded,
       run: record.run,
       running: handle !== null,

@@ -71,7 +71,7 @@ export const OP_TRAITS: Readonly<Record<OpType, OpTraits>> = {
   'container.stop': { ...TEARDOWN, direction: 'down', finishesWhenCancelled: false, ...said('stopped') },
   'container.update': { ...PLAIN, skippedOnceStopped: true, leavesAtRest: true, ...said('updated in place') },
   'container.signal': { ...PLAIN, skippedOnceStopped: true, leavesAtRest: true, ...said('sent a signal') },
-  'container.relink': { ...PLAIN, leavesAtRest: true, ...said('told of new addresses') },
+  'container.relink': { ...PLAIN, leavesAtRest: true, ...said('updated with new addresses') },
   'container.cutover': {
     ...PLAIN,
     skippedOnceStopped: true,
@@ -89,8 +89,8 @@ export const OP_TRAITS: Readonly<Record<OpType, OpTraits>> = {
     done: 'its failed update is taken back',
     failed: 'its failed update cannot be taken back',
   },
-  // That ports were given back says nothing of what failed before.
-  'container.withdraw': { ...TEARDOWN, clearsFailures: false, ...said('host ports given back') },
+  // A release of ports does not clear an earlier failure.
+  'container.withdraw': { ...TEARDOWN, clearsFailures: false, ...said('host ports released') },
   'container.disconnect': { ...TEARDOWN, direction: 'down', ...said('disconnected') },
   'container.remove': { ...TEARDOWN, direction: 'down', ...said('removed') },
   'orphan.remove': { ...TEARDOWN, ...said('cleared away') },

@@ -43,7 +43,7 @@ interface Base<Type extends string> {
 interface Step<Type extends string> extends Base<Type> {
   readonly containerId: string;
   /**
-   * Spec hash of a container that is to be replaced and goes on until then: it stays what it was made from, whatever is
+   * Spec hash of a container that is to be replaced and runs until then: it stays what it was made from, whatever is
    * declared by now, and what fails failed for that. Left out, the present declaration counts.
    */
   readonly asMade?: string;

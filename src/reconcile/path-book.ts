@@ -46,11 +46,11 @@ interface Entry {
   late: boolean;
   /** True when a caller has waited for it. */
   waited: boolean;
-  /** How asking ended: what stands in the way, null for nothing, and when that was found out. */
+  /** The result of a check: what blocks the path (null: nothing), and the time of the check. */
   answer: {
     readonly trouble: string | null;
     readonly atBootMs: number;
-    /** False when whoever looked could not, or was killed over it: the filesystem may be as dead as before. */
+    /** False when the check failed or was killed: the filesystem may still not answer. */
     readonly byFilesystem: boolean;
   } | null;
   /** The last reported answer; undefined before the first report. */
@@ -97,7 +97,7 @@ export class PathBook {
   }
 
   /**
-   * What stands in the way of using a path, in words that follow its name; null for nothing, undefined for a path that can
+   * Returns what blocks the use of a path, as words that follow its name; null for nothing, undefined for a path that can
    * as well be looked at. Never waits: of what is not known yet that is said.
    */
   trouble(path: string): string | null | undefined {

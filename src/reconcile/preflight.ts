@@ -62,7 +62,7 @@ export interface OutlookPorts {
   hostFacts(): HostFacts;
 }
 
-/** What stands in the way of containers, and what is made for them. */
+/** What blocks containers, and what is created for them. */
 export interface Outlook {
   /** Why a container cannot be started as it is declared. */
   readonly obstacles: ReadonlyMap<ResourceKey, string>;

@@ -12,7 +12,7 @@ import { observedReferences } from './plan/references.ts';
 function unread(error: TsdError, path: string): Unread {
   return {
     message: describeError(error),
-    hint: `Put ${path} back from a backup and run \`systemctl restart tsdocker\`; \`mv ${path} ${path}.old\` goes on without it.`,
+    hint: `Put ${path} back from a backup and run \`systemctl restart tsdocker\`; \`mv ${path} ${path}.old\` continues without it.`,
   };
 }
 

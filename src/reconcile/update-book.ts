@@ -3,7 +3,7 @@ import type { ResourceKey } from '../model/resource.ts';
 import { type ObservedUpdate, sameVersion, type UpdateTerms } from '../model/update.ts';
 import type { UpdateRecord, UpdateStore } from '../state/history/update-store.ts';
 
-/** Updates that go on or have failed: in memory, written through to history.db before anything is changed. */
+/** Updates in progress or failed: in memory, written through to history.db before anything is changed. */
 export class UpdateBook {
   readonly #store: UpdateStore;
   readonly #clock: Clock;
@@ -24,7 +24,7 @@ export class UpdateBook {
     return new Map(observed);
   }
 
-  /** An update begins, or goes on with these terms; one that goes on keeps its time. */
+  /** Records that an update begins, or continues with these terms; a continued one keeps its start time. */
   begin(terms: UpdateTerms): void {
     const before = this.#records.get(terms.key);
     const goesOn = before?.failure === null && before.order === terms.order && sameVersion(before.to, terms.to);

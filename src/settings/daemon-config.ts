@@ -97,7 +97,7 @@ function finish(given: Settings, configFile: string): DaemonConfig {
   return {
     ...settings,
     configFile,
-    // Docker's rule: what would be masqueraded is decided by rules that nobody may write then.
+    // Docker's rule: masquerading needs iptables rules, which are disabled then.
     ipMasq: settings.ipMasq && settings.iptables,
     logLevel: settings.debug ? 'debug' : settings.logLevel,
     hosts: host.length > 0 ? host : [`unix://${join(settings.runDir, 'tsdocker.sock')}`],

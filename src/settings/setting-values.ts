@@ -80,7 +80,7 @@ const httpAddress = z.string().transform((text, context): HttpAddress => {
   }
 });
 const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
-/** Whoever is in between could grant names to a key of their own. */
+/** A man in the middle could grant names to a key of his own. */
 const trustBase = z.string().transform((text, context): URL => {
   const url = URL.canParse(text) ? new URL(text) : null;
   const isSafe = url?.protocol === 'https:' || (url?.protocol === 'http:' && LOOPBACK.test(url.hostname));

@@ -12,14 +12,14 @@ export interface GiveBackPorts {
   readonly network: Pick<Networks, 'giveBack'>;
 }
 
-/** A run that goes on, or of which that could not be found out. */
+/** Reports whether a run is alive or in an unknown state. */
 function runs({ containers, exec }: Pick<GiveBackPorts, 'containers' | 'exec'>): boolean {
   return containers.all().some((record) => exec.running(record.id) !== null || isUnknown(record));
 }
 
 /**
- * Where no container runs any more, the host gets back what was changed on it for them: settings, rules, bridges, control
- * groups. With one that goes on all of it stays. Whatever is left of it is made whole by the next start.
+ * Restores the host when no container runs: settings, rules, bridges, control groups. While a container runs, all of it
+ * stays. The next start recreates what is missing.
  */
 export function giveHostBack(ports: GiveBackPorts, log: Logger): void {
   try {
@@ -28,6 +28,6 @@ export function giveHostBack(ports: GiveBackPorts, log: Logger): void {
     ports.exec.giveBack();
   } catch (thrown) {
     const error = toTsdError(thrown);
-    log.error({ code: error.code }, `not all was given back to the host: ${describeError(error)}`);
+    log.error({ code: error.code }, `the host was not fully restored: ${describeError(error)}`);
   }
 }

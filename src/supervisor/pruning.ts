@@ -6,7 +6,7 @@ const PRUNE_EVERY = 5_000;
 /** The first one comes sooner: supervisors may end before they have written that many. */
 const FIRST_AFTER = 100;
 
-/** Keeps history.db bounded by what is written to it, whoever writes. */
+/** Keeps history.db bounded: prunes after every so many writes. */
 export class Pruning {
   readonly #history: History;
   #left = FIRST_AFTER;
@@ -15,7 +15,7 @@ export class Pruning {
     this.#history = history;
   }
 
-  /** An entry was written. */
+  /** Counts a written entry; may prune. */
   wrote(): void {
     this.#left -= 1;
     if (this.#left > 0) return;

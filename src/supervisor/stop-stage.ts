@@ -25,7 +25,7 @@ export class StopStage {
     this.#parts = parts;
   }
 
-  /** Whoever asks while it runs gets the result of all. */
+  /** Callers that ask while it runs get the same result. */
   run(why: string): Promise<StopReport> {
     this.#running ??= this.#parts
       .patiently(() => this.#run(why))

@@ -117,7 +117,7 @@ export class Timeline {
       key,
       what: 'adopted',
       cause: reason,
-      message: `pid ${record.state.pid} goes on`,
+      message: `pid ${record.state.pid} still runs`,
       run,
     });
   }
@@ -172,7 +172,7 @@ export class Timeline {
     });
   }
 
-  /** The job `log` was told an event. */
+  /** The job `log` received an event. */
   logged(what: string, cause: string, message: string): void {
     this.#append({ kind: 'override', key: null, what, cause, message });
   }

@@ -224,7 +224,7 @@ describe('work that continues after a command times out', () => {
     await supervisor.ok('apply', '-f', path, '--wait');
     const gone = await supervisor.cli('delete', '-f', path, '--wait=1s');
     expect(gone).toMatchObject({ status: 1 });
-    expect(gone.stderr).toMatch(/not gone after 1 s: container\/slow\/slow: .*\nhint: It goes on;/);
+    expect(gone.stderr).toMatch(/not gone after 1 s: container\/slow\/slow: .*\nhint: The work continues;/);
     await supervisor.ok('kill', '-s', 'KILL', 'slow');
 
     const health = (probe: string) =>
@@ -235,7 +235,7 @@ describe('work that continues after a command times out', () => {
     const { status, stderr } = await supervisor.cli('apply', '-f', steady, '--wait=1s');
     expect(status).toBe(1);
     expect(stderr).toMatch(
-      /not ready after 1 s: container\/steady\/steady.*\nhint: Its update goes on; `tsdocker why /,
+      /not ready after 1 s: container\/steady\/steady.*\nhint: Its update continues; `tsdocker why /,
     );
   });
 

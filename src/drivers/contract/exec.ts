@@ -226,8 +226,8 @@ export interface ExecDriver extends Driver {
   onExit(listener: (exit: TaskExit) => void): void;
   signal(containerId: string, signal: number): Promise<void>;
   /**
-   * As {@link signal}, and has the payload killed when it goes on `killAfterMs` later, whatever becomes of this process. The
-   * last call counts; signal 0 changes only the time.
+   * As {@link signal}, and has the shim kill the payload if it still runs `killAfterMs` later, even without this process.
+   * The last call counts; signal 0 changes only the time.
    * @returns false when the shim cannot take a time: the run got the signal
    */
   end(containerId: string, signal: number, killAfterMs: number): Promise<boolean>;

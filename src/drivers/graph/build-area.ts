@@ -24,7 +24,7 @@ export class BuildArea {
   }
 
   /**
-   * Removes what a crash left; what is large goes while others go on. Only the owner of the root directory may call it.
+   * Removes what a crash left; large trees are removed in the background. Only the owner of the root directory may call it.
    * @throws TsdError for what cannot be deleted
    */
   clear(): void {

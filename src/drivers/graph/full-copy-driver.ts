@@ -20,7 +20,7 @@ export interface Trees {
   readonly directory: string;
   fingerprint(home: string): Fingerprint;
   makeEmpty(path: string): void;
-  /** Beside whatever else goes on. */
+  /** Runs in the background. */
   copy(from: string, to: string): Promise<void>;
   /** True when the content of a copy is on the disk as the original is. */
   readonly copiesAreDurable: boolean;

@@ -1,7 +1,7 @@
 import { TsdError, type TsdErrorDetails } from '../errors/errors.ts';
 import { shortened } from '../text/text-controls.ts';
 
-/** Where an instruction stands. */
+/** The position of an instruction. */
 export interface DockerfilePlace {
   /** As shown in messages. */
   readonly file: string;

@@ -69,14 +69,14 @@ function hasManyFlags(text: string): boolean {
   let count = 0;
   for (const [word] of text.matchAll(/[^\s]+/g)) {
     if (word.startsWith('--')) count += 1;
-    // Lines that go on.
+    // Continued lines.
     else if (word !== '\\' && word !== '`') count = 0;
     if (count > MAX_FLAGS) return true;
   }
   return false;
 }
 
-/** One instruction that stands somewhere else than in a file: an ONBUILD trigger, a --change. */
+/** Parses one instruction that is not in a file: an ONBUILD trigger, a --change. */
 export function parseOne(text: string, place: DockerfilePlace): RawInstruction {
   const { instructions } = parseSyntax(text, place.file);
   const [instruction] = instructions;

@@ -40,7 +40,7 @@ export function parseTarget(text: string): Parsed<string> {
   return parsed(normal);
 }
 
-/** What stands left of the first colon: a volume's name or a path on the host. */
+/** The part before the first colon: a volume's name or a path on the host. */
 export function parseMountSource(text: string): Parsed<Pick<VolumeMount, 'type' | 'source'>> {
   if (text.includes('\0')) return refused('a path cannot contain a NUL byte');
   if (isPath(text)) return parsed({ type: 'bind', source: text });

@@ -4,7 +4,7 @@ import { field } from '../field.ts';
 import { booleanField, orNull, shortForm, textOrNumber } from './schema-parts.ts';
 import { parseDuration } from './short-forms.ts';
 
-/** How long a run without a probe has to go on where neither a command nor the manifest says otherwise. */
+/** Default settle time: how long a run without a probe must last. */
 export const SETTLE_MS = 1_000;
 
 /** Written names; {@link update} gives them units. */

@@ -64,7 +64,7 @@ function noteOf(container: Container, peers: readonly Container[]): DeclarationN
   };
 }
 
-/** Containers with start-first whose neighbours may go on with an address that no container has any more. */
+/** Returns notes on start-first containers whose neighbours may keep using an address that no container has any more. */
 export function updateNotes(resources: ReadonlyMap<ResourceKey, Desired>): DeclarationNote[] {
   const containers = [...resources.values()].filter((resource): resource is Container => resource.kind === 'container');
   const moving = containers.filter(({ spec }) => spec.update.order === 'start-first');

@@ -14,7 +14,7 @@ export type ActionName = keyof typeof ACTIONS;
 export const EPERM = 1;
 export const ENOSYS = 38;
 
-/** The word; the number of an errno or of a trace stands in its lower half. */
+/** The action word; its lower half holds the number of an errno or a trace. */
 export function actionWord(name: ActionName, value: number): number {
   return name === 'SCMP_ACT_ERRNO' || name === 'SCMP_ACT_TRACE' ? ACTIONS[name] + value : ACTIONS[name];
 }

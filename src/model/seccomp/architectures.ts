@@ -117,7 +117,7 @@ export function machineOf(arch: string): Machine | null {
   return machine;
 }
 
-/** Arguments that the kernel takes as 32 bits, by index: what stands above those in the register is no part of the value. */
+/** Arguments that the kernel reads as 32 bits, by index: the upper bits of the register are not part of the value. */
 const INT_ARGUMENTS: Readonly<Record<string, readonly number[]>> = {
   arch_prctl: [0],
   bpf: [0, 2],

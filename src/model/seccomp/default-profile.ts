@@ -109,7 +109,7 @@ export const DEFAULT_PROFILE: WrittenProfile = {
       args: [{ index: 0, value: NEW_NAMESPACES, valueTwo: 0, op: 'SCMP_CMP_MASKED_EQ' }],
       excludes: { caps: ['CAP_SYS_ADMIN'] },
     }),
-    // Its flags lie behind a pointer. Libraries go on with clone where it does not exist.
+    // Its flags are behind a pointer. Libraries fall back to clone when it does not exist.
     { names: ['clone3'], action: 'SCMP_ACT_ERRNO', errnoRet: ENOSYS, excludes: { caps: ['CAP_SYS_ADMIN'] } },
     withCapability('DAC_READ_SEARCH', 'open_by_handle_at'),
     withCapability('SYS_BOOT', 'reboot'),

@@ -3,7 +3,7 @@ import { Assembler, type Label } from './assembler.ts';
 import type { Alternative, ArchitectureRules, Condition } from './rules.ts';
 import { UNKNOWN_CALL, UNLISTED_ARCHITECTURE } from './rules.ts';
 
-/** Whoever keeps programs made from the same profile compares this as well: counts changes of what is made. */
+/** Version of the compiler's output. A cache of programs compares it in addition to the profile. */
 export const GENERATOR_VERSION = 1;
 
 /** struct seccomp_data, little-endian: include/uapi/linux/seccomp.h */

@@ -6,8 +6,8 @@
 type Test = (char: string) => boolean;
 
 /**
- * One state of the automaton. `one` takes a character and goes on, `many` takes characters and stays, `skip` may go on or
- * leave out the state after it (a part of the pattern that may be missing), `part` takes characters and goes on after a slash.
+ * One state of the automaton. `one` takes a character and advances, `many` takes characters and stays, `skip` may advance or
+ * leave out the state after it (a part of the pattern that may be missing), `part` takes characters and advances after a slash.
  */
 type State =
   | { readonly type: 'one' | 'many'; readonly takes: Test }

@@ -72,7 +72,7 @@ interface Watched {
   readonly probes: ProbeSet;
   readonly startedAtBootMs: number;
   readonly abort: AbortController;
-  /** Boot clock; Infinity while a try goes on. */
+  /** Boot clock; Infinity while a try runs. */
   readonly due: Map<ProbeName, number>;
 }
 
@@ -234,7 +234,7 @@ export class Prober {
     return probeState(next, result.probe);
   }
 
-  /** In memory whatever becomes of the disk; probing goes on. */
+  /** Kept in memory even when the disk fails; probing continues. */
   #remember(key: ResourceKey, containerId: string, record: HealthRecord): void {
     try {
       this.#options.health.set(containerId, record);

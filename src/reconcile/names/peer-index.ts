@@ -48,7 +48,7 @@ export function samePeer(a: Peer | null, b: Peer | null): boolean {
 
 type Apps = Map<string, Peer[]>;
 
-/** Where a peer stands, or would, among those of its app. */
+/** Returns the index of a peer among those of its app, or where it would be inserted. */
 function placeOf(peers: readonly Peer[], { key }: Peer): number {
   let [low, high] = [0, peers.length];
   while (low < high) {

@@ -22,7 +22,7 @@ export interface RunInput {
   readonly settleMs: number;
   /** Boot clock: an end before that says nothing of a container that is started again. */
   readonly sinceBootMs: number;
-  /** The last end since then, also where another run goes on by now; null for none, or where no end is missed. */
+  /** The last end since then, even when another run has started; null for none, or when no end can be missed. */
   readonly ended: EndedRun | null;
   readonly now: Instant;
 }

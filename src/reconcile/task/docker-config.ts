@@ -14,7 +14,7 @@ export function exposedPorts(spec: ContainerSpec, imagePorts: readonly ExposedPo
   return [...byKey.values()].sort((a, b) => a.port - b.port || (a.protocol < b.protocol ? -1 : 1));
 }
 
-/** Environment as stored: the value of a `fromFile` variable stands as a reference to the file. */
+/** The environment as stored: a `fromFile` variable has a reference to the file as its value. */
 export function storedEnv(spec: ContainerSpec): string[] {
   return Object.entries(spec.env).map(([name, value]) =>
     typeof value === 'string' ? `${name}=${value}` : `${name}=tsd-secret:${value.fromFile}`,

@@ -43,7 +43,7 @@ export interface Candidate {
   readonly name: 'store' | 'copy' | 'none';
   /** Null: not at all, or by files of the watched directory only. */
   readonly declaration: Declaration | null;
-  /** Where that stands, in words. */
+  /** Its position, in words. */
   readonly says: string;
 }
 

@@ -87,7 +87,7 @@ export class StateFiles {
     return temporary;
   }
 
-  /** Replaces a derivable file. @throws TsdError TSD_DISK_FULL, TSD_SYSCALL; then the old content stands. */
+  /** Replaces a derivable file. @throws TsdError TSD_DISK_FULL, TSD_SYSCALL; then the old content stays. */
   replace(path: string, content: string | Buffer, mode: number): void {
     const temporary = this.writeTemporary(path, content, mode);
     rename(temporary, path);
@@ -134,7 +134,7 @@ const MAX_PADDED_BYTES = 1024 * 1024;
  * Rewrites a file without changing its inode, for files that are bind-mounted into a running container: a renamed one
  * would not be seen there. The new text is written over the old before the rest is cut off, in one call and with blank lines
  * up to the old length: a reader never finds it empty, and none of the old text after the new.
- * @param mode the file has afterwards, whoever changed it.
+ * @param mode the mode of the file afterwards, even if someone changed it
  */
 export function rewriteInPlace(path: string, text: string, mode: number): void {
   try {

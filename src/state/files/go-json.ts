@@ -21,7 +21,7 @@ export interface GoType<T> {
   /** What `omitempty` leaves out. */
   isEmpty(value: T): boolean;
   encode(value: T): string;
-  /** @param path where the value stands, for the error. @throws GoDecodeError. */
+  /** @param path of the value, for the error. @throws GoDecodeError. */
   decode(json: unknown, path: string): T;
 }
 

@@ -13,7 +13,7 @@ export interface StateIssue {
 
 export function corrupt(path: string, reason: string, cause?: unknown): TsdError {
   const hint =
-    `Put a backup of ${path} in its place${reason === 'is missing' ? '' : `, or go on without it: \`mv ${path} ${path}.old\``}. ` +
+    `Put a backup of ${path} in its place${reason === 'is missing' ? '' : `, or continue without it: \`mv ${path} ${path}.old\``}. ` +
     'Then `systemctl restart tsdocker`.';
   return new TsdError('TSD_STATE_CORRUPT', `${path}: ${reason}`, { step: `read ${path}`, hint, cause });
 }

@@ -59,7 +59,7 @@ export class LeaseStore {
     return this.#last.get(network) ?? null;
   }
 
-  /** Takes an address or port from whoever else had it: who holds what was decided before. */
+  /** Takes an address or port from its current holder: the caller has decided who holds it. */
   write({ containers, addresses, ports, last, goneNetworks }: LeaseChange): void {
     this.#history.durable(() => {
       this.#forEach('DELETE FROM address_leases WHERE network = ?', [...goneNetworks]);

@@ -63,7 +63,7 @@ export class RepositoryStore {
   get #hint(): string {
     const aside = existsSync(this.#path) ? `mv ${this.#path} ${this.#path}.damaged-1; ` : '';
     return (
-      `Containers run on. Put the names back as they were last written: \`cp ${this.#copy} ${this.#path}\`. Or go on ` +
+      `Containers run on. Put the names back as they were last written: \`cp ${this.#copy} ${this.#path}\`. Or continue ` +
       `without them: \`${aside}rm -f ${this.#copy}\`; a pull, a build or \`tsdocker tag\` gives an image its name again.`
     );
   }

@@ -18,10 +18,10 @@ export function isMark(name: string): boolean {
 
 const creatingMark = (root: string, id: string): string => join(root, 'volumes', `${CREATING}${id}`);
 
-/** Where the entry of a volume stands while its data goes. */
+/** Holds the entry of a volume while its data is removed. */
 export const removedMark = (root: string, id: string): string => join(root, 'volumes', `${REMOVED}${id}`);
 
-/** Before the data is put in place. */
+/** Call it before the data is put in place. */
 export function markCreating(root: string, id: string): void {
   try {
     mkdirSync(creatingMark(root, id), { mode: 0o700 });
@@ -30,12 +30,12 @@ export function markCreating(root: string, id: string): void {
   }
 }
 
-/** When the entry stands, or nothing was put in place. One that stays does no harm. */
+/** Call it when the entry is in place, or nothing was put in place. A leftover mark does no harm. */
 export function unmarkCreating(root: string, id: string): void {
   try {
     rmdirSync(creatingMark(root, id));
   } catch {
-    // The next start takes it away.
+    // The next start removes it.
   }
 }
 

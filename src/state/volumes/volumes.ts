@@ -203,7 +203,7 @@ export class VolumeStore {
     try {
       moveAway(this.#dataPath(id), dataAside);
     } catch (error) {
-      // Whoever finds the mark takes the data away, and until then it is in use.
+      // A later pass that finds the mark removes the data; until then it is in use.
       moveAway(mark, entry);
       throw error;
     }

@@ -240,7 +240,7 @@ async function requireFile(path: string): Promise<void> {
   });
 }
 
-/** Null for what is no regular file, or cannot be looked at: whoever opens it says why. */
+/** Returns null for anything but a regular file, and when stat fails: opening it then reports why. */
 function sizeOf(path: string): number | null {
   try {
     const found = statSync(path);

@@ -8,9 +8,9 @@ const MOST_WAITING = 4 * 1024 ** 2;
 export interface StreamOptions<Event> {
   readonly failed: (error: TsdErrorJson) => Event;
   readonly signal?: AbortSignal | undefined;
-  /** Of an event that may be left out when too much waits, in bytes about; 0 keeps it in any case. */
+  /** Approximate bytes of an event that may be left out when the queue is long; 0: never left out. */
   readonly weight?: (event: Event) => number;
-  /** Stands where so much was left out. */
+  /** Returns the event that replaces left-out ones of this total weight. */
   readonly leftOut?: (weight: number) => Event;
 }
 

@@ -30,7 +30,7 @@ export async function writeStream(job: Job, items: AsyncIterable<unknown>): Prom
 
 /**
  * The events of a job that is made now and begins with the first question for one. The job lasts as long as its stream:
- * when who listens leaves early it is cancelled, and what still comes is dropped until the stream has ended.
+ * a listener that leaves early cancels it, and later output is dropped until the stream has ended.
  * @param begin makes the job, which gives its stream to `take` and waits for what that resolves with
  */
 export async function* streamOf(
@@ -43,7 +43,7 @@ export async function* streamOf(
     opened(items[Symbol.asyncIterator]());
     return over;
   });
-  // How the job ends is told by its stream.
+  // The stream reports the end of the job.
   job.run().catch(refused);
   const iterator = await source;
   let failure: TsdError | null = null;

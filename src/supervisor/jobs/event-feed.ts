@@ -1,4 +1,4 @@
-/** Events as Docker's clients know them: what the timeline is told becomes one for those who listen. */
+/** Events in Docker's format: each event of the timeline is passed to the listeners. */
 import type { EventRing } from '../../engine/events.ts';
 import { parseKey, type ResourceKey } from '../../model/resource.ts';
 import type { TimelineDraft } from '../../model/status/timeline.ts';
@@ -36,7 +36,7 @@ const STATUS_OF: Readonly<Record<string, string>> = {
   image_delete: 'delete',
 };
 
-/** What the job `log` was told, as its entry in the timeline has it. */
+/** `what` of the timeline entries that the job `log` writes. */
 const LOGGED = 'logged';
 
 export interface EventFeedParts {

@@ -14,7 +14,7 @@ export function openJob(job: Job, stdin: Writable | null): StdioSession {
   const exited = job
     .run()
     .catch((thrown) => {
-      // A job that was not let in has no status; of others the reason stands on stderr.
+      // A refused job has no status; other jobs report the reason on stderr.
       if (job.began === null) throw thrown;
       const { hint } = toTsdError(thrown);
       if (hint !== '') stderr.write(`hint: ${hint}\n`);
@@ -54,7 +54,7 @@ function into(stream: PassThrough): Sink {
   };
 }
 
-const gone = (): TsdError => new TsdError('TSD_CALLED_OFF', 'who read the output is gone');
+const gone = (): TsdError => new TsdError('TSD_CALLED_OFF', 'the reader of the output is gone');
 
 /** Chunks of a stream for a job. */
 export async function* chunksOf(stream: Readable): AsyncGenerator<Uint8Array> {

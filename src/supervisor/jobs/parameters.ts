@@ -143,7 +143,7 @@ function readVariable<T>(job: Job, name: string, schema: z.ZodType<T>): T {
   return firstReading(name, raw === '' ? null : raw, schema, usageHint(job.spec));
 }
 
-/** Left out, a value is what stands for nothing in its type. */
+/** Values that mean an absent parameter: the empty value of each type. */
 const ABSENT: readonly unknown[] = [undefined, null, false, [], {}, ''];
 const FLAGS: Readonly<Record<string, boolean>> = { '0': false, no: false, false: false, '1': true, yes: true };
 

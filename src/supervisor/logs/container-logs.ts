@@ -1,4 +1,4 @@
-/** The log of a container by its key: `follow` goes on when the container is recreated under another id. */
+/** The log of a container by its key: `follow` continues when the container is recreated under another id. */
 import type { LogEntry, LogOptions } from '../../api/requests.ts';
 import type { ExecDriver } from '../../drivers/contract/exec.ts';
 import type { DesiredState } from '../../model/desired.ts';

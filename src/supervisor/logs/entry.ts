@@ -3,7 +3,7 @@ import type { LogEntry } from '../../api/requests.ts';
 
 /** An entry holds at most 16 KiB of payload, at most six bytes each when escaped. */
 const MAX_ENTRY_BYTES = 128 * 1024;
-/** How much of what stands before a position is kept to know it again. The end of an entry holds its time. */
+/** Number of bytes before a position that are kept to recognise it. The end of an entry holds its time. */
 const MARK_BYTES = 64;
 
 /** One line of a json-file log; null for what is none. */
@@ -23,7 +23,7 @@ export function parseEntry(line: string): LogEntry | null {
 export interface PlacedEntry extends LogEntry {
   /** Bytes from the beginning of the file. */
   readonly end: number;
-  /** What stands in the file just before `end`, latin1. */
+  /** The bytes of the file just before `end`, latin1. */
   readonly mark: string;
 }
 

@@ -19,7 +19,7 @@ function readTail(path: string): string {
     const buffer = Buffer.alloc(Math.min(size, TAIL_BYTES));
     const read = readSync(fd, buffer, 0, buffer.length, size - buffer.length);
     const text = buffer.toString('utf8', 0, read);
-    // What stands before the first newline is the end of a line that began earlier.
+    // The text before the first newline is the end of a line that began earlier.
     return size > buffer.length ? text.slice(text.indexOf('\n') + 1) : text;
   } finally {
     closeSync(fd);

@@ -19,7 +19,7 @@ const MOST_LOOKS = 100;
 export interface LogPosition {
   readonly inode: number;
   readonly offset: number;
-  /** What stands before `offset`: tells a file whose inode number was given to another one since. */
+  /** The bytes before `offset`: they detect a file whose inode number was reused. */
   readonly mark: string;
 }
 
@@ -129,7 +129,7 @@ export class LogTail {
   }
 
   /**
-   * Goes on behind a position. Where its file was rotated away it goes on with the oldest that is kept and counts a gap.
+   * Continues after a position. If its file was rotated away, continues with the oldest kept file and counts a gap.
    */
   async fromPosition(position: LogPosition): Promise<void> {
     for (const { path, inode } of filesOf(this.#path)) {

@@ -86,7 +86,7 @@ async function* stored(tail: LogTail, options: LogOptions): AsyncGenerator<LogEn
 }
 
 /**
- * Entries of a log in order. With `follow` it goes on over rotations and restarts until `finished()` says that nothing
+ * Entries of a log in order. With `follow` it continues over rotations and restarts until `finished()` says that nothing
  * more will come, the time `untilMs` is over, or the signal aborts.
  */
 export async function* readLog(

@@ -1,6 +1,6 @@
 /**
- * Links that the job `link` was asked for: ports that a container reaches beside those of its manifest. They last as long as
- * the endpoint is not connected anew, as the rules of Docker 1.4 did.
+ * Links that the job `link` was asked for: ports that a container reaches beside those of its manifest. They last until
+ * the endpoint is connected again, like the rules of Docker 1.4.
  */
 import type { EndpointConfig, Networks } from '../../drivers/contract/network.ts';
 import type { Desired } from '../../model/desired.ts';

@@ -110,7 +110,7 @@ export async function* takeOver(
 function refusal(file: string): TsdError {
   return new TsdError('TSD_OWNED_BY_MANIFEST', `${file} is in the watched directory`, {
     hint:
-      'Edits of it are taken over by themselves; `tsdocker get manifests` shows how it stands, and `apply --refresh` of ' +
+      'Edits of it are taken over by themselves; `tsdocker get manifests` shows its state, and `apply --refresh` of ' +
       'such files alone resolves their images again.',
   });
 }

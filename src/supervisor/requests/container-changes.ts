@@ -72,7 +72,7 @@ export class ContainerChanges {
     const { containers, failures, reserve, loop } = this.#ports;
     try {
       await reserve.spendOnAsync(async () => {
-        // What failed before is no reason to go on.
+        // An earlier failure must not keep the change from being made.
         failures.clear(keyOf(record));
         await this.make(record, change);
       });

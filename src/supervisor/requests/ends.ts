@@ -1,4 +1,4 @@
-/** Ends of runs that no command asked for, gathered for who waits to see a container go on. */
+/** Collects ends of runs that no command asked for, for commands that wait for a container to settle. */
 import type { TaskExit } from '../../drivers/contract/exec.ts';
 import type { ObservedContainer } from '../../model/observed.ts';
 import type { ResourceKey } from '../../model/resource.ts';

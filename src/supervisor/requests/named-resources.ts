@@ -50,7 +50,7 @@ export class NamedResources {
     return resolveName(kind, name, this.all());
   }
 
-  /** A container of whose run it is known whether it goes on. @throws TSD_SHIM with the reason why not. */
+  /** Returns a container whose run state is known. @throws TSD_SHIM with the reason when it is not */
   reachable(name: string): ContainerRecord {
     const record = this.container(name);
     const { unanswered, exec } = this.#ports;

@@ -15,7 +15,7 @@ export interface PausesParts {
   readonly containers: Records;
   readonly exec: Pick<ExecDriver, 'name' | 'capabilities' | 'running' | 'pause' | 'unpause'>;
   readonly fileReaders: Pick<FileReaders, 'reading'>;
-  /** Called when a container stands still, and when it goes on. */
+  /** Called when a container is paused, and when it is resumed. */
   readonly onChange: (key: ResourceKey | null) => void;
 }
 
@@ -23,7 +23,7 @@ interface Pause {
   begun: Promise<void>;
   /** How many read its files. */
   readers: number;
-  /** Something has begun that lets the container go on. */
+  /** True once something has begun that resumes the container. */
   isOver: boolean;
 }
 
@@ -52,7 +52,7 @@ function setStatus(containers: Records, id: string, from: RunStatus, to: RunStat
   if (record?.state.status === from) containers.update({ ...record, state: { ...record.state, status: to } });
 }
 
-/** Lets a container go on that an earlier supervisor had paused. */
+/** Resumes a container that an earlier supervisor paused. */
 export async function resumeFound(
   { containers, exec }: { readonly containers: Records; readonly exec: Pick<ExecDriver, 'unpause'> },
   id: string,
@@ -63,8 +63,8 @@ export async function resumeFound(
 }
 
 /**
- * A pause is written down before it begins, so that a supervisor that follows lets the container go on, and everybody sees
- * why it does not answer. The last reader of several ends it.
+ * A pause is recorded before it begins, so that a later supervisor resumes the container, and users see why it does not
+ * answer. The last of several readers ends it.
  */
 export class Pauses {
   readonly #parts: PausesParts;
@@ -140,7 +140,7 @@ export class Pauses {
 
   async #end(id: string, pause: Pause): Promise<void> {
     const { containers, exec } = this.#parts;
-    // The container went on without this one's doing, and stands still again for others.
+    // Something else resumed the container, and it is paused again for others.
     if (pause.isOver && this.#pauses.has(id)) return;
     if (exec.running(id) === null) return;
     await exec.unpause(id);

@@ -54,7 +54,7 @@ interface AtRest {
 
 interface Ready {
   readonly state: 'ready';
-  /** Containers that have shown that they go on. */
+  /** Containers that have settled. */
   readonly running: number;
   readonly completed: readonly AtRest[];
   readonly stopped: readonly AtRest[];
@@ -224,8 +224,8 @@ function together(all: readonly OfOne[]): Readiness {
 }
 
 /**
- * Whether everything of some apps is as declared: containers have shown that they go on or did their work, everything else
- * is there, the removed gone.
+ * Reports whether everything of some apps is as declared: containers have settled or completed, other resources exist, and
+ * removed ones are gone.
  */
 export function readiness(input: Input, apps: ReadonlySet<string>): Readiness {
   const prerequisites = [...input.desired.resources.keys()].filter((key) => {

@@ -1,4 +1,4 @@
-/** Waits until a container that was started has shown that it goes on, or did its work. */
+/** Waits until a started container has settled or has completed. */
 import type { StartedView } from '../../api/requests.ts';
 import type { Clock } from '../../model/clock.ts';
 import type { Desired, DesiredState } from '../../model/desired.ts';

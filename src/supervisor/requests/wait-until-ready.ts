@@ -33,7 +33,7 @@ export interface WaitOptions {
 
 /** A waiting client looks again after this long even when nothing seems to change. */
 const RECHECK_MS = 1_000;
-/** Least time between two looks while ops go on. */
+/** Minimum time between two looks while ops run. */
 const LOOK_INTERVAL_MS = 10;
 /** And looks at many containers take one part in so many of the time: the ops need it more. */
 const LOOK_SHARE = 10;
@@ -88,7 +88,7 @@ function failure(parts: WaitParts, failed: Extract<Readiness, { state: 'failed' 
   });
 }
 
-/** What is waited for goes on after the command has given up. */
+/** Returns the error of a timeout. The work itself continues. */
 function late(
   parts: WaitParts,
   { resource, message }: Extract<Readiness, { state: 'waiting' }>,
@@ -97,9 +97,9 @@ function late(
   const { desired, observed } = parts.viewInput();
   const { app, name } = parseKey(resource);
   const isDeclared = desired.resources.has(resource);
-  const hints = isDeclared ? [nextStep(parts, resource)] : ['It goes on; `tsdocker get` shows what is left.'];
+  const hints = isDeclared ? [nextStep(parts, resource)] : ['The work continues; `tsdocker get` shows what is left.'];
   if (observed.updates?.has(resource))
-    hints.unshift(`Its update goes on; \`tsdocker why ${app}/${name}\` tells how it ends.`);
+    hints.unshift(`Its update continues; \`tsdocker why ${app}/${name}\` tells how it ends.`);
   const aim = isDeclared ? 'ready' : 'gone';
   return new TsdError('TSD_TIMEOUT', `not ${aim} after ${waitMs / 1000} s: ${resource}: ${message}`, {
     key: resource,

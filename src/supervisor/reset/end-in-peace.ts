@@ -28,6 +28,6 @@ export async function endInPeace(exec: ExecDriver, { root, files }: StateRoot): 
   const began = new ContainerStore(root, files)
     .all()
     .filter(({ run, execDriver }) => run > 0 && execDriver === exec.name);
-  // Whoever does not answer is killed next.
+  // A process that does not answer is killed next.
   await Promise.allSettled(began.map(stop));
 }

@@ -1,4 +1,4 @@
-/** What is made of runs that an earlier supervisor left: those that go on, and those that ended meanwhile. */
+/** Restores the runs of an earlier supervisor: those that still run, and those that ended meanwhile. */
 import { isDeepStrictEqual } from 'node:util';
 import type { AdoptResult, ExecDriver } from '../../drivers/contract/exec.ts';
 import type { GraphDriver } from '../../drivers/contract/graph.ts';
@@ -40,7 +40,7 @@ export interface AdoptionReport {
   readonly unavailable: ReadonlyMap<string, string>;
 }
 
-/** Who hears what came to light. */
+/** Receives the results. */
 export interface AdoptionListeners {
   /** What became of a run that an earlier supervisor began. */
   readonly onFound: (run: FoundRun) => void;
@@ -76,7 +76,7 @@ function recordExit(
   });
 }
 
-/** What a run that goes on is recorded as: one that stands still is still to be let go on. */
+/** Returns the recorded state of a live run; a paused one has still to be resumed. */
 const liveStatus = ({ state }: ContainerRecord) => (state.status === 'paused' ? 'paused' : 'running');
 
 /** Records a live run without a handle; its state is then unknown ({@link isUnknown}). */

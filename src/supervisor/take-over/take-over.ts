@@ -1,5 +1,5 @@
 /**
- * Asks the shims of an earlier supervisor's runs whether these go on. One that hangs delays no other: until it
+ * Asks the shims of an earlier supervisor's runs whether these still run. A shim that hangs delays no other: until it
  * answers, its container is left alone, because it is unknown whether it runs.
  */
 import type { AdoptResult, ExecDriver } from '../../drivers/contract/exec.ts';
@@ -23,7 +23,7 @@ import {
 
 /** The start continues when no shim has answered for so long. */
 const QUIET_MS = 500;
-/** Who stops everything goes on without those that do not answer within this time. */
+/** Time limit for shims to answer when everything is stopped. */
 const LAST_ANSWERS_MS = 5_000;
 
 export interface AdoptionParts extends AdoptionListeners {

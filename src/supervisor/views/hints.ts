@@ -1,4 +1,4 @@
-/** What a person can do about how something stands: the command to type next. */
+/** Hints for a state: the command to type next. */
 import { TsdError } from '../../model/errors/errors.ts';
 import type { ObservedContainer } from '../../model/observed.ts';
 import { parseKey, type ResourceKey } from '../../model/resource.ts';

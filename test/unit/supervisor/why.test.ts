@@ -138,14 +138,14 @@ describe('the chain', () => {
   test('includes requests, drift and restarts of the supervisor', () => {
     const entries = timeline(
       edit('added'),
-      { kind: 'adopt', what: 'adopted', message: 'pid 77 goes on', cause: 'the supervisor started again', run: 1 },
+      { kind: 'adopt', what: 'adopted', message: 'pid 77 still runs', cause: 'the supervisor started again', run: 1 },
       { kind: 'drift', what: 'container.connect', cause: 'veth missing' },
       { kind: 'override', what: 'stop', message: 'asked to stop', cause: 'requested' },
       hold('stopped-by-user', 'stopped until `tsdocker start`'),
     );
     expect(chain(entries)).toMatchInlineSnapshot(`
       "03:00:00 edit added <- edited blog.yaml
-      03:00:01 adopt pid 77 goes on (run 1) <- the supervisor started again
+      03:00:01 adopt pid 77 still runs (run 1) <- the supervisor started again
       03:00:02 drift connected <- veth missing
       03:00:03 override asked to stop <- requested
       03:00:04 hold stopped-by-user: stopped until \`tsdocker start\`"

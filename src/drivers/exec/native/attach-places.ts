@@ -2,7 +2,7 @@ import { TsdError } from '../../../model/errors/errors.ts';
 
 /**
  * How many sessions may be attached to a container. CONNECTIONS of shim/shim.h less those of supervisors, of which a new
- * one has to be able to come: whoever finds no room waits unanswered.
+ * one must be able to connect: a client without a place waits unanswered.
  */
 const PLACES = 12;
 

@@ -10,7 +10,7 @@ import { type DeviceSpec, isBlockDevice } from './program/devices.ts';
 import { rlimitOf } from './program/ulimits.ts';
 import type { ShimIdentity } from './shim/shim-identity.ts';
 
-/** The devices of a container: what stands in its /dev, and what may be opened. */
+/** The devices of a container: the entries of its /dev, and what may be opened. */
 export interface TaskDevices {
   readonly nodes: readonly DeviceSpec[];
   readonly policy: DevicePolicy;
@@ -21,7 +21,7 @@ type CgroupPaths = Readonly<Record<string, string>>;
 const CHARACTER = 'c'.charCodeAt(0);
 const BLOCK = 'b'.charCodeAt(0);
 const PERMISSIONS = 0o7777;
-/** Stands for any number in libcontainer's lists of devices. */
+/** Matches any number in libcontainer's lists of devices. */
 const ANY = -1;
 /** libcontainer's loopback has the network's MTU; without a network Docker's default. */
 const DEFAULT_MTU = 1500;

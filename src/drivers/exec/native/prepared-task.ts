@@ -30,7 +30,7 @@ export interface PreparedTask {
  */
 export const SHIM_BINARY_FD = 9;
 
-/** What a run's shim holds until the run ends, for supervisors to come: its network namespace and its RunFacts. */
+/** Held by a run's shim until the run ends, for later supervisors: its network namespace and its RunFacts. */
 export const NETNS_FD = 10;
 export const RUN_FACTS_FD = 11;
 

@@ -1,5 +1,5 @@
 /**
- * What stands on disk of a run: `<root>/execdriver/native/<id>/{state.json,container.json,exit.<run>}` in Docker 1.4's
+ * The files of a run: `<root>/execdriver/native/<id>/{state.json,container.json,exit.<run>}` in Docker 1.4's
  * format with keys of ours added, and the shim's socket below the run directory.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';

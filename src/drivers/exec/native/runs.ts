@@ -77,7 +77,7 @@ export class Runs {
     }
   }
 
-  /** Waits for the end of a run that was killed. @throws TSD_SHIM when its shim stands still. */
+  /** Waits for the end of a run that was killed. @throws TSD_SHIM when its shim hangs. */
   async buried({ ended, shim }: Run): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
@@ -266,7 +266,7 @@ export class Runs {
     return { state: 'exited', exit };
   }
 
-  /** Of a run whose shim goes on without its socket, as after the run directory was removed; null for any other. */
+  /** Returns the connection to a shim that runs without its socket (its run directory was removed); null for any other. */
   #followWithoutSocket({ shim, ...lost }: LostRun): TaskHandle | null {
     const { pid, startTime, startedAtMs } = lost;
     if (lost.bootId !== bootId() || pid === undefined || startTime === undefined || startedAtMs === undefined)
@@ -289,7 +289,7 @@ export class Runs {
     if (pid !== undefined && startTime !== undefined) await this.#bury({ containerId, pid, startTime });
   }
 
-  /** Makes sure that nothing of a run whose shim was killed goes on; the kernel was asked to kill the payload with it. */
+  /** Kills what is left of a run whose shim was killed; the kernel normally kills the payload with it. */
   async #bury({ containerId, pid, startTime }: Pick<TaskHandle, 'containerId' | 'pid' | 'startTime'>): Promise<void> {
     const { cgroups, clock } = this.#context;
     signalProcess(pid, startTime, SIGKILL);

@@ -196,7 +196,7 @@ class AufsDriver implements GraphDriver {
     return readFileSync(this.#at('layers', id), 'utf8').split('\n').filter(isLayerId);
   }
 
-  /** What stands at `id`; null when nothing or nothing complete does. */
+  /** Returns the entry at `id`; null when it is missing or incomplete. */
   #read(id: string): Listed | null {
     if (!existsSync(this.#at('layers', id)) || !existsSync(this.#at('diff', id))) return null;
     const type = existsSync(this.#at('snapshots', id)) ? 'snapshot' : 'layer';

@@ -20,7 +20,7 @@ export interface AufsBranches {
  * `xino`: aufs' table of inode numbers, on a filesystem that any backing filesystem can do with. `dio`: files may be opened
  * with O_DIRECT. `dirperm1`: the permissions of a directory are those of its topmost branch, where chmod went. `noplink`:
  * Docker runs auplink(8) before it unmounts, so that names of one file that was copied up stay together; the mounts made
- * here end with the container's processes, when nobody can run it, so that they are apart from the beginning.
+ * here end with the container's processes, when auplink(8) cannot run any more, so `noplink` separates the names from the start.
  */
 export function aufsMountCalls({ writable, layers, dirperm1 }: AufsBranches): readonly MountCall[] {
   const options = `,dio,noplink,xino=${XINO}${dirperm1 ? ',dirperm1' : ''}`;

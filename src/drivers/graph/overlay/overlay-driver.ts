@@ -204,7 +204,7 @@ class OverlayDriver implements GraphDriver {
     return existsSync(diff) ? diff : join(this.#home, id, 'root');
   }
 
-  /** What stands at `id`; null when nothing or nothing complete does. */
+  /** Returns the entry at `id`; null when it is missing or incomplete. */
   #read(id: string): Listed | null {
     const home = join(this.#home, id);
     if (!isThere(home)) return null;

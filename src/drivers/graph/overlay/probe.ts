@@ -21,7 +21,7 @@ export function probeOverlay(home: string, area: BuildArea): Fingerprint {
     // Without a home there is no area yet, and asking must not make one.
     tryOverlay(place === home ? area.make() : mkdtempSync(join(place, '.tsd-overlay-')));
   } catch (thrown) {
-    // It says nothing of overlay, and whoever has no room needs the containers all the same.
+    // A full disk says nothing about overlay, and containers are needed on it too.
     if (isWithoutRoom(thrown))
       return { works: true, problems: [], attributes: { ...attributes, tried: 'no: disk full' } };
     return problem(

@@ -28,7 +28,7 @@ export class EndpointLinks {
     this.#socket = socket;
   }
 
-  /** Creates or repairs the pair of a container. Returns whether it was made now, and the index of the host's end. */
+  /** Creates or repairs the pair of a container. Returns whether it was created now, and the index of the host's end. */
   connect(config: EndpointConfig, network: BridgeNetwork, sandbox: Sandbox): { created: boolean; index: number } {
     const bridge = findLink(this.#socket, network.bridge);
     if (bridge === null) {

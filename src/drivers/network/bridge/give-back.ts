@@ -1,6 +1,6 @@
 /**
  * Takes everything of one supervisor out of the host's network, in an order that is safe to be interrupted anywhere: settings
- * go back first, while the rules that guard them are there; what still stands is made whole by the next start.
+ * are restored first, while the rules that guard them exist. The next start recreates what is missing.
  */
 import { constants } from 'node:os';
 import { listAddresses } from '../../../ffi/network/link-addresses.ts';
@@ -22,7 +22,7 @@ export interface HostParts {
   readonly firewall: Firewall | null;
 }
 
-/** Returns what stays, in sentences. @throws TsdError of the first step that failed; what comes after it still stands. */
+/** Returns what stays, in sentences. @throws TsdError of the first failed step; later steps were not run. */
 export function giveBack({ names, bridges, settings, firewall }: HostParts): string[] {
   const links = listLinks(bridges.socket);
   const ours = links.filter((link) => bridges.keyOf(link) !== null);

@@ -8,7 +8,7 @@ export class PublishedPorts {
   readonly #holders = new Map<string, { readonly containerId: string; readonly port: PublishedPort }[]>();
   readonly #ports = new Map<string, readonly PublishedPort[]>();
 
-  /** What the packet filter already publishes: containers that went on while no supervisor ran. */
+  /** What the packet filter already publishes: containers that kept running while no supervisor ran. */
   load(owned: ReadonlyMap<Owner, readonly Element[]>): void {
     for (const [owner, elements] of owned) {
       const [kind, id] = owner.split(':') as [string, string];

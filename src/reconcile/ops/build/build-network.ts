@@ -85,7 +85,7 @@ async function releaseLease(ports: BuildNetworkPorts, id: string): Promise<void>
   await ports.leases.save();
 }
 
-/** Teardown goes on after a failure and then throws the first. */
+/** Teardown continues after a failure and then throws the first. */
 export async function inOrder(work: readonly (() => Promise<void> | void)[]): Promise<void> {
   const failures: unknown[] = [];
   for (const step of work) {

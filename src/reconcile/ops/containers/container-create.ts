@@ -22,7 +22,7 @@ import { type DraftPorts, newRecord } from './record-draft.ts';
 
 /** Containers that are being made. */
 interface Makings {
-  /** Their ids: what carries one has an owner to come. */
+  /** Their ids: objects with such an id have an owner soon. */
   readonly making: Set<string>;
   /** By id: a create and the removal of its leftovers exclude each other. */
   readonly mutex: KeyedMutex;

@@ -41,7 +41,7 @@ function askedAt(ports: EndPorts, record: ContainerRecord, signal: SignalName, t
   return isOver && !holds ? null : atBootMs;
 }
 
-/** Known to supervisors to come; one that cannot be written down is asked again. */
+/** Records the request for later supervisors. If it cannot be stored, they repeat it. */
 function noteAsked(ports: EndPorts, { id, run }: ContainerRecord, signal: SignalName): void {
   const record = ports.containers.get(id);
   if (record?.run !== run || ports.exec.running(id) === null) return;
@@ -58,7 +58,7 @@ export interface RunEnd {
   readonly timeoutMs: number;
   /** Left out, the signal is sent. */
   readonly ask?: Ask;
-  /** Leaves the rest to whoever comes after us, at once; rejects with its reason. */
+  /** Aborts the wait at once and rejects with its reason; a later supervisor continues. */
   readonly cancelled?: AbortSignal | undefined;
 }
 

@@ -38,7 +38,7 @@ export function damagedHolder({ containers, links }: DamagedNames, engineName: s
   return id !== null && containers.damaged(id) !== undefined ? id : null;
 }
 
-/** What stands in the way of a declared container; null once it is approved that the damaged one goes. */
+/** Returns what blocks a declared container; null once the removal of the damaged one is approved. */
 export function damagedRecord(
   records: DamagedRecords,
   { key, engineName, source }: Desired<'container'>,

@@ -59,7 +59,7 @@ export async function createAnonymousVolumes(
   });
 }
 
-/** Where the data of a bound path lies: the copy that stands for it, or the path itself. */
+/** Returns the source of a bound path: its copy, or the path itself. */
 export function boundSource({ contents }: ContentCopies, { files }: Desired<'container'>, source: string): string {
   const copy = files?.[source];
   return copy === undefined ? source : contents.path(copy);

@@ -97,7 +97,7 @@ function netnsOf(ports: TaskPorts, desired: Desired<'container'>): number | null
   throw new TsdError('TSD_NETWORK', `there is no network namespace to start ${desired.key} in`, { key: desired.key });
 }
 
-/** As it stands in the records of a run. */
+/** In the form of a run's record. */
 function recordedNetwork(
   ports: TaskPorts,
   desired: Desired<'container'>,

@@ -29,7 +29,7 @@ export function imageReference(text: string): ImageReference {
   throw new TsdError('TSD_BAD_REQUEST', reference.message, { hint: 'Correct the name of the image.' });
 }
 
-/** The image that has this name on this host. What a digest stands for is known to registries only. */
+/** The image that has this name on this host. Only registries know what a digest refers to. */
 function localImage(
   { repositories, intake }: PullPorts,
   reference: ImageReference,

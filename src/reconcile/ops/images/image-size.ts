@@ -10,7 +10,7 @@ export interface SizePorts {
   readonly imageWork: Pick<ImageWork, 'sizes'>;
 }
 
-/** An image of ours stands for all its layers, which have no records of their own. */
+/** Returns the size of an image with all its layers, which have no records of their own. */
 export function imageSize(
   { graph, imageWork }: SizePorts,
   layers: readonly { readonly chainId: string }[],

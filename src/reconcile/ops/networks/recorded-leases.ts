@@ -11,7 +11,7 @@ export interface RecordedLeasePorts {
 
 /**
  * Lets each container that is on a network hold the address that its record says it has. A cut-over that was interrupted
- * has moved leases and not records: the address of the predecessor, which goes on, would be given to another container.
+ * has moved leases and not records: the address of the predecessor, which still runs, would be given to another container.
  * @param only of these containers, while others may be on their way; of all when left out
  */
 export function settleLeases(

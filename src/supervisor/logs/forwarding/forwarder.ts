@@ -31,13 +31,13 @@ export class LogForwarder {
     this.#done = this.#keepRunning();
   }
 
-  /** Ends after the entry that is being sent; the next one goes on behind it. */
+  /** Ends after the current entry; the next forwarder continues after it. */
   async end(): Promise<void> {
     this.#stop.abort();
     await this.#done;
   }
 
-  /** What stands in the way, as a full disk does where the cursor is, may be gone the next time. */
+  /** An obstacle, such as a full disk under the cursor, may be gone at the next try. */
   async #keepRunning(): Promise<void> {
     const { signal } = this.#stop;
     for (let wait = FIRST_RETRY_MS; !signal.aborted; wait = Math.min(2 * wait, LONGEST_RETRY_MS)) {

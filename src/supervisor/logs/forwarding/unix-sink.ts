@@ -3,7 +3,7 @@ import type { LogEntry } from '../../../api/requests.ts';
 import { UnixDatagrams } from '../../../ffi/sockets/datagrams.ts';
 import type { LogOrigin, LogSink } from './sink.ts';
 
-/** A receiver that is behind empties its queue in this time or goes on being behind. */
+/** Delay before the next try while the queue of the receiver is full. */
 const RETRY_MS = 5;
 
 /** Datagrams to a unix socket, each made of one entry. */

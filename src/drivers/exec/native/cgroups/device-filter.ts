@@ -57,7 +57,7 @@ function ruleInstructions(rule: DeviceRule): Instruction[] {
   if (rule.major !== null) checks.push({ code: OP.jumpUnlessEqual, target: MAJOR, immediate: rule.major });
   if (rule.minor !== null) checks.push({ code: OP.jumpUnlessEqual, target: MINOR, immediate: rule.minor });
   checks.push({ code: OP.set, target: RESULT, immediate: 1 }, { code: OP.exit, target: 0 });
-  // A check that fails goes on behind the rule's last instruction.
+  // A failed check jumps behind the rule's last instruction.
   return checks.map((check, index) =>
     check.code === OP.jumpUnlessEqual ? { ...check, offset: checks.length - 1 - index } : check,
   );

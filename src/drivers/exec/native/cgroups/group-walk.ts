@@ -35,7 +35,7 @@ function groupsIn(fd: number): Buffer[] {
   return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
 }
 
-/** A group, as its name in the one that `parent` is open on; until the walk goes on. */
+/** A group, as its name in the open directory `parent`. Valid until the next step of the walk. */
 interface Place {
   readonly parent: number;
   readonly name: Buffer;
@@ -157,7 +157,7 @@ function* thawing(path: string): Generator<void, void> {
   }
 }
 
-/** Lets go on what is frozen in a group of the freezer of cgroup v1, and in those below it: nothing frozen there can be killed. */
+/** Thaws a cgroup v1 freezer group and those below it: frozen processes cannot be killed. */
 export function thawTree(path: string): Promise<void> {
   return inSlices(thawing(path));
 }

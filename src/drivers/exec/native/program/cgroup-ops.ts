@@ -19,7 +19,7 @@ export function addCgroupEntries(program: SyscallProgram, taskFiles: readonly st
   }
 }
 
-/** After it has entered its groups: they become the roots of all hierarchies, whoever mounts them. */
+/** Add it after the process has entered its groups: they become the roots of all hierarchies, in any mount of them. */
 export function addCgroupNamespace(program: SyscallProgram): void {
   program.op('enter a cgroup namespace', 'unshare', CLONE_NEW.cgroup);
 }

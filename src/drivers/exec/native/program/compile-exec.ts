@@ -37,7 +37,7 @@ export interface OpenContainer {
   readonly entry: ContainerEntry;
 }
 
-/** Whoever the run's own user was found to be at its start, that user is; the container may have edited its database since. */
+/** Returns the user as resolved at the start of the run, since the container may have edited its database; looks up others. */
 function userOf(spec: ExecSpec, facts: ExecFacts, tree: FileTree): ProcessUser {
   return facts.user?.wanted === spec.user ? facts.user.found : lookUpUser(tree, spec.user);
 }

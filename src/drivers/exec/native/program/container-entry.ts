@@ -56,7 +56,7 @@ export function openContainer(target: ExecTarget): ContainerEntry {
     const namespaces = Object.fromEntries(
       NAMESPACES.map((name) => [name, keep(openSync(`${place}/ns/${name}`, 'r'))]),
     ) as ContainerEntry['namespaces'];
-    // Opened last: whoever is in our user namespace now has been in no other before.
+    // Opened last: a process in our user namespace now has been in no other before.
     const user = keep(openSync(`${place}/ns/user`, 'r'));
     if (!isOwnUserNamespace(user) || !Object.values(namespaces).every(isOfOwnUserNamespace)) throw elsewhere(target);
     if (startTimeOf(target.pid) !== target.startTime) throw gone(target);

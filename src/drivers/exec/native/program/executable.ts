@@ -68,7 +68,7 @@ function candidates(command: string, env: readonly string[], cwd: string): strin
   return path.split(':').map((directory) => posix.resolve(cwd, directory, command));
 }
 
-/** A file that cannot be named cannot be started either, by whoever: no kernel takes a longer name or path. */
+/** A file that cannot be named cannot be started: no kernel takes a longer name or path. */
 function unnameable(command: string): TsdError {
   const shown = JSON.stringify(command.length > SHOWN ? `${command.slice(0, SHOWN)}…` : command);
   return fail(`${shown} is longer than a path or one of its names may be`, shown, os.errno.ENAMETOOLONG);

@@ -8,15 +8,15 @@
  *     u32 opCount                     u32 totalBytes
  *     u64 cloneFlags                  flags of clone3(2) for the child, without CLONE_PIDFD
  *     i32 cgroupFd                    CLONE_INTO_CGROUP target, -1 none
- *     u32 secondChild                 index of the op that a second child goes on with, 0 none
+ *     u32 secondChild                 index of the op at which a second child starts, 0 none
  *     u32 tries                       how often an op with RETRIED may be tried while it answers EAGAIN or EINTR,
  *     u32 flags                       PROGRAM_FLAGS
- *     u32 fixupsOffset                where fixupCount stands
+ *     u32 fixupsOffset                offset of fixupCount
  *     u32 tryMicroseconds             and how long, in processor time: the bound of races.ts
  *     u64 reserved[2]
  *   ops (56 bytes each)
  *     u32 nr                          system call number
- *     u8  flags                       IGNORES_ERRORS: go on after a failure; RETRIED (since version 3)
+ *     u8  flags                       IGNORES_ERRORS: a failure does not end the program; RETRIED (since version 3)
  *     u8  relocateMask                bit i: args[i] is an offset from the start of the program, pass its address
  *     u8  slotMask                    bit i: args[i] is a slot number, pass the slot's value
  *     u8  resultSlot                  slot that takes the result, 255 none

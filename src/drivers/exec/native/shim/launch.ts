@@ -1,4 +1,4 @@
-/** Starts a shim: opens what it inherits, spawns it, and gives back the supervisor's end of the control socket. */
+/** Starts a shim: opens what it inherits, spawns it, and returns the supervisor's end of the control socket. */
 import { closeSync, constants, openSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { sysError } from '../../../../ffi/call/errno.ts';

@@ -1,5 +1,5 @@
 /**
- * What can be done with a run whose shim goes on and whose socket somebody has removed, as `rm -rf` of the run directory
+ * Operations on a run whose shim runs and whose socket was removed, as `rm -rf` of the run directory
  * does: signals, and learning of its end. Its log and its exit record are files that the shim has open or finds itself.
  */
 import { constants } from 'node:os';

@@ -21,7 +21,7 @@ const { ENOENT, ECONNREFUSED, ECONNRESET } = constants.errno;
 /** Errors of connect(2) that mean no shim listens. */
 const GONE: ReadonlySet<number | undefined> = new Set([ENOENT, ECONNREFUSED, ECONNRESET]);
 
-/** A shim answers within a millisecond; one that takes so long stands still. */
+/** A shim answers within a millisecond; one that takes this long hangs. */
 const ANSWER_TIMEOUT_MS = 5_000;
 
 /** Requests that are answered when the payload has read. */

@@ -7,7 +7,7 @@ import { PROGRAM_FLAGS } from '../program/program.ts';
 
 export const PROTOCOL_VERSION = 1;
 const FRAME_HEADER_BYTES = 8;
-/** Stands for never in a request that has a time. */
+/** Means never, in a request with a time. */
 const NEVER_MS = 0xffffffff;
 
 export const REQUEST = {

@@ -8,7 +8,7 @@ import { PROTOCOL_VERSION } from './shim-protocol.ts';
 export function silentShim(shimPid: number | undefined, step: string, cause: unknown): TsdError {
   const shim = shimPid === undefined ? '' : ` (${describeProcess(shimPid)})`;
   const pid = shimPid ?? 'PID';
-  const wayOut = `\`kill -CONT ${pid}\` lets it go on if it was stopped, \`kill -9 ${pid}\` ends the container`;
+  const wayOut = `\`kill -CONT ${pid}\` resumes it if it was stopped, \`kill -9 ${pid}\` ends the container`;
   const message = `${step === 'adopt' ? 'it runs on untouched: ' : ''}its shim${shim} does not answer; ${wayOut}`;
   return new TsdError('TSD_SHIM', message, { step, cause, hint: 'It is asked again from time to time.' });
 }

@@ -103,7 +103,7 @@ function jumpCommand(names: Names, chain: string, before: number | null): string
     : `insert rule ip filter ${chain} handle ${before} ${rule}`;
 }
 
-/** What a rule without a condition does: null for one that has any, or that goes on. */
+/** Returns the verdict of an unconditional rule; null for a conditional one and for one that continues with the next rule. */
 function verdictForAll({ expr }: Rule): 'return' | 'drop' | null {
   const [only, ...more] = expr.filter((part) => !('counter' in part));
   if (only === undefined || more.length > 0) return null;
@@ -119,7 +119,7 @@ function finalReturn(rules: readonly Rule[], chain: string): number | null {
   return last !== undefined && verdictForAll(last) === 'return' ? last.handle : null;
 }
 
-/** Whether one jump stands where it would be put: an administrator may have added rules behind it since. */
+/** Reports whether the jump is where it would be inserted: an administrator may have added rules behind it since. */
 function isLast(rules: readonly Rule[], chain: string, jumps: readonly Rule[]): boolean {
   const inChain = rules.filter((rule) => rule.chain === chain);
   if (finalReturn(rules, chain) !== null) inChain.pop();

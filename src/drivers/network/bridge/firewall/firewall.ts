@@ -26,7 +26,7 @@ const DRIFT: readonly (number | undefined)[] = [constants.errno.ENOENT, constant
 
 /**
  * Our nftables table. What should be in it is held here, first read from the kernel, so that a supervisor that starts
- * again keeps the rules of containers that went on without it. Each change is one transaction.
+ * again keeps the rules of containers that kept running without it. Each change is one transaction.
  */
 export class Firewall {
   readonly #names: Names;

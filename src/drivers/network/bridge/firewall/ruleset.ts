@@ -56,7 +56,7 @@ interface Chain {
  * a container may claim such an address. `output` leaves to the userland forwarder what is published by it on 127/8.
  * `postrouting`: a container that reaches a published port of its own network must see the answer come back through
  * us; so must the host's 127.0.0.1. `fence`: what comes from a container of a network without inter-container
- * communication bears the addresses of its lease, since links are told by address; it is of the bridge family, which
+ * communication bears the addresses of its lease, since links are matched by address; it is of the bridge family, which
  * knows the container's own interface.
  */
 const CHAINS: Readonly<Record<string, Chain>> = {
@@ -113,7 +113,7 @@ const CHAINS: Readonly<Record<string, Chain>> = {
 const RULES_VERSION = 2;
 
 /**
- * Commands that put new tables with these elements in the place of whatever stands there, in one transaction. The one
+ * Commands that put new tables with these elements in place of the existing ones, in one transaction. The one
  * of the bridge family is made only for elements that are in it.
  * @param fenced whether there is one already.
  */

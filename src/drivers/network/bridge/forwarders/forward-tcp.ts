@@ -23,7 +23,7 @@ export interface Route {
 export interface ForwardOptions {
   readonly flows: OpenFlows;
   readonly waits: TcpWaits;
-  /** Called when the listener cannot go on. */
+  /** Called when the listener fails for good. */
   readonly onEnd: () => void;
 }
 

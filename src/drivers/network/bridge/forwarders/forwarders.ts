@@ -67,7 +67,7 @@ export class Forwarders {
 
   /**
    * As {@link set} for `to`, which takes over the listeners of `from` that it wants without closing them: connections that
-   * are open go on to where they went, new ones go to the new target. Other listeners of `from` end.
+   * are open keep their target, new ones go to the new target. Other listeners of `from` end.
    * @throws TsdError TSD_PORT_IN_USE; the listeners of both are then as before.
    */
   handOver(from: string, to: string, listeners: readonly Listener[]): void {
