@@ -3,14 +3,11 @@ import type { AttachedSession, StdioSession } from '../drivers/contract/exec.ts'
 import { TsdError } from '../model/errors/errors.ts';
 import type { Kind } from '../model/resource.ts';
 import { parseHost } from './address.ts';
-import type { EventOptions, EventView, HistoryView, WhyView } from './explain-views.ts';
-import type { DoctorCheck, InfoView } from './host-views.ts';
 import { BuildClient } from './images/build-client.ts';
 import { ImageFilesClient } from './images/image-files-client.ts';
 import { RegistryApiClient } from './images/registry-client.ts';
 import type { JobRequest, JobsView } from './jobs.ts';
 import { readNdjson } from './ndjson.ts';
-import type { ApprovalView, ApprovedView, DiffView, PlanView } from './plan-views.ts';
 import type {
   ApplyEvent,
   ApplyOptions,
@@ -28,11 +25,14 @@ import type {
   StartedView,
   StartOptions,
 } from './requests.ts';
-import type { DescribeView, ListName, ViewOfKind } from './resource-views.ts';
 import { openFrame, openSession } from './session-client.ts';
 import type { SupervisorApi } from './supervisor.ts';
 import { type Call, exchange, exchangeJson, upgrade } from './transport.ts';
 import type { VersionView } from './version.ts';
+import type { EventOptions, EventView, HistoryView, WhyView } from './views/explain-views.ts';
+import type { DoctorCheck, InfoView } from './views/host-views.ts';
+import type { ApprovalView, ApprovedView, DiffView, PlanView } from './views/plan-views.ts';
+import type { DescribeView, ListName, ViewOfKind } from './views/resource-views.ts';
 
 type StreamingOrAsync = Omit<
   SupervisorApi,

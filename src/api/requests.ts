@@ -2,8 +2,8 @@
 import type { TsdErrorJson } from '../model/errors/errors.ts';
 import type { Kind } from '../model/resource.ts';
 import type { TransferEvent } from './images/transfer-event.ts';
-import type { FileNote, PlanView } from './plan-views.ts';
-import type { IssueView } from './resource-views.ts';
+import type { FileNote, PlanView } from './views/plan-views.ts';
+import type { IssueView } from './views/resource-views.ts';
 
 export interface ManifestInput {
   /** Absolute origin, or `-` for standard input. */

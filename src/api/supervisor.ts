@@ -5,12 +5,9 @@
 
 import type { AttachedSession, StdioSession } from '../drivers/contract/exec.ts';
 import type { Kind } from '../model/resource.ts';
-import type { EventOptions, EventView, HistoryView, WhyView } from './explain-views.ts';
-import type { DoctorCheck, InfoView } from './host-views.ts';
 import type { BuildApi } from './images/build.ts';
 import type { ImageFilesApi } from './images/image-files.ts';
 import type { RegistryApi } from './images/registry-views.ts';
-import type { ApprovalView, ApprovedView, DiffView, PlanView } from './plan-views.ts';
 import type {
   ApplyEvent,
   ApplyOptions,
@@ -26,7 +23,10 @@ import type {
   StartedView,
   StartOptions,
 } from './requests.ts';
-import type { DescribeView, ListName, ViewOfKind } from './resource-views.ts';
+import type { EventOptions, EventView, HistoryView, WhyView } from './views/explain-views.ts';
+import type { DoctorCheck, InfoView } from './views/host-views.ts';
+import type { ApprovalView, ApprovedView, DiffView, PlanView } from './views/plan-views.ts';
+import type { DescribeView, ListName, ViewOfKind } from './views/resource-views.ts';
 
 /** `signal` of a streaming call aborts when the one who asked is gone; the stream then ends without an error. */
 export interface SupervisorApi {

@@ -1,6 +1,6 @@
 /** `APP/` in the place of a container: all containers of an app. */
 import type { SupervisorClient } from '../api/client.ts';
-import type { ContainerView } from '../api/resource-views.ts';
+import type { ContainerView } from '../api/views/resource-views.ts';
 import { TsdError } from '../model/errors/errors.ts';
 import { closest } from '../model/text/suggest.ts';
 

@@ -1,5 +1,5 @@
 /** What a person reads when something went wrong: `error: …`, `hint: …`. */
-import type { IssueView } from '../api/resource-views.ts';
+import type { IssueView } from '../api/views/resource-views.ts';
 import { describeError, TsdError, toTsdError } from '../model/errors/errors.ts';
 import type { UsageError } from './command-line/parse.ts';
 import type { CliContext } from './context.ts';

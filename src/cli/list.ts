@@ -1,5 +1,5 @@
 /** Lists of `get` and `images`: rows, their hints, and problems of the whole list. */
-import type { ListName, ViewOfKind } from '../api/resource-views.ts';
+import type { ListName, ViewOfKind } from '../api/views/resource-views.ts';
 import { TsdError } from '../model/errors/errors.ts';
 import { closest } from '../model/text/suggest.ts';
 import type { CliContext } from './context.ts';

@@ -1,7 +1,8 @@
 /** `tsdocker system reset`: through the supervisor that runs, or in its place. */
-import type { InfoView } from '../api/host-views.ts';
+
 import type { ResetView } from '../api/requests.ts';
-import type { ResetPlace } from '../composition/offline-reset.ts';
+import type { InfoView } from '../api/views/host-views.ts';
+import type { ResetPlace } from '../composition/offline/offline-reset.ts';
 import { TsdError } from '../model/errors/errors.ts';
 import type { CliContext } from './context.ts';
 import { type DataFormat, isData } from './data.ts';
@@ -32,7 +33,7 @@ export async function reset(context: CliContext, options: ResetCommandOptions): 
   }
   if (isData(output) && !yes) throw new TsdError('TSD_BAD_REQUEST', `-o ${output} cannot ask`, { hint: 'Add --yes.' });
   const target = await targetOf(context, options);
-  const { describeInstance, resetOffline, untilGone } = await import('../composition/offline-reset.ts');
+  const { describeInstance, resetOffline, untilGone } = await import('../composition/offline/offline-reset.ts');
   const found = describeInstance(target.root);
   if (!isData(output)) printFound(context, target, found, volumes);
   if (!yes && !(await mayReset(context))) return EXIT.error;

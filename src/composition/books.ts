@@ -10,7 +10,7 @@ import { FileReaders } from '../reconcile/ops/file-readers.ts';
 import { ImageWork } from '../reconcile/ops/images/image-work.ts';
 import { KeyedMutex } from '../reconcile/ops/keyed-mutex.ts';
 import { UpdateBook } from '../reconcile/update-book.ts';
-import type { Books, WorkInProgress } from './op-ports.ts';
+import type { Books, WorkInProgress } from './ports/op-ports.ts';
 import type { Stores } from './stores.ts';
 
 export function openBooks(

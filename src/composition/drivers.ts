@@ -13,7 +13,7 @@ import type { DaemonConfig } from '../settings/daemon-config.ts';
 import type { StateRoot } from '../state/root.ts';
 import { giveHostBack } from '../supervisor/give-back.ts';
 import type { Logger } from '../supervisor/log.ts';
-import type { Drivers } from './op-ports.ts';
+import type { Drivers } from './ports/op-ports.ts';
 import type { Stores } from './stores.ts';
 
 /** The program that `npm run build` puts beside the sources. */

@@ -20,8 +20,8 @@ import { Planner } from '../supervisor/views/planner.ts';
 import { sharingContainers } from '../supervisor/views/shared-groups.ts';
 import { unfilteredRuns } from '../supervisor/views/unfiltered.ts';
 import { doubtedSettings, refusedPaths } from './gates.ts';
-import { createImageCommands } from './image-commands.ts';
 import type { Opened } from './open.ts';
+import { createImageCommands } from './ports/image-commands.ts';
 import { daemonFacts } from './preconditions.ts';
 import type { Wired } from './wire.ts';
 

@@ -27,8 +27,8 @@ import type { Logger } from '../supervisor/log.ts';
 import { openBooks, workInProgress } from './books.ts';
 import { createConfiguration, type SettingsReader } from './configuration.ts';
 import { instanceOf, openDrivers } from './drivers.ts';
-import { createObserver, type Observing } from './observer.ts';
-import { type Around, type OpSettings, type OpStores, opPorts, type Parts } from './op-ports.ts';
+import { createObserver, type Observing } from './ports/observer.ts';
+import { type Around, type OpSettings, type OpStores, opPorts, type Parts } from './ports/op-ports.ts';
 import type { Stores } from './stores.ts';
 
 export interface OpenedBefore {

@@ -1,8 +1,8 @@
 /** What a supervisor needs before anything is opened, and how it was started. */
 import { type Stats, statSync } from 'node:fs';
 import { release } from 'node:os';
-import type { InfoView } from '../api/host-views.ts';
 import { VERSION } from '../api/version.ts';
+import type { InfoView } from '../api/views/host-views.ts';
 import { describeError, TsdError } from '../model/errors/errors.ts';
 import { architectureProblem, kernelProblem } from '../model/host-requirements.ts';
 import type { DaemonConfig } from '../settings/daemon-config.ts';

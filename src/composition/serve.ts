@@ -15,8 +15,8 @@ import type { Supervisor } from '../supervisor/supervisor.ts';
 import { leaveDown } from '../supervisor/take-over/leave-down.ts';
 import { registerBuiltins } from './builtins.ts';
 import { createFacade, laterIssues } from './facade.ts';
+import { WORKED_ON } from './ports/worked-on.ts';
 import type { Wired } from './wire.ts';
-import { WORKED_ON } from './worked-on.ts';
 
 /** What answers and works. */
 export interface Served {

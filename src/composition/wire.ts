@@ -23,12 +23,12 @@ import { copiesNeeded } from '../supervisor/sources/copies-in-use.ts';
 import { StopStage } from '../supervisor/stop-stage.ts';
 import { Adoption } from '../supervisor/take-over/take-over.ts';
 import { Timeline } from '../supervisor/timeline.ts';
-import { adoptionPorts } from './adoption-ports.ts';
-import { garbagePorts } from './garbage-ports.ts';
 import { createController } from './loop.ts';
 import type { Opened } from './open.ts';
+import { adoptionPorts } from './ports/adoption-ports.ts';
+import { garbagePorts } from './ports/garbage-ports.ts';
+import { WORKED_ON } from './ports/worked-on.ts';
 import { openTrustStore } from './registries.ts';
-import { WORKED_ON } from './worked-on.ts';
 
 export interface Wired {
   readonly opened: Opened;

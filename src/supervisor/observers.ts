@@ -1,9 +1,10 @@
 /** What can be served beside the API, when it is asked for: metrics and the page. */
-import type { EventOptions, EventView } from '../api/explain-views.ts';
+
 import { describeHttpAddress, type HttpAddress } from '../api/http-address.ts';
 import { type HttpListener, type HttpRequest, sendText, serveHttp } from '../api/http-listener.ts';
 import type { LogEntry, LogOptions } from '../api/requests.ts';
-import type { ContainerView } from '../api/resource-views.ts';
+import type { EventOptions, EventView } from '../api/views/explain-views.ts';
+import type { ContainerView } from '../api/views/resource-views.ts';
 import type { ExecDriver } from '../drivers/contract/exec.ts';
 import { portHolder } from '../ffi/network/port-holder.ts';
 import type { Clock, Timers } from '../model/clock.ts';

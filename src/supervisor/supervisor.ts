@@ -1,9 +1,6 @@
 /** The running supervisor as the API's facade: queries, and requests that become desired state. */
 
 import { cpus, release, totalmem } from 'node:os';
-import type { EventOptions, EventView, HistoryView, WhyView } from '../api/explain-views.ts';
-import type { DoctorCheck, InfoView } from '../api/host-views.ts';
-import type { ApprovalView, ApprovedView, DiffView, PlanView } from '../api/plan-views.ts';
 import type {
   ApplyEvent,
   ApplyOptions,
@@ -19,8 +16,11 @@ import type {
   StartedView,
   StartOptions,
 } from '../api/requests.ts';
-import type { DescribeView, ListName, ViewOfKind } from '../api/resource-views.ts';
 import type { SupervisorApi } from '../api/supervisor.ts';
+import type { EventOptions, EventView, HistoryView, WhyView } from '../api/views/explain-views.ts';
+import type { DoctorCheck, InfoView } from '../api/views/host-views.ts';
+import type { ApprovalView, ApprovedView, DiffView, PlanView } from '../api/views/plan-views.ts';
+import type { DescribeView, ListName, ViewOfKind } from '../api/views/resource-views.ts';
 import type { AttachedSession, ExecDriver, StdioSession } from '../drivers/contract/exec.ts';
 import type { Sysinfo } from '../ffi/host/sysinfo.ts';
 import type { Clock } from '../model/clock.ts';

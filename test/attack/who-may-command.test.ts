@@ -15,9 +15,9 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { DoctorCheck } from '../../src/api/host-views.ts';
-import type { PlanView } from '../../src/api/plan-views.ts';
-import type { ManifestView } from '../../src/api/resource-views.ts';
+import type { DoctorCheck } from '../../src/api/views/host-views.ts';
+import type { PlanView } from '../../src/api/views/plan-views.ts';
+import type { ManifestView } from '../../src/api/views/resource-views.ts';
 import { app, BUSYBOX_IMAGE, FOREVER, IDLE, shell } from '../support/manifests.ts';
 import { hasCommit, programOf } from '../support/past-version.ts';
 import { TestSupervisor } from '../support/supervisor.ts';

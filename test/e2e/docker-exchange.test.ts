@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { ImageView } from '../../src/api/resource-views.ts';
+import type { ImageView } from '../../src/api/views/resource-views.ts';
 import { busyboxRootfs, dockerArchive, findBusybox, tarOf } from '../support/images.ts';
 import { DOCKER_INSTALLED, PrivateDocker } from '../support/private-docker.ts';
 import { TestSupervisor } from '../support/supervisor.ts';

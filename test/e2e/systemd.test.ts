@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ContainerView } from '../../src/api/resource-views.ts';
+import type { ContainerView } from '../../src/api/views/resource-views.ts';
 import { Guest, guestProblem } from '../support/guest/machine.ts';
 import { BUSYBOX_IMAGE, FOREVER, shell } from '../support/manifests.ts';
 

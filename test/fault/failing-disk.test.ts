@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
-import type { ContainerView, ManifestView } from '../../src/api/resource-views.ts';
+import type { ContainerView, ManifestView } from '../../src/api/views/resource-views.ts';
 import { failFilesystem } from '../support/failing-filesystem.ts';
 import { LoopDisk } from '../support/loop-disk.ts';
 import { BUSYBOX_IMAGE, FOREVER } from '../support/manifests.ts';

@@ -11,8 +11,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { DoctorCheck } from '../../src/api/host-views.ts';
-import type { ApprovalView } from '../../src/api/plan-views.ts';
+import type { DoctorCheck } from '../../src/api/views/host-views.ts';
+import type { ApprovalView } from '../../src/api/views/plan-views.ts';
 import { afterALook } from '../support/look.ts';
 import { BUSYBOX_IMAGE, FOREVER } from '../support/manifests.ts';
 import { hasCommit, programOf } from '../support/past-version.ts';

@@ -1,7 +1,7 @@
 /** A run directory that someone has removed, and with it the sockets by which shims are asked; and one on a disk. */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { ContainerView } from '../../src/api/resource-views.ts';
+import type { ContainerView } from '../../src/api/views/resource-views.ts';
 import { BUSYBOX_IMAGE, FOREVER, shell } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
 import { until } from '../support/wait.ts';

@@ -1,6 +1,6 @@
 /** Commands on all containers of an app, with real containers. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { ContainerView } from '../../src/api/resource-views.ts';
+import type { ContainerView } from '../../src/api/views/resource-views.ts';
 import { BUSYBOX_IMAGE, shell } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
 

@@ -1,6 +1,6 @@
 import { mkdirSync, renameSync } from 'node:fs';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { PlanView } from '../../src/api/plan-views.ts';
+import type { PlanView } from '../../src/api/views/plan-views.ts';
 import { asked } from '../support/asked.ts';
 import { BUSYBOX_IMAGE, FOREVER } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';

@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, wr
 import { join, resolve } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { ManifestView } from '../../src/api/resource-views.ts';
+import type { ManifestView } from '../../src/api/views/resource-views.ts';
 import { BUSYBOX_IMAGE, FOREVER } from '../support/manifests.ts';
 import { freePort } from '../support/servers.ts';
 import { type CliResult, TestSupervisor } from '../support/supervisor.ts';

@@ -7,7 +7,7 @@ import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { SupervisorClient } from '../../src/api/client.ts';
 import type { DiskUsageView, PruneView } from '../../src/api/images/image-files.ts';
-import type { ImageView } from '../../src/api/resource-views.ts';
+import type { ImageView } from '../../src/api/views/resource-views.ts';
 import { asked } from '../support/asked.ts';
 import { busyboxBase, dockerArchive, findBusybox, tarOf } from '../support/images.ts';
 import { FOREVER } from '../support/manifests.ts';

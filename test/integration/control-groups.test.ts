@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import type { DoctorCheck } from '../../src/api/host-views.ts';
+import type { DoctorCheck } from '../../src/api/views/host-views.ts';
 import { findHierarchies, hostSources } from '../../src/drivers/exec/native/cgroups/hierarchies.ts';
 import { app, FOREVER } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import type { DoctorCheck, InfoView } from '../../src/api/host-views.ts';
+import type { DoctorCheck, InfoView } from '../../src/api/views/host-views.ts';
 import { app, FOREVER, IDLE, shell } from '../support/manifests.ts';
 import { freePort } from '../support/servers.ts';
 import { TestSupervisor } from '../support/supervisor.ts';

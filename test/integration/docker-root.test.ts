@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { ImageView } from '../../src/api/resource-views.ts';
+import type { ImageView } from '../../src/api/views/resource-views.ts';
 import { DOCKER_IDS, writeDockerRoot } from '../support/docker-root.ts';
 import { BUSYBOX_IMAGE, FOREVER } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';

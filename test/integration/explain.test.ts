@@ -3,7 +3,7 @@ import { chmodSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { EventView, HistoryView, WhyView } from '../../src/api/explain-views.ts';
+import type { EventView, HistoryView, WhyView } from '../../src/api/views/explain-views.ts';
 import { app, BUSYBOX_IMAGE, FOREVER, shell } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
 import { until } from '../support/wait.ts';

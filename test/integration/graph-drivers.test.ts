@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { ImageView } from '../../src/api/resource-views.ts';
+import type { ImageView } from '../../src/api/views/resource-views.ts';
 import { busyboxBase, dockerArchive, findBusybox, tarOf } from '../support/images.ts';
 import { FOREVER } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { afterEach, expect, test } from 'vitest';
-import type { DoctorCheck, InfoView } from '../../src/api/host-views.ts';
+import type { DoctorCheck, InfoView } from '../../src/api/views/host-views.ts';
 import { readSysinfo } from '../../src/ffi/host/sysinfo.ts';
 import { app, FOREVER } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';

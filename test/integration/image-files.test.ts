@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { SupervisorClient } from '../../src/api/client.ts';
 import type { TransferEvent } from '../../src/api/images/transfer-event.ts';
-import type { ImageView } from '../../src/api/resource-views.ts';
+import type { ImageView } from '../../src/api/views/resource-views.ts';
 import { BUSYBOX_IMAGE, IDLE, shell } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
 import { until } from '../support/wait.ts';

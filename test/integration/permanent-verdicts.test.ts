@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { ContainerView } from '../../src/api/resource-views.ts';
+import type { ContainerView } from '../../src/api/views/resource-views.ts';
 import { findBusybox } from '../support/images.ts';
 import { BUSYBOX_IMAGE, FOREVER } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { ContainerView, NetworkView } from '../../src/api/resource-views.ts';
+import type { ContainerView, NetworkView } from '../../src/api/views/resource-views.ts';
 import { dockerArchive, findBusybox, tarOf } from '../support/images.ts';
 import { BUSYBOX_IMAGE, FOREVER, shell } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';

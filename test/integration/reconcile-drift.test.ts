@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { ContainerView, NetworkView } from '../../src/api/resource-views.ts';
+import type { ContainerView, NetworkView } from '../../src/api/views/resource-views.ts';
 import { BUSYBOX_IMAGE, FOREVER, IDLE, shell } from '../support/manifests.ts';
 import { freePort } from '../support/servers.ts';
 import { TestSupervisor } from '../support/supervisor.ts';

@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { DoctorCheck } from '../../src/api/host-views.ts';
+import type { DoctorCheck } from '../../src/api/views/host-views.ts';
 import { app, FOREVER } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
 

@@ -5,7 +5,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { WhyView } from '../../src/api/explain-views.ts';
+import type { WhyView } from '../../src/api/views/explain-views.ts';
 import { BUSYBOX_IMAGE, FOREVER, shell } from '../support/manifests.ts';
 import { freePort } from '../support/servers.ts';
 import { TestSupervisor } from '../support/supervisor.ts';

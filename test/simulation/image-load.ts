@@ -1,6 +1,6 @@
 /** The op image.load without archives: a source is a path whose content has a version. Steps as in ops/images/image-load.ts. */
 
-import type { Parts } from '../../src/composition/op-ports.ts';
+import type { Parts } from '../../src/composition/ports/op-ports.ts';
 import { TsdError } from '../../src/model/errors/errors.ts';
 import type { OpOf } from '../../src/reconcile/op.ts';
 import { desiredOf } from '../../src/reconcile/ops/declared.ts';

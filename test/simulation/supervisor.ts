@@ -1,8 +1,8 @@
 /** One life of the supervisor, put together as src/composition/ does it: the real loop and operations on simulated drivers. */
 
-import { adoptionPorts } from '../../src/composition/adoption-ports.ts';
-import { createObserver } from '../../src/composition/observer.ts';
-import { opPorts, type Parts } from '../../src/composition/op-ports.ts';
+import { adoptionPorts } from '../../src/composition/ports/adoption-ports.ts';
+import { createObserver } from '../../src/composition/ports/observer.ts';
+import { opPorts, type Parts } from '../../src/composition/ports/op-ports.ts';
 import type { NetworkConfig } from '../../src/drivers/contract/network.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import { TrustPolicyFile } from '../../src/images/trust/policy.ts';

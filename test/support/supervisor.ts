@@ -19,7 +19,7 @@ import {
 import { join, resolve } from 'node:path';
 import { expect } from 'vitest';
 import { SupervisorClient } from '../../src/api/client.ts';
-import type { ContainerView } from '../../src/api/resource-views.ts';
+import type { ContainerView } from '../../src/api/views/resource-views.ts';
 import { type ExitRecord, readExitRecord } from '../../src/drivers/exec/native/shim/exit-record.ts';
 import { type HostState, hostState, type Marks, removeLeft } from './leaks.ts';
 import { until } from './wait.ts';

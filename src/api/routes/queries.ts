@@ -1,6 +1,6 @@
 import { KINDS } from '../../model/resource.ts';
 import { validate } from '../request-body.ts';
-import type { ListName } from '../resource-views.ts';
+import type { ListName } from '../views/resource-views.ts';
 
 import { get, json, param, type Route } from './route.ts';
 import { kind } from './schemas.ts';

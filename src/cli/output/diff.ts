@@ -1,5 +1,5 @@
 /** Differences of fields as `diff` and `history --diff` print them. */
-import type { DiffView } from '../../api/plan-views.ts';
+import type { DiffView } from '../../api/views/plan-views.ts';
 import { shownValue } from '../../model/text/shown-value.ts';
 import type { CliContext } from '../context.ts';
 import { paint, printable } from './text.ts';

@@ -1,5 +1,5 @@
-import type { ApprovalView, FileNote, NoteView, PlanView } from '../../api/plan-views.ts';
-import type { IssueView } from '../../api/resource-views.ts';
+import type { ApprovalView, FileNote, NoteView, PlanView } from '../../api/views/plan-views.ts';
+import type { IssueView } from '../../api/views/resource-views.ts';
 import { restOf } from '../../model/status/holds.ts';
 import type { CliContext } from '../context.ts';
 import { SIGN } from './diff.ts';

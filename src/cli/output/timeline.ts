@@ -1,5 +1,5 @@
 /** How the past looks to a person: events, and the chain of `why`. */
-import type { EventView, WhyStep, WhyView } from '../../api/explain-views.ts';
+import type { EventView, WhyStep, WhyView } from '../../api/views/explain-views.ts';
 import { formatPosition } from '../../model/resource.ts';
 import { messageSaysAll, type TimelineKind } from '../../model/status/timeline.ts';
 import type { CliContext } from '../context.ts';

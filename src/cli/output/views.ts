@@ -7,7 +7,7 @@ import type {
   NetworkView,
   ViewOfKind,
   VolumeView,
-} from '../../api/resource-views.ts';
+} from '../../api/views/resource-views.ts';
 import { TsdError } from '../../model/errors/errors.ts';
 import { formatPosition, type SourcePosition } from '../../model/resource.ts';
 import type { Phase } from '../../model/status/phases.ts';

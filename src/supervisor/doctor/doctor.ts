@@ -2,7 +2,7 @@
 import { existsSync, statfsSync } from 'node:fs';
 import { release } from 'node:os';
 import { dirname } from 'node:path';
-import type { DoctorCheck } from '../../api/host-views.ts';
+import type { DoctorCheck } from '../../api/views/host-views.ts';
 import type { Driver } from '../../drivers/contract/driver.ts';
 import type { NetworkDriver } from '../../drivers/contract/network.ts';
 import type { Sysinfo } from '../../ffi/host/sysinfo.ts';

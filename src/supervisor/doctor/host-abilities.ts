@@ -1,5 +1,5 @@
 /** The abilities of this host for containers, as `docker info` has them, and what is said where one is missing. Pure. */
-import type { HostAbilities } from '../../api/host-views.ts';
+import type { HostAbilities } from '../../api/views/host-views.ts';
 import type { LimitName, Sysinfo } from '../../ffi/host/sysinfo.ts';
 import type { LimitSupport } from '../../reconcile/kernel-limits.ts';
 

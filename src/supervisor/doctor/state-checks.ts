@@ -1,7 +1,7 @@
 /** What of the root could not be read, as checks with the command that recovers it. */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { DoctorCheck } from '../../api/host-views.ts';
+import type { DoctorCheck } from '../../api/views/host-views.ts';
 import { describeError } from '../../model/errors/errors.ts';
 import { uncertainHint } from '../../reconcile/plan/order/pass.ts';
 import type { StateIssue } from '../../state/files/state-file.ts';

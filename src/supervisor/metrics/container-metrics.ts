@@ -3,7 +3,7 @@
  * series is filled and written in one turn of the event loop, in which no other request is served.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { ContainerView } from '../../api/resource-views.ts';
+import type { ContainerView } from '../../api/views/resource-views.ts';
 import type { ResourceUsage } from '../../drivers/contract/exec.ts';
 import type { NetworkBytes } from './network-bytes.ts';
 

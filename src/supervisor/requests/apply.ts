@@ -1,8 +1,8 @@
 /** Changes of what is wanted, as streams of events. */
 
-import type { FileNote } from '../../api/plan-views.ts';
 import type { ApplyEvent, ApplyOptions, ManifestInput, RollbackOptions } from '../../api/requests.ts';
-import type { IssueView } from '../../api/resource-views.ts';
+import type { FileNote } from '../../api/views/plan-views.ts';
+import type { IssueView } from '../../api/views/resource-views.ts';
 import type { Desired, DesiredState } from '../../model/desired.ts';
 import { TsdError } from '../../model/errors/errors.ts';
 import { seccompNotes } from '../../model/notes/seccomp-notes.ts';

@@ -1,6 +1,6 @@
 /** What waits for a person, and letting it through. */
 
-import type { ApprovalView, DiffView } from '../../api/plan-views.ts';
+import type { ApprovalView, DiffView } from '../../api/views/plan-views.ts';
 import type { Actor } from '../../model/actor.ts';
 import type { Clock } from '../../model/clock.ts';
 import type { Desired, DesiredState } from '../../model/desired.ts';

@@ -1,5 +1,5 @@
 /** The manifests in force, and the desired state that they lead to. A change is accepted as a new generation. */
-import type { IssueView } from '../../api/resource-views.ts';
+import type { IssueView } from '../../api/views/resource-views.ts';
 import type { Resolution } from '../../manifest/desired-state.ts';
 import type { Clock } from '../../model/clock.ts';
 import type { DesiredState } from '../../model/desired.ts';

@@ -1,5 +1,5 @@
 /** Reports each edit that was not accepted once: on the timeline and in the supervisor's log. */
-import type { IssueView } from '../../api/resource-views.ts';
+import type { IssueView } from '../../api/views/resource-views.ts';
 import type { GoodRevision, SourceOutcome } from '../../manifest/desired-state.ts';
 import type { ManifestIssue } from '../../manifest/issue.ts';
 import type { TimelineDraft } from '../../model/status/timeline.ts';

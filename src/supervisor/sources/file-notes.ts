@@ -1,5 +1,5 @@
 /** Notes on what a plan or a rollback does not include. Pure. */
-import type { FileNote } from '../../api/plan-views.ts';
+import type { FileNote } from '../../api/views/plan-views.ts';
 import type { SourceOutcome } from '../../manifest/desired-state.ts';
 import type { DesiredState } from '../../model/desired.ts';
 import { parseKey, type ResourceKey } from '../../model/resource.ts';

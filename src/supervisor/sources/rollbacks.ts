@@ -1,6 +1,6 @@
 /** Goes back to the manifests of an earlier generation: all of them on request, or an app whose update failed. */
-import type { FileNote } from '../../api/plan-views.ts';
-import type { IssueView } from '../../api/resource-views.ts';
+import type { FileNote } from '../../api/views/plan-views.ts';
+import type { IssueView } from '../../api/views/resource-views.ts';
 import type { Resolution, SourceOutcome } from '../../manifest/desired-state.ts';
 import type { Actor } from '../../model/actor.ts';
 import { TsdError } from '../../model/errors/errors.ts';

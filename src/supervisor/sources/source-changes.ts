@@ -1,6 +1,6 @@
 /** Describes the changes of a new generation. Pure. */
 import { basename } from 'node:path';
-import type { DiffView } from '../../api/plan-views.ts';
+import type { DiffView } from '../../api/views/plan-views.ts';
 import type { GoodRevision } from '../../manifest/desired-state.ts';
 import type { Desired, DesiredState } from '../../model/desired.ts';
 import { parseKey, type ResourceKey, type SourcePosition } from '../../model/resource.ts';

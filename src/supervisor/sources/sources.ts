@@ -1,7 +1,8 @@
 /** The desired state as numbered generations, from the watched directory and from applied manifests. */
-import type { FileNote } from '../../api/plan-views.ts';
+
 import type { ManifestInput } from '../../api/requests.ts';
-import type { IssueView, ManifestView } from '../../api/resource-views.ts';
+import type { FileNote } from '../../api/views/plan-views.ts';
+import type { IssueView, ManifestView } from '../../api/views/resource-views.ts';
 import type { Resolution } from '../../manifest/desired-state.ts';
 import type { Actor } from '../../model/actor.ts';
 import type { DesiredState } from '../../model/desired.ts';

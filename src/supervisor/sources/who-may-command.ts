@@ -1,6 +1,6 @@
 /** Collects everything that is refused because other users may write to it. */
-import type { DoctorCheck } from '../../api/host-views.ts';
-import type { ManifestView } from '../../api/resource-views.ts';
+import type { DoctorCheck } from '../../api/views/host-views.ts';
+import type { ManifestView } from '../../api/views/resource-views.ts';
 import type { Refusal } from '../../model/trust.ts';
 
 const NAME = 'who may command';

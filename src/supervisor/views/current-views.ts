@@ -1,5 +1,5 @@
 /** Lists and descriptions of what is now, each from a look at that moment. */
-import type { DescribeView, ListName, ViewOfKind } from '../../api/resource-views.ts';
+import type { DescribeView, ListName, ViewOfKind } from '../../api/views/resource-views.ts';
 import { TsdError } from '../../model/errors/errors.ts';
 import type { ObservedState } from '../../model/observed.ts';
 import { type Kind, parseKey, type ResourceKey } from '../../model/resource.ts';

@@ -1,8 +1,8 @@
 /** Answers about the past: history, events, why. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { EventOptions, EventView, HistoryView, WhyView } from '../../api/explain-views.ts';
-import type { DiffView } from '../../api/plan-views.ts';
-import type { DescribeView } from '../../api/resource-views.ts';
+import type { EventOptions, EventView, HistoryView, WhyView } from '../../api/views/explain-views.ts';
+import type { DiffView } from '../../api/views/plan-views.ts';
+import type { DescribeView } from '../../api/views/resource-views.ts';
 import { formatTime } from '../../model/clock.ts';
 import { TsdError } from '../../model/errors/errors.ts';
 import { parseKey, type ResourceKey } from '../../model/resource.ts';

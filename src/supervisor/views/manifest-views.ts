@@ -1,5 +1,5 @@
 /** Manifests as clients see them. Pure. */
-import type { IssueView, ManifestView } from '../../api/resource-views.ts';
+import type { IssueView, ManifestView } from '../../api/views/resource-views.ts';
 import type { SourceOutcome } from '../../manifest/desired-state.ts';
 import type { ManifestIssue } from '../../manifest/issue.ts';
 import { ERROR_CATALOGUE } from '../../model/errors/error-catalogue.ts';

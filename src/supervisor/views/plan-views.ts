@@ -1,6 +1,6 @@
 /** Plans and differences as clients see them. Pure. */
-import type { ApprovalView, DiffView, FileNote, NoteView, PlanView } from '../../api/plan-views.ts';
-import type { IssueView, ManifestView } from '../../api/resource-views.ts';
+import type { ApprovalView, DiffView, FileNote, NoteView, PlanView } from '../../api/views/plan-views.ts';
+import type { IssueView, ManifestView } from '../../api/views/resource-views.ts';
 import type { Desired, DesiredState } from '../../model/desired.ts';
 import type { DeclarationNote } from '../../model/notes/update-notes.ts';
 import type { ResourceKey } from '../../model/resource.ts';

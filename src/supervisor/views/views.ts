@@ -1,5 +1,5 @@
 /** Resources as clients see them, from one observation and what the loop last decided. */
-import type { ContainerView, HealthView, ImageView, NetworkView, VolumeView } from '../../api/resource-views.ts';
+import type { ContainerView, HealthView, ImageView, NetworkView, VolumeView } from '../../api/views/resource-views.ts';
 import type { ExecDriver } from '../../drivers/contract/exec.ts';
 import type { NetworkConfig } from '../../drivers/contract/network.ts';
 import { formatTime } from '../../model/clock.ts';

@@ -1,5 +1,5 @@
 /** The chain from an edit to how a resource is now, out of what the timeline holds of it. Pure. */
-import type { WhyStep } from '../../api/explain-views.ts';
+import type { WhyStep } from '../../api/views/explain-views.ts';
 import { formatTime } from '../../model/clock.ts';
 import type { TimelineEntry } from '../../model/status/timeline.ts';
 import { baseKey, isNext } from '../../model/update.ts';

@@ -1,7 +1,7 @@
 /** What the page shows of the present: nothing of a specification, so no environment and no command lines. */
 import { hostname } from 'node:os';
-import type { InfoView } from '../../api/host-views.ts';
-import type { ContainerView, ManifestView, NetworkView, VolumeView } from '../../api/resource-views.ts';
+import type { InfoView } from '../../api/views/host-views.ts';
+import type { ContainerView, ManifestView, NetworkView, VolumeView } from '../../api/views/resource-views.ts';
 import type { DesiredState } from '../../model/desired.ts';
 import { dependenciesOf, isContainer } from '../../reconcile/plan/references.ts';
 import type { LastPlanView } from '../last-plan.ts';

@@ -2,9 +2,9 @@
 import { readFileSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { EventView } from '../../api/explain-views.ts';
 import { type HttpRequest, sendText } from '../../api/http-listener.ts';
 import type { LogEntry, LogOptions } from '../../api/requests.ts';
+import type { EventView } from '../../api/views/explain-views.ts';
 import { toTsdError } from '../../model/errors/errors.ts';
 import type { SupervisorEventBus } from '../events.ts';
 import { type ServerEvent, sendEvents } from './event-stream.ts';

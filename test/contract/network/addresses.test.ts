@@ -1,6 +1,6 @@
 import { closeSync } from 'node:fs';
 import { afterEach, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
-import { SandboxAddresses } from '../../../src/drivers/network/bridge/sandbox-addresses.ts';
+import { SandboxAddresses } from '../../../src/drivers/network/sandbox-addresses.ts';
 import { namespaceId } from '../../../src/ffi/network/namespace-ids.ts';
 import { NETLINK_ROUTE, NetlinkSocket } from '../../../src/ffi/network/netlink.ts';
 import { createNetns } from '../../../src/ffi/process/namespaces.ts';

@@ -1,5 +1,5 @@
 import { afterEach, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
-import { SandboxRoutes } from '../../../src/drivers/network/bridge/sandbox-routes.ts';
+import { SandboxRoutes } from '../../../src/drivers/network/sandbox-routes.ts';
 import { namespaceId } from '../../../src/ffi/network/namespace-ids.ts';
 import { NETLINK_ROUTE, NetlinkSocket } from '../../../src/ffi/network/netlink.ts';
 import { enterPrivateHost, Namespaces } from './private-host.ts';

@@ -1,7 +1,4 @@
 import { PassThrough } from 'node:stream';
-import type { EventOptions, EventView, HistoryView, WhyView } from '../../../src/api/explain-views.ts';
-import type { DoctorCheck, InfoView } from '../../../src/api/host-views.ts';
-import type { ApprovalView, ApprovedView, DiffView, PlanView } from '../../../src/api/plan-views.ts';
 import type {
   ApplyEvent,
   ApplyOptions,
@@ -15,6 +12,11 @@ import type {
   StartedView,
   StartOptions,
 } from '../../../src/api/requests.ts';
+import type { ServedApi } from '../../../src/api/served.ts';
+import { API_LEVEL, VERSION, type VersionView } from '../../../src/api/version.ts';
+import type { EventOptions, EventView, HistoryView, WhyView } from '../../../src/api/views/explain-views.ts';
+import type { DoctorCheck, InfoView } from '../../../src/api/views/host-views.ts';
+import type { ApprovalView, ApprovedView, DiffView, PlanView } from '../../../src/api/views/plan-views.ts';
 import type {
   ContainerView,
   DescribeView,
@@ -23,9 +25,7 @@ import type {
   NetworkView,
   ViewOfKind,
   VolumeView,
-} from '../../../src/api/resource-views.ts';
-import type { ServedApi } from '../../../src/api/served.ts';
-import { API_LEVEL, VERSION, type VersionView } from '../../../src/api/version.ts';
+} from '../../../src/api/views/resource-views.ts';
 import type { AttachedSession, StdioSession } from '../../../src/drivers/contract/exec.ts';
 import { TsdError } from '../../../src/model/errors/errors.ts';
 import { PlainBuilds } from './plain-builds.ts';

@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { SupervisorClient } from '../../../src/api/client.ts';
-import type { ContainerView } from '../../../src/api/resource-views.ts';
+import type { ContainerView } from '../../../src/api/views/resource-views.ts';
 import type { Random } from '../random.ts';
 import type { TestSupervisor } from '../supervisor.ts';
 import { until } from '../wait.ts';

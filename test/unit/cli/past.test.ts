@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { EventView } from '../../../src/api/explain-views.ts';
+import type { EventView } from '../../../src/api/views/explain-views.ts';
 import type { CliContext } from '../../../src/cli/context.ts';
 import { formatEvent } from '../../../src/cli/output/timeline.ts';
 import { useTerminal } from '../../support/api/terminal.ts';

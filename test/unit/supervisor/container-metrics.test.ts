@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { ContainerView } from '../../../src/api/resource-views.ts';
+import type { ContainerView } from '../../../src/api/views/resource-views.ts';
 import { containerMetrics } from '../../../src/supervisor/metrics/container-metrics.ts';
 
 const view = (name: string, rest: Partial<ContainerView> = {}) =>

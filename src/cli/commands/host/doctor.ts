@@ -1,4 +1,4 @@
-import type { DoctorCheck } from '../../../api/host-views.ts';
+import type { DoctorCheck } from '../../../api/views/host-views.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import { largest } from '../../../model/lists.ts';
 import type { Command } from '../../command-line/command.ts';
@@ -41,7 +41,7 @@ async function allChecks(context: CliContext): Promise<readonly DoctorCheck[]> {
     return await client.doctor();
   } catch (thrown) {
     if (!(thrown instanceof TsdError) || thrown.code !== 'TSD_NO_SUPERVISOR') throw thrown;
-    const { localDoctor } = await import('../../../composition/local-doctor.ts');
+    const { localDoctor } = await import('../../../composition/offline/local-doctor.ts');
     const here: DoctorCheck = { name: 'supervisor', status: 'warning', message: thrown.message, fix: thrown.hint };
     return [here, ...(await localDoctor())];
   }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SupervisorClient } from '../../../api/client.ts';
-import type { InfoView } from '../../../api/host-views.ts';
+import type { InfoView } from '../../../api/views/host-views.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import type { Command } from '../../command-line/command.ts';
 import type { CliContext } from '../../context.ts';

@@ -1,5 +1,5 @@
 import { errorFromJson } from '../../../api/http-errors.ts';
-import type { ApprovalView } from '../../../api/plan-views.ts';
+import type { ApprovalView } from '../../../api/views/plan-views.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import { Argument, type Command } from '../../command-line/command.ts';
 import type { CliContext } from '../../context.ts';

@@ -1,6 +1,6 @@
 /** One manifest: what is wrong with it, what it declares, and which generations it changed. */
-import type { HistoryView } from '../../../api/explain-views.ts';
-import type { IssueView, ManifestView } from '../../../api/resource-views.ts';
+import type { HistoryView } from '../../../api/views/explain-views.ts';
+import type { IssueView, ManifestView } from '../../../api/views/resource-views.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import type { SourcePosition } from '../../../model/resource.ts';
 import type { CliContext } from '../../context.ts';

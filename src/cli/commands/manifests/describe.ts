@@ -1,4 +1,4 @@
-import type { DescribeView, HealthView } from '../../../api/resource-views.ts';
+import type { DescribeView, HealthView } from '../../../api/views/resource-views.ts';
 import type { Condition } from '../../../model/status/phases.ts';
 import { askAboutAll } from '../../any-resource.ts';
 import { Argument, type Command } from '../../command-line/command.ts';

@@ -1,4 +1,4 @@
-import type { ListName, ViewOfKind } from '../../../api/resource-views.ts';
+import type { ListName, ViewOfKind } from '../../../api/views/resource-views.ts';
 import { Argument, type Command } from '../../command-line/command.ts';
 import type { CliContext } from '../../context.ts';
 import { formatData, jsonText } from '../../data.ts';

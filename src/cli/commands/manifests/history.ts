@@ -1,4 +1,4 @@
-import type { HistoryView } from '../../../api/explain-views.ts';
+import type { HistoryView } from '../../../api/views/explain-views.ts';
 import { type Command, Option } from '../../command-line/command.ts';
 import type { CliContext } from '../../context.ts';
 import { isData } from '../../data.ts';

@@ -1,6 +1,6 @@
-import type { NoteView } from '../../../api/plan-views.ts';
 import type { ManifestInput } from '../../../api/requests.ts';
-import type { IssueView } from '../../../api/resource-views.ts';
+import type { NoteView } from '../../../api/views/plan-views.ts';
+import type { IssueView } from '../../../api/views/resource-views.ts';
 import type { ManifestIssue } from '../../../manifest/issue.ts';
 import { ERROR_CATALOGUE } from '../../../model/errors/error-catalogue.ts';
 import { formatPosition } from '../../../model/resource.ts';

@@ -14,6 +14,7 @@ import type {
   Sandbox,
 } from '../../contract/network.ts';
 import { collectErrors } from '../collect-errors.ts';
+import { SandboxView } from '../sandbox-view.ts';
 import type { Sandboxes } from '../sandboxes.ts';
 import { Attachments } from './attachments.ts';
 import { BridgeLinks, type ObservedBridge } from './bridge-links.ts';
@@ -44,7 +45,6 @@ import { type BridgeNetwork, bridgeNetwork } from './network-options.ts';
 import { BROKEN, networkDrift } from './observe.ts';
 import { boundAddresses, type PublishOptions, publish } from './publication.ts';
 import { PublishedPorts } from './published-ports.ts';
-import { SandboxView } from './sandbox-view.ts';
 import { checkEndpoint, checkNetwork, checkPublishedPort } from './validate.ts';
 
 export interface BridgeOptions {

@@ -1,6 +1,7 @@
 /** The endpoints of containers as the kernel has them; only those that changed are rebuilt. */
 import type { Link, PluggedLink } from '../../../ffi/network/links.ts';
 import type { ObservedEndpoint, PublishedPort } from '../../contract/network.ts';
+import type { SandboxView } from '../sandbox-view.ts';
 import type { Attachments } from './attachments.ts';
 import { destinationsOf, type EndpointLinks } from './endpoint-links.ts';
 import { endpointOwner, type ReadTable } from './firewall/ruleset.ts';
@@ -15,7 +16,6 @@ import {
   UNCONNECTED,
 } from './observe.ts';
 import { type PublishOptions, publish } from './publication.ts';
-import type { SandboxView } from './sandbox-view.ts';
 
 export interface EndpointViewParts {
   readonly links: EndpointLinks;

@@ -1,12 +1,12 @@
 /** What a person asks of images: builds, files, registries. */
-import { recipesOf } from '../reconcile/ops/images/image-intake.ts';
-import { Builds } from '../supervisor/images/builds.ts';
-import { ImageFiles } from '../supervisor/images/image-files.ts';
-import { RegistryCommands } from '../supervisor/images/registry-commands.ts';
-import type { NamedResources } from '../supervisor/requests/named-resources.ts';
-import type { SupervisorParts } from '../supervisor/supervisor.ts';
+import { recipesOf } from '../../reconcile/ops/images/image-intake.ts';
+import { Builds } from '../../supervisor/images/builds.ts';
+import { ImageFiles } from '../../supervisor/images/image-files.ts';
+import { RegistryCommands } from '../../supervisor/images/registry-commands.ts';
+import type { NamedResources } from '../../supervisor/requests/named-resources.ts';
+import type { SupervisorParts } from '../../supervisor/supervisor.ts';
+import type { Wired } from '../wire.ts';
 import { garbagePorts } from './garbage-ports.ts';
-import type { Wired } from './wire.ts';
 
 export function createImageCommands(
   wired: Wired,

@@ -1,6 +1,6 @@
-import type { Sandboxes } from '../sandboxes.ts';
 import { SandboxAddresses } from './sandbox-addresses.ts';
 import { SandboxRoutes } from './sandbox-routes.ts';
+import type { Sandboxes } from './sandboxes.ts';
 
 /** Addresses and routes in the namespaces of containers, as of the last look. */
 export class SandboxView {

@@ -1,14 +1,14 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { DoctorCheck } from '../api/host-views.ts';
-import type { Driver, Instance, OriginalSettings } from '../drivers/contract/driver.ts';
-import { openNetworks } from '../drivers/network/open.ts';
-import { EXEC_DRIVERS, GRAPH_DRIVERS, NETWORK_DRIVERS } from '../drivers/registry.ts';
-import { systemClock } from '../ffi/boot-clock.ts';
-import { readSysinfo } from '../ffi/host/sysinfo.ts';
-import { hasNetworks, runDoctor } from '../supervisor/doctor/doctor.ts';
-import { SHIM_BINARY } from './drivers.ts';
+import type { DoctorCheck } from '../../api/views/host-views.ts';
+import type { Driver, Instance, OriginalSettings } from '../../drivers/contract/driver.ts';
+import { openNetworks } from '../../drivers/network/open.ts';
+import { EXEC_DRIVERS, GRAPH_DRIVERS, NETWORK_DRIVERS } from '../../drivers/registry.ts';
+import { systemClock } from '../../ffi/boot-clock.ts';
+import { readSysinfo } from '../../ffi/host/sysinfo.ts';
+import { hasNetworks, runDoctor } from '../../supervisor/doctor/doctor.ts';
+import { SHIM_BINARY } from '../drivers.ts';
 
 /** It looks only. */
 const NOTHING_CHANGED: OriginalSettings = { get: () => null, set: () => {} };

@@ -2,25 +2,25 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { openNetworks } from '../drivers/network/open.ts';
-import { EXEC_DRIVERS, GRAPH_DRIVERS, NETWORK_DRIVERS } from '../drivers/registry.ts';
-import { systemClock } from '../ffi/boot-clock.ts';
-import { readSysinfo } from '../ffi/host/sysinfo.ts';
-import { bootId } from '../ffi/process/processes.ts';
-import { ChangedSettings } from '../state/changed-settings.ts';
-import { StateFiles } from '../state/files/durable.ts';
+import { openNetworks } from '../../drivers/network/open.ts';
+import { EXEC_DRIVERS, GRAPH_DRIVERS, NETWORK_DRIVERS } from '../../drivers/registry.ts';
+import { systemClock } from '../../ffi/boot-clock.ts';
+import { readSysinfo } from '../../ffi/host/sysinfo.ts';
+import { bootId } from '../../ffi/process/processes.ts';
+import { ChangedSettings } from '../../state/changed-settings.ts';
+import { StateFiles } from '../../state/files/durable.ts';
 import {
   type InstanceFiles,
   instanceAt,
   lookAtInstance,
   type RemoveFilesOptions,
   removeInstanceFiles,
-} from '../state/instance-files.ts';
-import { openRoot } from '../state/root.ts';
-import { VolumeStore } from '../state/volumes/volumes.ts';
-import { endInPeace } from '../supervisor/reset/end-in-peace.ts';
-import { takeAway } from '../supervisor/reset/take-away.ts';
-import { SHIM_BINARY } from './drivers.ts';
+} from '../../state/instance-files.ts';
+import { openRoot } from '../../state/root.ts';
+import { VolumeStore } from '../../state/volumes/volumes.ts';
+import { endInPeace } from '../../supervisor/reset/end-in-peace.ts';
+import { takeAway } from '../../supervisor/reset/take-away.ts';
+import { SHIM_BINARY } from '../drivers.ts';
 
 export interface ResetPlace {
   readonly root: string;

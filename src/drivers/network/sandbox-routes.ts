@@ -3,11 +3,11 @@
  * there: 8 system calls, 0.1 ms. It is read where the kernel reported a lost route, where one is missing, and in turn.
  */
 
-import { NETLINK_ROUTE, NetlinkSocket } from '../../../ffi/network/netlink.ts';
-import { RouteChanges, RTMGRP } from '../../../ffi/network/route-changes.ts';
-import { listRoutes } from '../../../ffi/network/routes.ts';
-import { inNetns } from '../../../ffi/process/namespaces.ts';
-import type { Sandbox } from '../../contract/network.ts';
+import { NETLINK_ROUTE, NetlinkSocket } from '../../ffi/network/netlink.ts';
+import { RouteChanges, RTMGRP } from '../../ffi/network/route-changes.ts';
+import { listRoutes } from '../../ffi/network/routes.ts';
+import { inNetns } from '../../ffi/process/namespaces.ts';
+import type { Sandbox } from '../contract/network.ts';
 
 /** Asked at one look because something changed, the latest first; of more the others are asked at the next looks. */
 const ASKED_WHEN_CHANGED = 32;

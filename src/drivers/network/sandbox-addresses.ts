@@ -1,10 +1,10 @@
 /** IPv4 addresses in the namespaces of containers, asked for from outside: going there takes the kernel ten times as long. */
 
-import { listAddresses } from '../../../ffi/network/link-addresses.ts';
-import { namespaceId } from '../../../ffi/network/namespace-ids.ts';
-import { NETLINK_ROUTE, NetlinkSocket } from '../../../ffi/network/netlink.ts';
-import { RouteChanges, RTMGRP } from '../../../ffi/network/route-changes.ts';
-import type { Sandbox } from '../../contract/network.ts';
+import { listAddresses } from '../../ffi/network/link-addresses.ts';
+import { namespaceId } from '../../ffi/network/namespace-ids.ts';
+import { NETLINK_ROUTE, NetlinkSocket } from '../../ffi/network/netlink.ts';
+import { RouteChanges, RTMGRP } from '../../ffi/network/route-changes.ts';
+import type { Sandbox } from '../contract/network.ts';
 
 /**
  * Asking a thousand namespaces takes 40 ms. Those without a reported change are therefore read in turn, a few

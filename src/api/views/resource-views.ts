@@ -1,7 +1,7 @@
 /** What lists and `describe` show of resources and manifests. */
-import type { HealthState, ProbeName } from '../model/health.ts';
-import type { Kind, SourcePosition } from '../model/resource.ts';
-import type { Condition, Phase } from '../model/status/phases.ts';
+import type { HealthState, ProbeName } from '../../model/health.ts';
+import type { Kind, SourcePosition } from '../../model/resource.ts';
+import type { Condition, Phase } from '../../model/status/phases.ts';
 
 /** One problem of a manifest, at its place. */
 export interface IssueView {

@@ -1,5 +1,5 @@
 /** Puts what a take-over works on into the groups that it asks for. */
-import type { AdoptionParts } from '../supervisor/take-over/take-over.ts';
+import type { AdoptionParts } from '../../supervisor/take-over/take-over.ts';
 import type { Parts } from './op-ports.ts';
 
 type AdoptionPorts = Omit<AdoptionParts, 'timers' | 'onFound' | 'onProblem' | 'onAnswer'>;

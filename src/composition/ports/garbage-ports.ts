@@ -1,5 +1,5 @@
-import type { GarbagePorts } from '../supervisor/images/garbage.ts';
-import type { LayerSizePorts } from '../supervisor/images/layer-tree.ts';
+import type { GarbagePorts } from '../../supervisor/images/garbage.ts';
+import type { LayerSizePorts } from '../../supervisor/images/layer-tree.ts';
 import type { Parts } from './op-ports.ts';
 
 /** What is looked through for images that nothing needs. */

@@ -1,8 +1,8 @@
 /** Puts what a look at everything reads into the groups that it asks for. */
-import type { HostFacts } from '../reconcile/host-facts.ts';
-import { Observer } from '../reconcile/observe.ts';
-import { ContainerSight } from '../reconcile/observed-container.ts';
-import type { OutlookPorts } from '../reconcile/preflight.ts';
+import type { HostFacts } from '../../reconcile/host-facts.ts';
+import { Observer } from '../../reconcile/observe.ts';
+import { ContainerSight } from '../../reconcile/observed-container.ts';
+import type { OutlookPorts } from '../../reconcile/preflight.ts';
 import type { Parts } from './op-ports.ts';
 
 /** What everything looks like, and single containers. */

@@ -1,6 +1,6 @@
 /** What a plan, a diff and a pending approval show. */
-import type { TsdErrorJson } from '../model/errors/errors.ts';
-import type { SourcePosition } from '../model/resource.ts';
+import type { TsdErrorJson } from '../../model/errors/errors.ts';
+import type { SourcePosition } from '../../model/resource.ts';
 import type { IssueView, ManifestView } from './resource-views.ts';
 
 /** `plan -o json` (issue: ops with id, op, resource, cause, dependsOn). */

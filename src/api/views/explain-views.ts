@@ -1,8 +1,8 @@
 /** API views of the past: generations, events, and the explanation of a state. */
-import type { Actor } from '../model/actor.ts';
-import type { ResourceKey, SourcePosition } from '../model/resource.ts';
-import type { Phase } from '../model/status/phases.ts';
-import type { TimelineKind } from '../model/status/timeline.ts';
+import type { Actor } from '../../model/actor.ts';
+import type { ResourceKey, SourcePosition } from '../../model/resource.ts';
+import type { Phase } from '../../model/status/phases.ts';
+import type { TimelineKind } from '../../model/status/timeline.ts';
 
 /** One generation of the desired state and what it changed. */
 export interface HistoryView {
