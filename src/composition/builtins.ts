@@ -28,7 +28,7 @@ export interface BuiltinParts {
 interface JobModule {
   readonly title: string;
   readonly jobs: readonly JobSpec[];
-  /** Left out where the part that carries them out registers them when it is made. */
+  /** Absent when the part that runs them registers them at its creation. */
   readonly register?: (parts: BuiltinParts) => void;
 }
 

@@ -10,7 +10,7 @@ import { freeReader } from './readers.ts';
 
 /** How the files are read that a container is configured by. */
 export interface SettingsReader {
-  /** What those may write who may command. */
+  /** Files that users with the right to command may write. */
   trusted(app: string): ReadFile;
   /** Hashes that a file of this content may have been accepted with. */
   hashes(bytes: Buffer): readonly string[];

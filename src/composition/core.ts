@@ -1,4 +1,4 @@
-/** Before the first step: what every part is registered with. Nothing is open yet. */
+/** Before the first step: the engine and the registries that all parts use. Nothing is open yet. */
 import { Engine } from '../engine/engine.ts';
 import { systemTimers } from '../engine/timers.ts';
 import { systemClock } from '../ffi/boot-clock.ts';

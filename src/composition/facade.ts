@@ -1,4 +1,4 @@
-/** What the API answers from: the parts of a supervisor behind one facade. */
+/** The facade behind the API, over the parts of a supervisor. */
 import type { Driver } from '../drivers/contract/driver.ts';
 import type { ContainerRecord } from '../state/containers/container-record.ts';
 import type { StateIssue } from '../state/files/state-file.ts';
@@ -25,7 +25,7 @@ import { createImageCommands } from './ports/image-commands.ts';
 import { daemonFacts } from './preconditions.ts';
 import type { Wired } from './wire.ts';
 
-/** Why nothing is done any more after `tsdocker host-shutdown`. */
+/** Reason of the stopped loop after `tsdocker host-shutdown`. */
 const HOST_SHUTDOWN = 'the host was shut down by `tsdocker host-shutdown`';
 
 export function createFacade(wired: Wired, logTroubles: LogTroubles): Supervisor {

@@ -17,7 +17,7 @@ export interface Gates {
   readonly applied: Gate;
 }
 
-/** Who may connect commands anyway. */
+/** Returns the group whose members can connect to the socket, and so may give every command; null for none. */
 function socketGroup({ hosts, group, runDir }: Pick<DaemonConfig, 'hosts' | 'group' | 'runDir'>): number | null {
   if (hosts.some((host) => host.startsWith('unix://'))) return groupId(group);
   // Made by the service manager, with the group of its unit.
@@ -75,7 +75,7 @@ export function refusedPaths(
   return [root, runDir, ...given, ...certificates].flatMap((path) => refusedNow(path, own) ?? []);
 }
 
-/** What speaks against the settings: read by who started the supervisor, they count although members of a group may write to them. */
+/** Warnings about the settings: they are used, since the starter chose them, although group members may write to them. */
 export function doubtedSettings({ configFile }: Pick<DaemonConfig, 'configFile'>, { own }: Gates): readonly Refusal[] {
   // Any user may write to it, and nothing is read from it.
   if (configFile === '/dev/null') return [];

@@ -14,9 +14,9 @@ import type { Adoption } from '../supervisor/take-over/take-over.ts';
 import type { Timeline } from '../supervisor/timeline.ts';
 import type { Opened } from './open.ts';
 
-/** Ops at the same time. Most of an op is waiting, for a disk or for a payload to end; none may keep others from it. */
+/** Number of concurrent ops. Ops mostly wait, for a disk or for a payload to end, and must not block each other. */
 const CONCURRENCY = 256;
-/** How often everything is looked at without being asked: bounds how long drift in the kernel goes unseen. */
+/** Interval of full passes: the bound on how long drift in the kernel goes unseen. */
 const RESYNC_MS = 10_000;
 
 export interface LoopParts {

@@ -1,4 +1,4 @@
-/** First step of a start: what is on disk and the drivers, opened. */
+/** First step of a start: opens the stores and the drivers. */
 import { join } from 'node:path';
 import type { ResetOptions } from '../api/requests.ts';
 import type { Engine } from '../engine/engine.ts';

@@ -1,4 +1,4 @@
-/** What a supervisor needs before anything is opened, and how it was started. */
+/** Preconditions of a start, checked before anything is opened, and the start parameters. */
 import { type Stats, statSync } from 'node:fs';
 import { release } from 'node:os';
 import { VERSION } from '../api/version.ts';

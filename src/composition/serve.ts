@@ -1,4 +1,4 @@
-/** Third step of a start: takes over what runs, watches the manifests, answers, and begins to reconcile. */
+/** Third step of a start: takes over live runs, watches the manifests, serves the API, and starts the loop. */
 import type { ApiServer } from '../api/server.ts';
 import { systemClock } from '../ffi/boot-clock.ts';
 import { type ManifestWatcher, watchManifests } from '../manifest/source/watch.ts';

@@ -1,7 +1,7 @@
 /** Last step: asks all working parts to end. The engine ends running jobs and closes what is open. */
 import type { Served } from './serve.ts';
 
-/** Why nothing is done any more while `--stop-containers` is obeyed. */
+/** Reason of the stopped loop during `--stop-containers`. */
 const STOP_CONTAINERS = 'the supervisor ended with --stop-containers';
 
 export async function stop({ wired, server }: Served): Promise<void> {

@@ -1,4 +1,4 @@
-/** Second step of a start: the parts that work on what was opened, tied to each other. Nothing works yet. */
+/** Second step of a start: constructs the working parts and connects them. Nothing runs yet. */
 import { randomBytes } from 'node:crypto';
 import { VERSION } from '../api/version.ts';
 import { EventRing } from '../engine/events.ts';
@@ -33,7 +33,7 @@ import { openTrustStore } from './registries.ts';
 export interface Wired {
   readonly opened: Opened;
   readonly events: SupervisorEventBus;
-  /** Of what is spread at random. */
+  /** The random seed. */
   readonly seed: string;
   readonly timeline: Timeline;
   readonly feed: EventFeed;
@@ -174,7 +174,7 @@ function createProber(
   });
 }
 
-/** How long ops under way may keep containers from being stopped. */
+/** How long running ops may delay the stop of containers. */
 const OPS_WAIT_MS = 5_000;
 
 function createStopStage(

@@ -159,7 +159,7 @@ export interface ObservedState {
   readonly obstacles: ReadonlyMap<ResourceKey, string>;
   /** What a person can do about an obstacle, where it says so. Left out, none does. */
   readonly obstacleHints?: ReadonlyMap<ResourceKey, string>;
-  /** Bind sources that are missing and that a container asks to be made, by its key. Left out, none. */
+  /** Missing bind sources that a container asks to create, by its key. Absent: none. */
   readonly missingDirectories?: ReadonlyMap<ResourceKey, readonly string[]>;
   /** HEALTHCHECK of the image that a container is made from, by the container's key. Left out, none has one. */
   readonly healthchecks?: ReadonlyMap<ResourceKey, ProbeSet>;

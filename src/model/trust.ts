@@ -44,7 +44,7 @@ interface Writers {
   readonly acl: boolean;
 }
 
-/** Who may write besides the owner. The mode of a link means nothing. */
+/** Returns who may write besides the owner. The mode of a symlink has no meaning. */
 function writersOf({ kind, mode, gid, acl }: PathComponent, { groups }: Trusted): Writers {
   if (kind === 'link') return { everybody: false, group: false, acl: false };
   const group = (mode & GROUP_WRITES) !== 0;

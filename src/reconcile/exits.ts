@@ -56,7 +56,7 @@ export function bootTimeOfStart(
   return recorded ?? begun ?? bootTimeOfLaunch(null, handle, now);
 }
 
-/** Writes the ends of runs into the container records and wakes who waits for them. */
+/** Writes the ends of runs into the container records and wakes waiting callers. */
 export class ExitRecorder {
   readonly #containers: ContainerStore;
   readonly #clock: Clock;

@@ -42,7 +42,7 @@ export class GroupCommit {
   /**
    * Resolves when the changes are durable. A caller whose files cannot be staged or whose statements are refused takes
    * nothing with it; when the disk fails in the middle, what was done before stays: history, then names, then files. The
-   * failure of a part is that of the callers who have one.
+   * failed part rejects only the callers that submitted it.
    * @throws what staging or a statement threw, or TsdError of the commit.
    */
   async commit(changes: Changes): Promise<void> {

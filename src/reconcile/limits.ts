@@ -49,7 +49,7 @@ export function impossibleLimit({ resources }: ContainerSpec, host: HostFacts): 
     : null;
 }
 
-/** Why there is no room for a container that is made or recreated, or null. */
+/** Returns why there is no room for a container to create or recreate, or null. */
 export function missingHeadroom(host: HostFacts): Impossible | null {
   if (host.diskFreeBytes < LEAST_DISK_BYTES) {
     return {

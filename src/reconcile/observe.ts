@@ -116,7 +116,7 @@ function observedNetworks(
   }
   for (const record of ports.resources.networks()) {
     const { key, specHash, written, bridge, subnet } = record;
-    // The default bridge is made by who knows its settings, and for now it cannot be.
+    // The supervisor creates the default bridge from its settings; for now it cannot.
     if (key === DEFAULT_NETWORK && !fallback) continue;
     const missing = missingOfNetwork(ports.drifts, key, kernel);
     networks.set(key, { key, specHash, spec: written, bridge, subnet, missing });

@@ -19,7 +19,7 @@ export function portsOfOtherDeclaration(
   if (declared.length === 0 && recorded.length === 0) return [];
   const text = ({ hostIp, hostPort, containerPort, protocol }: (typeof declared)[number]): string =>
     `${hostIp === null ? '' : `${hostIp}:`}${hostPort ?? '(any)'}->${containerPort}/${protocol}`;
-  // Where the manifest leaves something to us, whatever was chosen is right.
+  // What the manifest leaves open may have any value.
   const as = (port: RecordedPort, { hostIp, hostPort }: (typeof declared)[number]): string =>
     text({ ...port, hostIp: hostIp && port.hostIp, hostPort: hostPort && port.hostPort });
   const lacking = declared.filter((wanted) => !recorded.some((port) => as(port, wanted) === text(wanted)));

@@ -62,7 +62,7 @@ export type Op =
   | Base<'volume.remove'>
   | Base<'network.ensure'>
   | Base<'network.remove'>
-  /** Makes the bind sources that are missing and that the container's mounts ask to be made. */
+  /** Creates the missing bind sources that the container's mounts ask to create. */
   | Base<'container.make-directories'>
   /** Commits containers/<id>, snapshot, leases, names. */
   | Step<'container.create'>

@@ -12,7 +12,7 @@ import type { LeaseBook } from './ops/networks/lease-book.ts';
 import { type IsOwned, type OwnerPorts, ownersOf } from './ops/owners.ts';
 import { findOrphans } from './plan/gc.ts';
 
-/** What may be without an owner, and who owns it. */
+/** Objects that may be orphans, and the owners. */
 export interface OrphanSightPorts {
   readonly containers: Pick<ContainerStore, 'ids'>;
   readonly exec: Pick<ExecDriver, 'list'>;

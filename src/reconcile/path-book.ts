@@ -1,7 +1,7 @@
 /**
- * What is known of files of the host on filesystems that may not answer (a dead server, a FUSE daemon that stands still):
- * whoever looks at one of their files himself may be kept for ever. Such files are looked at by processes of their own; what
- * these found stands here. Of all other files nothing is kept: looking at them is as good.
+ * State of host files on filesystems that may not answer (a dead server, a FUSE daemon that hangs):
+ * a direct look at one of their files may block for ever. Separate processes look at such files, and their results are kept
+ * here. Nothing is kept of other files: looking at them directly is cheap.
  */
 import { constants } from 'node:os';
 import type { Clock, Timers } from '../model/clock.ts';
@@ -62,7 +62,7 @@ export const MISSING_PATH = 'does not exist';
 
 const MISSING: ReadonlySet<number> = new Set([constants.errno.ENOENT, constants.errno.ENOTDIR]);
 
-/** Why a path cannot be looked at, by the errno of who tried; null for none. */
+/** Returns why a path cannot be looked at, from the errno of the attempt; null for none. */
 export function pathTrouble(errno: number): string | null {
   if (errno === 0) return null;
   if (MISSING.has(errno)) return MISSING_PATH;
@@ -134,7 +134,7 @@ export class PathBook {
     return late ? null : asking;
   }
 
-  /** What was found out about a path does not hold any more: it was changed by who asks. */
+  /** Invalidates the result for a path that the caller has changed. */
   forget(path: string): void {
     const entry = this.#entries.get(path);
     if (entry?.asking === null) this.#entries.delete(path);

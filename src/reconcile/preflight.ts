@@ -33,7 +33,7 @@ type Facts = () => HostFacts;
 /** What containers are looked at for. */
 export interface Wanted {
   readonly state: DesiredState;
-  /** Copies of files by name that are made once it is accepted. Left out, all are made. */
+  /** Copies of files, by name, that are created once it is accepted. Absent: all. */
   readonly copies?: Pick<ReadonlyMap<string, unknown>, 'has'>;
 }
 
@@ -68,7 +68,7 @@ export interface Outlook {
   readonly obstacles: ReadonlyMap<ResourceKey, string>;
   /** What a person can do about that. */
   readonly obstacleHints: ReadonlyMap<ResourceKey, string>;
-  /** Bind sources that are missing and asked to be made. */
+  /** Missing bind sources that are to be created. */
   readonly missingDirectories: ReadonlyMap<ResourceKey, readonly string[]>;
 }
 

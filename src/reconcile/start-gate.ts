@@ -15,7 +15,7 @@ export interface StartGatePorts extends Declared {
   readonly sight: Pick<ContainerSight, 'look'>;
 }
 
-/** A stop that came after the plan: whatever leads to a start is not begun any more. */
+/** A stop that came after the plan: ops that lead to a start are not begun. */
 function isStoppedMeanwhile({ desired, containers, stops }: StartGatePorts, op: Op): boolean {
   const key = baseKey(op.key);
   const replaces = op.op === 'container.remove' && op.key === key;

@@ -1,4 +1,4 @@
-/** Records that are there and cannot be read. What they are about is not gone, and nothing is made in its place. */
+/** Records that exist and cannot be read. Their resources count as existing; no replacement is created. */
 import { basename } from 'node:path';
 import { describeError, type TsdError } from '../model/errors/errors.ts';
 import type { Unread } from '../model/observed.ts';

@@ -10,7 +10,7 @@ export interface ConfigSources {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Null reads the default file, which may be missing. */
   readonly configFile: string | null;
-  /** Judges the config file as one that is handed over by who starts the supervisor. */
+  /** Judges the config file as one that the starter of the supervisor passed in. */
   readonly gate: Gate;
 }
 

@@ -142,7 +142,7 @@ export class DefaultNetwork {
     return this.#problem;
   }
 
-  /** Tries to make what could not be made before. */
+  /** Tries again to create what could not be created before. */
   review(): void {
     if (this.#config === null && !this.#parts.disableNetwork) this.#attempt(() => {});
   }

@@ -2,13 +2,13 @@ import { EventEmitter } from 'node:events';
 import type { ApplyEvent } from '../api/requests.ts';
 
 interface SupervisorEvents {
-  /** Progress of an op, for those who wait for it. */
+  /** Progress of an op, for waiting callers. */
   op: [Extract<ApplyEvent, { type: 'op' | 'progress' }>];
   /** The state of the world may have changed. */
   change: [];
 }
 
-/** What happens inside, for those who watch. Carries no state: it only says when to look. */
+/** Notifications for observers. They carry no state: they only say when to look. */
 export class SupervisorEventBus extends EventEmitter<SupervisorEvents> {
   constructor() {
     super();

@@ -33,7 +33,7 @@ export function humanLine(json: string): string {
 /** Lines that wait for a full disk to have room; what is beyond that is lost. */
 const MOST_WAITING_BYTES = 1024 ** 2;
 
-/** A line that cannot be written, as on a full disk, is no trouble of those who said it. */
+/** A line that cannot be written, as on a full disk, is no error of the caller. */
 export function createLogger(level: DaemonConfig['logLevel'], terminal: boolean): Logger {
   const options = { level: LEVELS[level], base: null };
   if (terminal) {

@@ -62,7 +62,7 @@ const LATEST_EVENTS_MS = 24 * 3600 * 1000;
 /** How soon an address that could not be had is tried again. */
 const RETRY_MS = 5_000;
 
-/** Why an address cannot be had, and who has it. */
+/** Describes why an address is not available, and its holder. */
 function trouble({ flag, address }: Served, error: TsdError): string {
   const holder = address.type === 'tcp' ? portHolder(address.port, 'tcp') : null;
   const who = holder === null ? '' : `; the port is used by ${holder}`;

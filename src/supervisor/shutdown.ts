@@ -47,7 +47,7 @@ export interface StopReport {
   readonly ending: readonly string[];
 }
 
-/** Whatever its policy says about the end that comes now, it ran and shall run again, unless somebody stopped it for good. */
+/** It ran and is to run again, independent of its policy for the coming end, unless a person stopped it. */
 function wantAgain(containers: StopPorts['containers'], id: string): void {
   const record = containers.get(id);
   if (!record || record.stopOverride !== null) return;

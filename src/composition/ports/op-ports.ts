@@ -74,7 +74,7 @@ export interface Books {
   readonly paths: PathBook;
   /** Containers that did not run when this supervisor started and are not started by itself (`--restart=false`). */
   readonly leftDown: Set<string>;
-  /** Why it could not be found out whether a container still runs, by its id. */
+  /** Why it is unknown whether a container still runs, by its id. */
   readonly unanswered: Map<string, string>;
 }
 

@@ -1,6 +1,6 @@
 import { TsdError, toTsdError } from '../../model/errors/errors.ts';
 
-/** Takes every step whatever the earlier ones did. @throws TsdError of the first failure, with all of them as cause. */
+/** Runs every step, even after a failure. @throws TsdError of the first failure, with all of them as cause. */
 export function collectErrors(step: string, actions: readonly (() => void)[]): void {
   const failures: TsdError[] = [];
   for (const action of actions) {

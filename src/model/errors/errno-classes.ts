@@ -18,7 +18,7 @@ interface ErrnoRow {
   readonly because: string;
 }
 
-/** When a call is made. */
+/** The phase in which a call happens. */
 export type Moment = 'before' | 'launch';
 
 const names = (text: string): ReadonlySet<string> => new Set(text.split(' '));

@@ -135,7 +135,7 @@ export function toTsdError(thrown: unknown): TsdError {
 
 /**
  * One line for a person: `file:line:col: message (step)`; without the step where the message has it.
- * @param place null leaves out where it is, for who has said so
+ * @param place null omits the position, when the caller has printed it
  */
 export function describeError(error: TsdError, place: SourcePosition | null = error.source ?? null): string {
   const where = place === null ? '' : `${formatPosition(place)}: `;

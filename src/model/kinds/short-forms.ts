@@ -31,7 +31,7 @@ export interface ExposedPort {
   readonly protocol: Protocol;
 }
 
-/** A directory that is made where it is missing; one that is there stays as it is. */
+/** A directory that is created when it is missing; an existing one stays as it is. */
 export interface MissingDirectory {
   readonly uid: number;
   readonly gid: number;

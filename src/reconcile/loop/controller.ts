@@ -90,7 +90,7 @@ export class Controller {
   }
 
   /**
-   * Starts the loop with a full pass, repeated every `resyncMs`. No pass runs before, whatever is enqueued: the runs of an
+   * Starts the loop with a full pass, repeated every `resyncMs`. No pass runs before, even with queued keys: the runs of an
    * earlier supervisor may not be adopted yet.
    */
   start(): void {

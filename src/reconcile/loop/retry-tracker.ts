@@ -8,7 +8,7 @@ import { retryDelay } from '../plan/backoff.ts';
 
 /**
  * The failures of ops, one per key; they survive the supervisor, and `observe` reports them. `record` and `clear` throw when
- * the change cannot be made durable; the change holds in memory nevertheless.
+ * the change cannot be stored; it is in effect in memory nevertheless.
  */
 export interface OpFailures {
   get(key: ResourceKey): OpFailure | undefined;

@@ -34,7 +34,7 @@ export class WorkQueue {
     if (atBootMs < this.#wakeAt) this.#schedule(atBootMs);
   }
 
-  /** Takes out all keys that are due, in the order they were added. Announces nothing: who takes would not hear it. */
+  /** Removes and returns all due keys, in the order they were added. Schedules no call of `onDue`. */
   takeDue(): ResourceKey[] {
     const now = this.#options.clock.now().bootMs;
     const due: ResourceKey[] = [];
@@ -54,7 +54,7 @@ export class WorkQueue {
     this.#schedule(Number.POSITIVE_INFINITY);
   }
 
-  /** @param now of who knows that it is not due yet */
+  /** @param now passed by a caller that knows it is not due yet */
   #schedule(atBootMs: number, now = this.#options.clock.now().bootMs): void {
     this.#cancelTimer();
     this.#cancelTimer = () => {};

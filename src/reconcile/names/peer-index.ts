@@ -1,4 +1,4 @@
-/** Who can be reached by which name on which network. Pure data: what changes is put in, and asked for in a fixed order. */
+/** An index of containers by name and network. Pure data; lookups return a fixed order. */
 import type { ContainerSpec } from '../../model/kinds/container.ts';
 import { append } from '../../model/lists.ts';
 import { parseKey, type ResourceKey } from '../../model/resource.ts';
@@ -97,7 +97,7 @@ export class PeerIndex {
   }
 
   /**
-   * Lines for the hosts file of a container. Where all of the network have room, those of one app are made once.
+   * Returns the hosts file lines of a container. When the whole network fits, the lines are built once per app.
    * @param taken names that the file has for something else already
    */
   lines(bridge: string, app: string, self: ResourceKey, taken: ReadonlySet<string>): readonly string[] {

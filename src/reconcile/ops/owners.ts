@@ -6,7 +6,7 @@ import type { BuildWork } from './build/build-work.ts';
 import type { Declared } from './declared.ts';
 import { hasNoStrayLease, type LeaseUsers } from './networks/stray-leases.ts';
 
-/** Who may own something. */
+/** The possible owners of an object. */
 export interface OwnerPorts extends Declared, LeaseUsers {
   readonly containers: LeaseUsers['containers'] & Pick<ContainerStore, 'exists'>;
   readonly builds: Pick<BuildWork, 'holds'>;

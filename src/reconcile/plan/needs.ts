@@ -42,14 +42,14 @@ function availabilityOf(pass: Pass, desired: Container, need: ResourceKey): Avai
   return shared ? (lostNamespace(pass, desired) ?? availability) : availability;
 }
 
-/** What only a predecessor needs: nothing of this plan makes it, and it stays as long as its user, whose connect repairs it. */
+/** Needs of a predecessor alone: no op of this plan creates them, and the connect of their user repairs them. */
 function remaining({ busy, observed }: Pass, need: ResourceKey): Availability {
   if (busy.has(need)) return blocked(`${need}, which is being changed`, true);
   const there = observed.networks.has(need) || observed.volumes.has(need);
   return there ? READY_NOW : blocked(`${need}, which is not declared`);
 }
 
-/** For `container:NAME`: the namespace may have gone with the end of its owner, although that one counts as ready. */
+/** For `container:NAME`: the namespace may have ended with its owner, although that one counts as ready. */
 function lostNamespace(pass: Pass, desired: Container): Availability | null {
   const owner = namespaceOwner(desired, pass.desired.resources);
   if (!owner || !ownsSandbox(owner.spec) || pass.graph.has(opId('container.connect', owner.key))) return null;
@@ -57,7 +57,7 @@ function lostNamespace(pass: Pass, desired: Container): Availability | null {
   return blocked(`${owner.key}, whose network namespace went when it ended`);
 }
 
-/** What it links to has no address on their network until it has moved there itself. */
+/** A linked container has no address on the network until it has moved there. */
 function notMovedYet(
   pass: Pass,
   { key, references, spec, specHash }: Container,
@@ -100,7 +100,7 @@ export function unmet(pass: Pass, desired: Container, creates: boolean): Unmet |
   return null;
 }
 
-/** What of its needs there is only when an image has been loaded, which may take hours; null without such. */
+/** Returns the first need that waits for an image load, which may take hours; null without one. */
 export function loadingNeed({ graph, busy, loading }: Pass, desired: Container, creates: boolean): ResourceKey | null {
   const loads = (need: ResourceKey): boolean =>
     need === desired.references.image ? graph.has(opId('image.load', need)) || busy.has(need) : loading.has(need);
@@ -116,8 +116,8 @@ function user({ graph }: Pass, { key, references }: Container, need: ResourceKey
 }
 
 /**
- * Orders a container's ops behind those that make what it needs. Where something runs or stands already the whole chain
- * waits, so that nothing is stopped whose successor cannot be made; unless that would be a circle, since
+ * Orders a container's ops behind those that make what it needs. When the container exists already, the whole chain
+ * waits, so that nothing is stopped whose successor cannot be created; unless that would be a cycle, since
  * what is itself stopped or removed in this plan waits for its dependents to stop.
  */
 export function orderNeeds(pass: Pass, desired: Container): void {

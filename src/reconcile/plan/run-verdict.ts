@@ -7,7 +7,7 @@ import type { ObservedContainer, ObservedExit } from '../../model/observed.ts';
 import { isOneShot, isReady } from './readiness.ts';
 import { describeExit, mayRestart } from './restart.ts';
 
-/** A run that ended by itself, with the last lines it wrote. */
+/** A run that ended by itself, with its last output lines. */
 export interface EndedRun extends Pick<ObservedExit, 'code' | 'oomKilled' | 'ranForMs'> {
   readonly log: readonly string[];
   /** Message of the probes when the run was stopped as unhealthy; else null. */
@@ -20,7 +20,7 @@ export interface RunInput {
   /** True when dependents wait for its completion. */
   readonly awaited: boolean;
   readonly settleMs: number;
-  /** Boot clock: an end before that says nothing of a container that is started again. */
+  /** Boot clock: ends before this time do not count for a restarted container. */
   readonly sinceBootMs: number;
   /** The last end since then, even when another run has started; null for none, or when no end can be missed. */
   readonly ended: EndedRun | null;
@@ -42,7 +42,7 @@ export type RunVerdict =
   /** Time of the next look on the boot clock; null waits for an event. */
   | { readonly is: 'waiting'; readonly message: string; readonly untilBootMs: number | null };
 
-/** The settle time of a container for this command. @param asked by who gave the command; null for what the manifest says */
+/** Returns the settle time of a container for this command. @param asked option of the command; null: as in the manifest */
 export function settleOf({ update }: Pick<ContainerSpec, 'update'>, asked: number | null = null): number {
   return asked ?? update.settleMs ?? SETTLE_MS;
 }
@@ -57,7 +57,7 @@ function failed(end: Pick<EndedRun, 'code' | 'oomKilled' | 'ranForMs'>, log: rea
   return { is: 'failed', message: `${describeExit(end)} after ${seconds(end.ranForMs)}`, exitCode: end.code, log };
 }
 
-/** An end with 0 is what some containers are for; what is meant to run on has not shown that it does. */
+/** Reports whether an end with 0 is a completion: of a one-shot, or of a container whose end is awaited. */
 function isMeant(code: number | null, { spec, awaited }: RunInput): boolean {
   return code === 0 && (awaited || isOneShot(spec));
 }
@@ -91,8 +91,8 @@ function judgeRunning({ container, spec, awaited, settleMs, sinceBootMs, now }: 
 }
 
 /**
- * One uninterrupted run of the settle time, or a probe that passes, shows that a container works. An end shows that it did
- * not, but for an end with 0 that its policy or a dependent asks for.
+ * One uninterrupted run of the settle time, or a passing probe, proves that a container works. An end proves that it does
+ * not, except an end with 0 that its policy or a dependent asks for.
  */
 export function judgeRun(input: RunInput): RunVerdict {
   const { container, awaited, ended } = input;

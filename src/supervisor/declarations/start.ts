@@ -173,7 +173,7 @@ export function hasHistory({ declarations, containers, volumes }: Omit<Declarati
   );
 }
 
-/** Keeps what was made of each app beside its copy, a moment after it changed. */
+/** Keeps the resources of each app beside its copy, shortly after a change. */
 export function copyMade({ history, declarations }: Pick<DeclarationStores, 'history' | 'declarations'>): void {
   const dirty = new Set<string>();
   history.resources.watch((key) => {

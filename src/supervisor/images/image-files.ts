@@ -196,7 +196,7 @@ export class ImageFiles implements ImageFilesApi {
     return streamed(resource, (report) => this.#parts.imageWork.making(() => work(report)), signal);
   }
 
-  /** @throws TSD_BAD_REQUEST for a bad name, before anything is made. */
+  /** @throws TSD_BAD_REQUEST for a bad name, before anything is created */
   async #make(name: string, make: () => Promise<LoadedImage>): Promise<string> {
     if (name !== '') checkImageName(parseImageName(name));
     const image = await make();

@@ -11,7 +11,7 @@ const stepSchema = z.object({
 });
 const configSchema = z.object({ created: z.string().nullish(), history: z.array(stepSchema).nullish() });
 
-/** How an image was made, newest step first. Where its maker said nothing, each layer is a step. */
+/** Returns the build steps of an image, newest first. Without a recorded history, each layer is a step. */
 export function imageHistory({ id, created, Tsdocker }: ImageRecord): readonly ImageHistoryView[] {
   const layers = Tsdocker?.Layers ?? [];
   const config = parseJson(configSchema, Tsdocker?.ConfigJson ?? '{}', 'image configuration');

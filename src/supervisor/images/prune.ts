@@ -22,12 +22,12 @@ export interface PrunePorts {
   readonly copies: CopyPorts;
 }
 
-/** Volumes, and who uses them. */
+/** Volumes and their users. */
 interface DataPorts extends VolumeUsers {
   readonly volumes: VolumeUsers['volumes'] & Pick<VolumeStore, 'remove'>;
 }
 
-/** Copies of files, and who needs them. */
+/** Copies of files and their users. */
 export interface CopyPorts {
   readonly kept: Pick<KeptContents, 'all' | 'unused' | 'remove'>;
   readonly users: CopyUsers & Declared;

@@ -29,9 +29,9 @@ export async function writeStream(job: Job, items: AsyncIterable<unknown>): Prom
 }
 
 /**
- * The events of a job that is made now and begins with the first question for one. The job lasts as long as its stream:
+ * Yields the events of a job that is created now and begins with the first read. The job lasts as long as its stream:
  * a listener that leaves early cancels it, and later output is dropped until the stream has ended.
- * @param begin makes the job, which gives its stream to `take` and waits for what that resolves with
+ * @param begin creates the job, which passes its stream to `take` and waits for the result
  */
 export async function* streamOf(
   begin: (take: (items: AsyncIterable<unknown>) => Promise<void>) => Job,

@@ -1,4 +1,4 @@
-/** A call of the supervisor's facade as a job: typed for the routes, by arguments and environment for who runs it by name. */
+/** A call of the supervisor's facade as a job: typed for the routes; by arguments and environment for callers by name. */
 import type { Caller, ServedCalls } from '../../api/served.ts';
 import type { StdioSession } from '../../drivers/contract/exec.ts';
 import type { Engine } from '../../engine/engine.ts';
@@ -83,7 +83,7 @@ export function registerCalls<Api extends object>(engine: Engine, api: Api, call
   }
 }
 
-/** The same methods for one who asks, each run as its job. */
+/** Returns the same methods for one requester, each run as its job. */
 export function callsFor<Api extends object>(
   engine: Engine,
   calls: CallsOf<Api>,

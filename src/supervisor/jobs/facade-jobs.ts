@@ -23,7 +23,7 @@ export function registerImageJobs(engine: Engine, { builds, imageFiles, registry
   registerCalls(engine, registry, REGISTRY_CALLS);
 }
 
-/** The facade for one who asks: each call is a job. */
+/** Returns the facade for one requester: each call is a job. */
 export function servedBy(engine: Engine, clock: Clock): (caller: Caller) => ServedApi {
   const supervisor = callsFor<SupervisorApi>(engine, SUPERVISOR_CALLS);
   const builds = callsFor(engine, BUILD_CALLS);

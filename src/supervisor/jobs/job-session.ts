@@ -1,11 +1,11 @@
-/** A job run by name, as a session: its streams for who asked, its status as exit code. */
+/** A job run by name, as a session: its streams go to the requester, its status is the exit code. */
 import { PassThrough, type Readable, type Writable } from 'node:stream';
 import type { StdioSession } from '../../drivers/contract/exec.ts';
 import type { Job } from '../../engine/job.ts';
 import type { Sink } from '../../engine/output.ts';
 import { TsdError, toTsdError } from '../../model/errors/errors.ts';
 
-/** Begins the job. A signal of any number calls it off; so does who closes the session before its end. */
+/** Begins the job. Any signal cancels it, and so does closing the session before its end. */
 export function openJob(job: Job, stdin: Writable | null): StdioSession {
   const stdout = new PassThrough();
   const stderr = new PassThrough();

@@ -112,7 +112,7 @@ export function object<T extends object>(
   };
 }
 
-/** Options of a call that also say who asks. */
+/** Options of a call that also identify the requester. */
 export function asked<T extends object>(
   options: Parameter<Omit<T, 'askedBy'>>,
 ): Parameter<T & { readonly askedBy?: number | null }> {
@@ -122,7 +122,7 @@ export function asked<T extends object>(
   };
 }
 
-/** Uid of who asks. */
+/** Uid of the requester. */
 export const asker: Parameter<number | null> = { read: ({ job }) => job.by?.uid ?? null, show: () => {} };
 
 export const signal: Parameter<AbortSignal> = { read: ({ job }) => job.signal, show: () => {}, isSignal: true };

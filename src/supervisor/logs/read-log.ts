@@ -1,4 +1,4 @@
-/** A container's log for one who asks: from the end or a time on, up to a time, and on with what comes. */
+/** Reads a container's log: from the end or from a time, up to a time, or followed. */
 import { type FSWatcher, watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import type { LogEntry, LogOptions } from '../../api/requests.ts';

@@ -18,7 +18,7 @@ export interface NamingPorts {
   readonly volumes: Pick<VolumeStore, 'all'>;
   readonly resources: Pick<ResourceStore, 'images'>;
   readonly exec: Pick<ExecDriver, 'running' | 'unrecorded'>;
-  /** Why it could not be found out whether a container still runs, by its id. */
+  /** Why it is unknown whether a container still runs, by its id. */
   readonly unanswered: ReadonlyMap<string, string>;
   readonly loop: Pick<LoopState, 'hold'>;
 }

@@ -78,11 +78,11 @@ export class Pauses {
   }
 
   /**
-   * Stops the container's processes meanwhile: what is written while its files are read would be torn. A stop of the
-   * container ends that early, and wins, as does the end of who asked for it: `ended` says so to the work, and what it passes
-   * through `still` fails then. Readers are led nowhere else all the same, since they follow no links.
-   * @param signal of who waits for the result
-   * @throws TSD_CONTAINER_CHANGED, TSD_DRIVER_LACKS when it runs and cannot be paused, the signal's reason, and what the work throws
+   * Pauses the container during the work, since files that change while they are read would be torn. A stop of the
+   * container ends the pause early, as does the end of the request: `ended` then aborts the work, and what it passes through
+   * `still` fails. Readers follow no links, so a resumed container cannot lead them elsewhere.
+   * @param signal of the waiting caller
+   * @throws TSD_CONTAINER_CHANGED, TSD_DRIVER_LACKS when it cannot be paused, the signal's reason, errors of the work
    */
   during<T>(
     record: ContainerRecord,
@@ -118,7 +118,7 @@ export class Pauses {
     return pause;
   }
 
-  /** Who comes now needs a pause of its own. */
+  /** Later readers need a pause of their own. */
   #leave(id: string, pause: Pause): void {
     pause.isOver = true;
     if (this.#pauses.get(id) === pause) this.#pauses.delete(id);

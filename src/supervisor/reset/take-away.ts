@@ -1,4 +1,4 @@
-/** Takes what one instance has on its host away: runs, network, control groups, layers. Files are left to who has the locks. */
+/** Removes runs, network, control groups and layers of one instance from its host. The holder of the locks removes files. */
 import type { ExecDriver } from '../../drivers/contract/exec.ts';
 import type { GraphDriver } from '../../drivers/contract/graph.ts';
 import type { Networks } from '../../drivers/contract/network.ts';
@@ -11,7 +11,7 @@ export interface InstanceDrivers {
 }
 
 /**
- * Whatever runs is killed; who may end in peace was asked before.
+ * Running containers are killed; those that may end cleanly were asked before.
  * @returns what had to stay, in sentences
  * @throws TsdError of the first step that failed; it may be begun again
  */

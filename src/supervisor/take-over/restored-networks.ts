@@ -1,4 +1,4 @@
-/** Networks and endpoints of containers that an earlier supervisor left, made known to the network driver again. */
+/** Restores the networks and endpoints of an earlier supervisor in the network driver. */
 import type { ExecDriver } from '../../drivers/contract/exec.ts';
 import type { Networks, ObservedNetworks } from '../../drivers/contract/network.ts';
 import type { Desired } from '../../model/desired.ts';
@@ -18,7 +18,7 @@ export interface RestoredNetworkPorts extends Declared {
   readonly reach: ReachPorts;
 }
 
-/** Tells the network driver how these containers are attached, so that it can watch and change it. */
+/** Passes the attachments of these containers to the network driver, so that it can observe and change them. */
 export function restoreEndpoints(
   ports: RestoredNetworkPorts,
   containers: readonly ContainerRecord[],
@@ -65,7 +65,7 @@ function dropEndpoints({ containers, exec, network }: RestoredNetworkPorts, atte
   }
 }
 
-/** Tells the network driver what was there; what is missing is made again. */
+/** Passes the recorded networks to the network driver, which recreates missing ones. */
 export function restoreNetworks(ports: RestoredNetworkPorts, attempt: Attempt): void {
   dropEndpoints(ports, attempt);
   const fallback = ports.networks.defaultNetwork();

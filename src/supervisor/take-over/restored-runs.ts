@@ -22,7 +22,7 @@ export interface RestoreInputPorts {
   readonly bootId: string;
 }
 
-/** Where runs are recorded, and what holds on to them. */
+/** The stores of runs, and the parts that hold them. */
 export interface RestoredRunPorts {
   readonly clock: Clock;
   readonly bootId: string;
@@ -47,7 +47,7 @@ export interface AdoptionListeners {
   readonly onProblem: (text: string) => void;
 }
 
-// What is written here can be found out again, so a disk without room does not keep the supervisor from starting.
+// What is written here can be determined again, so a full disk does not prevent the start of the supervisor.
 
 function recordExit(
   ports: RestoredRunPorts,
@@ -120,13 +120,13 @@ function takeOver(
     bootId: handle.bootId,
     startedAtBootMs: bootTimeOfStart(record, handle, ports.clock.now()),
   };
-  // Usually all of it was written down when the run began.
+  // Usually all of it was recorded when the run began.
   const written = isDeepStrictEqual({ handle, state }, { handle: record.handle, state: record.state });
   if (!written) ports.containers.updateSoon({ ...record, handle, state });
   ports.exits.started(record.id, handle.run);
 }
 
-/** What decisions are made from, beside the answers. */
+/** Returns the inputs of the decisions, in addition to the answers. */
 export function restoreInput(
   { graph, exec, bootId }: RestoreInputPorts,
   containers: readonly ContainerRecord[],

@@ -29,7 +29,7 @@ const LAST_ANSWERS_MS = 5_000;
 export interface AdoptionParts extends AdoptionListeners {
   readonly containers: Pick<ContainerStore, 'all' | 'get'>;
   readonly exec: Pick<ExecDriver, 'adopt'>;
-  /** Why it could not be found out whether a container still runs, by its id. */
+  /** Why it is unknown whether a container still runs, by its id. */
   readonly unanswered: Map<string, string>;
   readonly input: RestoreInputPorts;
   readonly runs: RestoredRunPorts;
@@ -37,13 +37,13 @@ export interface AdoptionParts extends AdoptionListeners {
   readonly names: RestoredNamePorts;
   readonly leases: RecordedLeasePorts;
   readonly timers: Timers;
-  /** Something else is known of the run of a container than was before. */
+  /** Called when the known state of a container's run changes. */
   readonly onAnswer: (key: ResourceKey) => void;
 }
 
 export class Adoption {
   readonly #parts: AdoptionParts;
-  /** Containers whose shim was asked and has not answered, each until what it says is recorded. */
+  /** Containers whose shim was asked, until its answer is recorded. */
   readonly #asking = new Map<string, Promise<void>>();
   #stopped = false;
 
@@ -90,13 +90,13 @@ export class Adoption {
     }
   }
 
-  /** Asks once more, and waits a while, so that who stops everything stops those too that answer now. */
+  /** Asks once more and waits a bounded time, so that a full stop includes the shims that answer now. */
   async lastAnswers(): Promise<void> {
     this.askUnknown();
     await within(this.#parts.timers, LAST_ANSWERS_MS, Promise.all(this.#asking.values()), null);
   }
 
-  /** Nothing is taken over any more. */
+  /** Stops taking over runs. */
   stop(): void {
     this.#stopped = true;
   }
@@ -119,7 +119,7 @@ export class Adoption {
       return answer;
     } catch (error) {
       const reason = describeError(toTsdError(error));
-      // Asked again and again, it says the same.
+      // Later attempts repeat the same reason.
       if (this.#stopped || unanswered.get(containerId) === reason) return null;
       unanswered.set(containerId, reason);
       onProblem(`${containerId.slice(0, 12)}: ${reason}`);

@@ -95,7 +95,7 @@ export class CurrentViews {
     };
   }
 
-  /** @param unread for who only looks, also while the disk fails; without it a failure is thrown */
+  /** @param unread for read-only callers, also while the disk fails; without it a failure is thrown */
   input(unread: Unread | null = null): ViewInput {
     const { look, sources, loop, history, logTroubles } = this.#ports;
     const reading: Reading = unread?.reading ?? ((read) => read());

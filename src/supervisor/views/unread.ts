@@ -2,7 +2,7 @@ import { describeError, type TsdError, toTsdError } from '../../model/errors/err
 import type { Condition } from '../../model/status/phases.ts';
 import type { Reading } from '../../reconcile/observe.ts';
 
-/** For who only looks: what a failing disk does not return is shown as last known, with a note. */
+/** For read-only callers: shows the last known value, with a note, for what a failing disk does not return. */
 export class Unread {
   #first: TsdError | null = null;
 

@@ -61,7 +61,7 @@ export class RunLooks {
     try {
       return run !== null && isEnding(run.handle.pid, run.handle.startTime);
     } catch {
-      // Who could not look has learned nothing about the payload either.
+      // A failed look says nothing about the payload.
       return true;
     }
   }

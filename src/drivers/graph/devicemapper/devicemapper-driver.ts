@@ -280,7 +280,7 @@ class DeviceMapperDriver implements GraphDriver {
     }
   }
 
-  /** Mounts a device where only this process can go; its device stops with the last who has it open. */
+  /** Mounts a device at a place that only this process can reach; the device stops with its last open descriptor. */
   #open(name: string, record: DeviceRecord): LayerFiles {
     const pool = this.#ready();
     const device = pool.activate(name, record.device_id, record.size);

@@ -64,7 +64,7 @@ async function make(ports: CreatePorts, op: OpOf<'container.create'>, desired: D
   if (existing?.id === op.containerId) return;
   if (existing) throw new TsdError('TSD_BUG', `${op.key} exists as ${existing.id}`, { key: op.key });
   await replaceDamaged(ports.linkNames.damaged, op.key, desired.engineName);
-  // Before anything is made: a container that exists would be started, with or without its name.
+  // Checked before anything is created: an existing container would be started, with or without its name.
   requireNameFree(ports.linkNames, desired.engineName, op.containerId);
   const image = imageOf(ports.imageStores, desired);
   const missing = missingAnonymousVolumes(ports.mounts, desired, image);

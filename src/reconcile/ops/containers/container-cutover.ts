@@ -116,7 +116,7 @@ export async function cutOver(ports: CutOverPorts, op: OpOf<'container.cutover'>
 async function moveAll(ports: CutOverPorts, op: OpOf<'container.cutover'>): Promise<void> {
   const successor = recordOf(ports, op.successorId);
   const retiring = ports.containers.get(op.containerId);
-  // A predecessor that comes back is what it was, on the network where it was, whatever is declared by now.
+  // A restored predecessor keeps its spec and its network, even if the declaration has changed.
   const asMade = op.failure === null ? undefined : successor.owner?.specHash;
   const desired = declarationFor(ports, { key: op.key, containerId: op.successorId, ...(asMade && { asMade }) });
   // A stop is of the name: one that is given before this is written goes with it.

@@ -19,7 +19,7 @@ import { type StopPorts, stopAgainst } from './stop-override.ts';
 /** What is remembered of a container beside its record. */
 interface Memories extends Declared {
   readonly exits: Pick<ExitRecorder, 'forget'>;
-  /** Why it could not be found out whether a container still runs, by its id. */
+  /** Why it is unknown whether a container still runs, by its id. */
   readonly unanswered: Pick<Map<string, string>, 'delete'>;
   readonly health: Pick<HealthBook, 'forget'>;
   readonly updates: Pick<UpdateBook, 'forget'>;

@@ -39,7 +39,7 @@ export function tookAway(
   return exit.finishedAtBootMs + ROUNDING_MS >= until.atBootMs - (Date.parse(until.at) - wallMs);
 }
 
-/** What an op on a container is for: the declaration, or what the container was made from. */
+/** Returns the spec an op on a container uses: the declaration, or the one the container was made from. */
 export interface Purpose {
   readonly key: ResourceKey;
   readonly asMade?: string;

@@ -3,7 +3,7 @@ import type { Version } from '../../../model/update.ts';
 import type { OpOf } from '../../op.ts';
 import type { UpdateBook } from '../../update-book.ts';
 
-/** A container whose changed spec did not do, and what it was made from before. */
+/** A container whose changed spec failed, and the spec it was made from before. */
 export interface FailedUpdate {
   /** What to do about the op that failed. */
   readonly hint?: string | undefined;

@@ -22,7 +22,7 @@ export interface LoadImagePorts extends Declared, PullPorts, Admission {
   readonly builder: BuildPorts;
 }
 
-/** Where an image comes from that is made of files of this host. */
+/** The source of an image that is created from files of this host. */
 type FileSource = Exclude<ImageSpec['source'], { type: 'pull' | 'build' }>;
 type DeclaredConfig = Extract<ImageSource, { type: 'host' }>['config'];
 

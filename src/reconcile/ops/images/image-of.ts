@@ -78,7 +78,7 @@ export function imageById(
   return toContainerImage(record);
 }
 
-/** The image that a container of this declaration is made from now. @throws TsdError TSD_IMAGE_MISSING. */
+/** Returns the image from which a container of this declaration is created now. @throws TsdError TSD_IMAGE_MISSING */
 export function imageOf(stores: ImageStores, desired: Desired<'container'>): ContainerImage {
   return imageById(stores, imageIdOf(stores, desired), desired);
 }

@@ -30,7 +30,7 @@ export interface ReachPorts extends Declared {
   readonly imageStores: ImageStores;
 }
 
-/** What an endpoint is made of: its network, addresses and ports that are free, and what links reach. */
+/** Inputs of an endpoint: its network, free addresses and ports, and what links reach. */
 export interface EndpointPorts extends ReachPorts {
   readonly containers: Pick<ContainerStore, 'byKey' | 'get'>;
   readonly network: Pick<Networks, 'checkPort'>;

@@ -7,7 +7,7 @@ import type { Declared } from '../declared.ts';
 import type { IsOwned } from '../owners.ts';
 import { linkTargets } from './endpoint.ts';
 
-/** The link graph, and who is linked to whom. */
+/** The link graph and the links between containers. */
 export interface LinkNamePorts extends Declared {
   readonly containers: Pick<ContainerStore, 'byKey'>;
   readonly links: Pick<LinkGraph, 'get' | 'set' | 'list' | 'delete' | 'purge' | 'requireFree'>;

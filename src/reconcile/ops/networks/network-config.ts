@@ -12,14 +12,14 @@ export interface DefaultNetworks {
   defaultNetworkProblem(): string | null;
 }
 
-/** The networks that there are, as they were recorded when they were made. */
+/** The existing networks, as recorded at their creation. */
 export interface KnownNetworks extends DefaultNetworks {
   readonly resources: Pick<ResourceStore, 'networks'>;
   /** For those that declare none. */
   readonly settings: { readonly mtu: number; readonly networkDriver: string };
 }
 
-/** A declared network as the driver wants it, from what was recorded when it was made. */
+/** Returns the driver's configuration of a declared network, from the record of its creation. */
 export function networkConfig({ settings }: Pick<KnownNetworks, 'settings'>, record: NetworkRecord): NetworkConfig {
   const spec = networkSpecOf(record);
   return {

@@ -7,7 +7,7 @@ import { attachedNetwork, isContainer, observedReferences } from '../../plan/ref
 import type { Declared } from '../declared.ts';
 import type { LeaseBook } from './lease-book.ts';
 
-/** What decides it: who is declared where, and who was made where. */
+/** The inputs: on which network each container is declared, and on which it was created. */
 export interface LeaseUsers extends Declared {
   readonly containers: Pick<ContainerStore, 'byKey'>;
   readonly leases: Pick<LeaseBook, 'addressesOf'>;
@@ -23,7 +23,7 @@ function declaredNetwork({ desired }: Declared, key: ResourceKey): string | null
   return declared && isContainer(declared) ? attachedNetwork(declared.references, declared.spec) : null;
 }
 
-/** The network that the container of a key was made on. */
+/** Returns the network on which the container of a key was created. */
 function madeOn({ containers }: Pick<LeaseUsers, 'containers'>, key: ResourceKey): string | null {
   const made = containers.byKey(key);
   if (!made?.owner) return null;

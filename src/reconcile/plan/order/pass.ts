@@ -51,7 +51,7 @@ export interface Pass extends PlanInput {
   readonly forgiven: Set<ResourceKey>;
   /** Containers whose ops wait in this plan for an image to be loaded. */
   readonly loading: Set<ResourceKey>;
-  /** Declarations of containers that are made beside those they will replace. */
+  /** Declarations of containers that are created beside those they will replace. */
   readonly successors: Desired<'container'>[];
   /** The specs that containers under replacement were made from; they are kept up as that. */
   readonly predecessors: Map<ResourceKey, Desired<'container'>>;

@@ -1,4 +1,4 @@
-/** Shims that cannot be talked to, in words for who has to do something about one. */
+/** Shims that cannot be talked to, as messages for the administrator. */
 import { errnoName } from '../../../../ffi/call/errno.ts';
 import { describeProcess } from '../../../../ffi/process/processes.ts';
 import { TsdError } from '../../../../model/errors/errors.ts';

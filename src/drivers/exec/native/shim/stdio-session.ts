@@ -32,7 +32,7 @@ export function stdioSession(connection: ShimConnection, pid: number, withStdin:
       },
     });
   });
-  // Who lets go of a session early has no use for its end.
+  // A session that is closed early needs no end.
   exited.catch(() => {});
   return {
     pid,

@@ -1,6 +1,6 @@
 /**
  * UDP clients that the kernel remembers. It translates a flow as it did the first datagram: one that was sent before the
- * port was published never arrives, and one to a container that is gone arrives at who has its address next. So flows of
+ * port was published never arrives, and one to a removed container arrives at the next holder of its address. So flows of
  * a port that is published, moved or released are forgotten, and their next datagram is translated again.
  */
 import { Conntrack, type Place, type UdpFlow } from '../../../../ffi/network/conntrack.ts';

@@ -136,7 +136,7 @@ function sameTarget(a: Listener, b: Listener | undefined): boolean {
   return b !== undefined && a.target.address === b.target.address && a.target.port === b.target.port;
 }
 
-/** Says who has a port that bind(2) refused. */
+/** Names the holder of a port that bind(2) refused. */
 export function bindError(listener: Pick<Listener, 'address' | 'port' | 'protocol'>, errno: number): TsdError {
   const { address, port, protocol } = listener;
   const where = `${address.includes(':') ? `[${address}]` : address}:${port}/${protocol}`;

@@ -21,8 +21,8 @@ export interface Flow {
 
 /**
  * Everything that is forwarded, of all listeners, within one budget of descriptors. Where it is used up, the listener
- * with the most flows gives up the one longest silent: who floods one port does not reach those of others, and who only
- * holds connections open makes room for who uses them.
+ * with the most flows gives up its longest idle one: flooding one port does not affect other ports, and idle connections
+ * make room for active ones.
  */
 export class OpenFlows {
   readonly #budget: number;
