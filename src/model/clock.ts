@@ -19,7 +19,7 @@ export function formatTime(wallMs: number): string {
 
 /** The only source of delays for code with effects, so that tests need not wait. */
 export interface Timers {
-  /** Calls `task` once, `ms` from now or later. Returns how to call it off; calling that again does nothing. */
+  /** Calls `task` once, `ms` from now or later. Returns a function that cancels it; further calls do nothing. */
   after(ms: number, task: () => void): () => void;
 }
 

@@ -4,8 +4,8 @@
 const STEP = 2048;
 
 /**
- * The items in order, as `sort` of an array gives them, stable too. A generator, so that whoever drives it can let others go
- * on between its steps, of which none grows with the number of items.
+ * Sorts like `Array.prototype.sort`, stable. A generator, so that the caller can yield to other work between steps; the cost
+ * of a step does not grow with the number of items.
  */
 export function* sortInSteps<T>(items: readonly T[], compare: (a: T, b: T) => number): Generator<null, T[]> {
   let runs: T[][] = [];

@@ -1,6 +1,6 @@
 /**
- * Whether a file is obeyed: who can have written it, by owner and mode of every component of its path. Whoever may write to
- * a directory may put another file in the place of each of its entries; where it is sticky, of none that belongs to others.
+ * Decides whether a file is trusted: which users can have written it, by owner and mode of every component of its path. A
+ * user who can write to a directory can replace each of its entries; in a sticky directory only his own.
  */
 import { shellWord } from './text/shell-word.ts';
 

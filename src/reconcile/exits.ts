@@ -43,8 +43,8 @@ export function bootTimeOfLaunch(
 }
 
 /**
- * The start of a run that goes on, on the boot clock. What was recorded when it began holds. A start that was not recorded
- * counts from when it was begun: by the wall clock it would be another one for each supervisor that asks.
+ * Returns the start time of a live run on the boot clock: the recorded one, or else the time its start was begun. A time
+ * derived from the wall clock would differ between supervisors.
  */
 export function bootTimeOfStart(
   { handle: known, state, begunAt }: Pick<ContainerRecord, 'handle' | 'state' | 'begunAt'>,

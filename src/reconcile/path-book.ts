@@ -11,8 +11,8 @@ import { toTsdError } from '../model/errors/errors.ts';
 /** A filesystem that may not answer. */
 export interface RemoteFilesystem {
   /**
-   * Another one as long as a former one keeps who asked it: that question is not answered by this one. When nobody is kept
-   * it may be the same, and an answer of the former one then holds for its moment.
+   * Differs from the id of an earlier filesystem at this place while a check still waits for that one: this one does not
+   * answer that check. Without such a check the id may be the same, and the earlier answer stays valid for its time.
    */
   readonly id: string;
   readonly type: string;

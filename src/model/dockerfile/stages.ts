@@ -73,7 +73,7 @@ function readGlobalArgs(
   const values = new Map<string, string>();
   for (const instruction of instructions) {
     if (instruction.keyword !== 'ARG') {
-      throw dockerfileError(instruction.place, `${instruction.keyword} stands before the first FROM; only ARG may`);
+      throw dockerfileError(instruction.place, `${instruction.keyword} is before the first FROM; only ARG may be`);
     }
     const expander = new Expander(escapeCharacter, (key) => values.get(key) ?? own(platform, key));
     for (const { name, value } of readArgs(instruction, expander)) {

@@ -163,7 +163,7 @@ export const ERROR_CATALOGUE = {
   TSD_TRUST_BASE: {
     class: 'unavailable',
     title: 'The statements of a trust base cannot be fetched, or are not believed',
-    hint: 'What is held stays in force, and pulls go on: docs/images.md.',
+    hint: 'What is held stays in force, and pulls continue: docs/images.md.',
   },
   TSD_TRUST_STORE: {
     class: 'precondition',

@@ -1,6 +1,6 @@
 /**
- * Characters of a text that are no text: a terminal obeys them, or shows what follows in another order than it stands
- * (the bidirectional controls of Unicode). Pure.
+ * Control characters in text: those a terminal executes, and the bidirectional controls of Unicode, which change the order
+ * in which it shows the text. Pure.
  */
 
 /** Of all kinds but the line break and the tab, which are the end of a line and a blank. */

@@ -36,8 +36,8 @@ export class FileReaders {
   }
 
   /**
-   * Runs work during which the files may change: who reads them is told before it begins, and waited for by nobody; who
-   * comes meanwhile is refused.
+   * Runs work during which the files may change. Aborts the current readers first, without waiting for them, and refuses new
+   * ones meanwhile.
    * @param what is done to the container, as in `being stopped`
    */
   async changing<T>({ id, engineName }: Container, what: string, work: () => Promise<T>): Promise<T> {

@@ -245,8 +245,8 @@ export class DurableBatch {
   }
 
   /**
-   * @throws TsdError of the first failure; what was not yet renamed is removed and its `published` is not called. What was
-   * renamed stands, be it that its directory could not be brought to the disk.
+   * @throws TsdError of the first failure; files not yet renamed are removed and their `published` is not called. Files that
+   * were renamed stay, even when the sync of their directory failed.
    */
   async commit(): Promise<void> {
     const [failure] = await DurableBatch.commitTogether([this]);

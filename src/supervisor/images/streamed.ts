@@ -56,8 +56,8 @@ class Waiting<Event> {
 }
 
 /**
- * Runs work and streams what it sends, then `failed` when it fails. The work goes on to its end when nobody listens any
- * more, unless it obeys the signal itself; it does not wait for a slow listener.
+ * Runs work and yields the events it sends, then `failed` when it fails. When the listener leaves, the work runs to its end
+ * unless it handles the signal itself. It does not wait for a slow listener.
  */
 export async function* streamedEvents<Event>(
   work: (send: (event: Event) => void) => Promise<void>,

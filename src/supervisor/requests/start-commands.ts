@@ -1,4 +1,4 @@
-/** `start` and `restart`: they ask for another run, and wait until it has shown that it goes on. */
+/** `start` and `restart`: they ask for another run, and wait until it has settled. */
 import type { StartedView, StartOptions } from '../../api/requests.ts';
 import type { ExecDriver } from '../../drivers/contract/exec.ts';
 import { TsdError } from '../../model/errors/errors.ts';
@@ -16,7 +16,7 @@ import { type ProofParts, proveRun } from './run-proof.ts';
 
 export interface StartPorts {
   readonly changes: Pick<ContainerChanges, 'make' | 'until'>;
-  /** What a run is watched by until it has shown that it goes on. */
+  /** Inputs for watching a run until it has settled. */
   readonly proof: ProofParts & EndPorts;
   readonly exec: Pick<ExecDriver, 'running'>;
   readonly stopClocks: Pick<StopClocks, 'change'>;

@@ -61,7 +61,7 @@ describe('a Dockerfile that cannot be built', () => {
     ['', 'has no instructions'],
     ['# only a comment', 'has no instructions'],
     ['FROM a\nFORM b', 'FORM is no instruction'],
-    ['RUN a', 'stands before the first FROM'],
+    ['RUN a', 'is before the first FROM'],
     ['ARG a', 'there is no FROM'],
     ['FROM', 'FROM needs an argument'],
     ['FROM a b', 'is written FROM image'],

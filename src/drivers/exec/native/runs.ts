@@ -200,8 +200,8 @@ export class Runs {
     try {
       files.endRun(handle.containerId, handle.run);
     } catch {
-      // A disk that fails. What stays says "running" of processes that are gone, which nobody believes, and the next run
-      // replaces it.
+      // The disk fails. The leftover record says "running" of processes that are gone, which readers check, and the next
+      // run replaces it.
     }
     this.#alive.delete(handle.containerId);
     this.#unrecorded.delete(handle.containerId);

@@ -302,7 +302,7 @@ class DeviceMapperDriver implements GraphDriver {
     }
     let closed = false;
     return {
-      // The process id, because programs that are told of it look there too; the dot, because it is no symlink.
+      // By process id, because other programs open this path too; with the dot, because it is no symlink.
       path: `/proc/${process.pid}/fd/${fd}/.`,
       close: () => {
         if (closed) return;

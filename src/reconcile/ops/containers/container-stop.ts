@@ -28,9 +28,9 @@ export interface StopContainerPorts extends EndPorts {
 }
 
 /**
- * When this run was asked to end with this signal, on the boot clock, by a supervisor that ended meanwhile; null when it has
- * to be asked. Within its time it is not asked twice; after that only where the same manual stop still holds: otherwise
- * whoever asked then may have thought better of it.
+ * Returns when an earlier supervisor sent this signal to the run, on the boot clock; null when the signal has to be sent.
+ * Within the stop timeout it is not sent twice. Later the earlier request counts only while the same manual stop is in
+ * force, since it may have been withdrawn.
  */
 function askedAt(ports: EndPorts, record: ContainerRecord, signal: SignalName, timeoutMs: number): number | null {
   const { stopping, stopOverride, run } = record;

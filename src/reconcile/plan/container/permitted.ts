@@ -15,10 +15,10 @@ const OBSTACLE_RECHECK_MS = 2_000;
 
 /**
  * Returns the part of an intent that may run now; the rest becomes a hold.
- * @param stands true when the container, or the one it replaces, exists: it stays as it is while images load
+ * @param exists true when the container, or the one it replaces, exists: it stays as it is while images load
  * @param forgiven true to ignore an earlier failure
  */
-export function permitted(pass: Pass, desired: Container, intent: Intent, stands: boolean, forgiven = false): Intent {
+export function permitted(pass: Pass, desired: Container, intent: Intent, exists: boolean, forgiven = false): Intent {
   if (intent.steps.length === 0) return intent;
   const failed = forgiven ? null : failureHold(pass, desired.key, desired);
   if (failed) return { ...intent, steps: [], hold: intent.hold ?? failed };
@@ -32,7 +32,7 @@ export function permitted(pass: Pass, desired: Container, intent: Intent, stands
   const changes = pass.observed.containers.get(desired.key)?.specHash !== desired.specHash;
   const loads = loadingNeed(pass, desired, creates || changes);
   const waiting =
-    obstacle !== undefined ? null : loads !== null && stands ? afterLoad(intent, loads) : unmet(pass, desired, creates);
+    obstacle !== undefined ? null : loads !== null && exists ? afterLoad(intent, loads) : unmet(pass, desired, creates);
   if (obstacle === undefined && waiting === null) {
     if (loads !== null) pass.loading.add(desired.key);
     return intent;
