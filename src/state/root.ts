@@ -94,6 +94,21 @@ function unknownInstance(path: string): TsdError {
 }
 
 /**
+ * True when a container was run from this root: each exec driver keeps records of its runs in a folder of `execdriver/`.
+ * @throws when a folder cannot be read
+ */
+function hasRuns(root: string): boolean {
+  const path = join(root, 'execdriver');
+  try {
+    return readdirSync(path, { withFileTypes: true }).some(
+      (driver) => driver.isDirectory() && readdirSync(join(path, driver.name)).length > 0,
+    );
+  } catch (error) {
+    throw toStateError(error, `read ${path}`);
+  }
+}
+
+/**
  * Changing the id would orphan every kernel object of this root, so a damaged file is an error, not a reason to mint. One
  * that is missing is written again from its copy.
  */
@@ -105,8 +120,7 @@ async function readOrMintInstance(root: string, files: StateFiles): Promise<stri
     return text.trim();
   }
   const known = instanceCopy(root);
-  const hasRun = readdirSync(join(root, 'execdriver/native')).length > 0;
-  if (known === null ? hasRun : !INSTANCE.test(known)) throw unknownInstance(path);
+  if (known === null ? hasRuns(root) : !INSTANCE.test(known)) throw unknownInstance(path);
   const id = known ?? randomBytes(3).toString('hex');
   const batch = files.batch();
   batch.file(path, { content: `${id}\n`, mode: 0o600 });

@@ -6,6 +6,7 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -148,6 +149,23 @@ describe('damage', () => {
     await expect(open()).rejects.toMatchObject({ code: 'TSD_STATE_CORRUPT' });
     expect(readFileSync(join(options.root, 'instance'), 'utf8')).toBe('xyz');
   });
+
+  it.each(['native', 'other'])(
+    'a missing instance file of a root with runs of exec driver %s stops the start',
+    async (driver) => {
+      const { instanceId } = await open();
+      opened.pop()?.close();
+      rmSync(join(options.root, 'instance'));
+      mkdirSync(join(options.root, 'execdriver', driver, 'a'.repeat(64)), { recursive: true });
+      await expect(open()).rejects.toMatchObject({
+        code: 'TSD_STATE_CORRUPT',
+        message: expect.stringContaining('containers were run from here'),
+      });
+      expect(existsSync(join(options.root, 'instance'))).toBe(false);
+      writeFileSync(join(options.root, 'instance'), instanceId);
+      expect((await open()).instanceId).toBe(instanceId);
+    },
+  );
 
   it('a directory that is a symbolic link stops the start', async () => {
     mkdirSync(options.root);
