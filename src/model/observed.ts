@@ -134,7 +134,7 @@ export interface RestartCounters {
 
 /** A thing of ours in the kernel or on disk whose owner is gone. */
 export interface Orphan {
-  readonly type: 'snapshot' | 'sandbox' | 'cgroup' | 'process' | 'bridge' | 'lease' | 'state';
+  readonly type: 'snapshot' | 'sandbox' | 'process' | 'bridge' | 'lease' | 'state';
   readonly id: string;
 }
 

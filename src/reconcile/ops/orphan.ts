@@ -27,7 +27,6 @@ async function remove(ports: OrphanPorts, orphan: Orphan): Promise<void> {
   if (ports.isOwned(orphan)) return;
   switch (orphan.type) {
     case 'process':
-    case 'cgroup':
       if (ports.exec.running(orphan.id)) await ports.exec.kill(orphan.id);
       await ports.exec.remove(orphan.id);
       return;

@@ -5,8 +5,16 @@ type OrphanType = Orphan['type'];
 /** Ids of our objects found in the kernel and on disk, by type. */
 export type Found = Readonly<Partial<Record<OrphanType, Iterable<string>>>>;
 
-/** The safe order of removal: processes before what they use. */
-const ORDER: readonly OrphanType[] = ['process', 'cgroup', 'sandbox', 'bridge', 'snapshot', 'lease', 'state'];
+/** The safe order of removal, lowest rank first: processes before what they use. */
+const RANKS: Readonly<Record<OrphanType, number>> = {
+  process: 0,
+  sandbox: 1,
+  bridge: 2,
+  snapshot: 3,
+  lease: 4,
+  state: 5,
+};
+const ORDER = (Object.keys(RANKS) as OrphanType[]).sort((a, b) => RANKS[a] - RANKS[b]);
 
 /**
  * Returns the found objects whose id has no owner.
