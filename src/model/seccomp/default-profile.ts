@@ -2,6 +2,7 @@
  * The filter of a container that asks for no other. It allows what Docker's default profile allows, less three kinds of
  * sockets of old protocols that hardly a program has use for and whose modules the kernel would load for anybody.
  */
+import { ENOSYS } from './actions.ts';
 import type { WrittenProfile } from './profile.ts';
 
 type Rule = NonNullable<WrittenProfile['syscalls']>[number];
@@ -40,7 +41,7 @@ name_to_handle_at nanosleep newfstatat open openat openat2 pause pidfd_open pidf
 pkey_free pkey_mprotect poll ppoll ppoll_time64 prctl pread64 preadv preadv2 prlimit64 process_mrelease pselect6
 pselect6_time64 pwrite64 pwritev pwritev2 read readahead readlink readlinkat readv recv recvfrom recvmmsg
 recvmmsg_time64 recvmsg remap_file_pages removexattr removexattrat rename renameat renameat2 restart_syscall
-riscv_hwprobe rmdir rseq rt_sigaction rt_sigpending rt_sigprocmask rt_sigqueueinfo rt_sigreturn rt_sigsuspend
+rmdir rseq rt_sigaction rt_sigpending rt_sigprocmask rt_sigqueueinfo rt_sigreturn rt_sigsuspend
 rt_sigtimedwait rt_sigtimedwait_time64 rt_tgsigqueueinfo sched_get_priority_max sched_get_priority_min
 sched_getaffinity sched_getattr sched_getparam sched_getscheduler sched_rr_get_interval sched_rr_get_interval_time64
 sched_setaffinity sched_setattr sched_setparam sched_setscheduler sched_yield seccomp select semctl semget semop
@@ -84,8 +85,6 @@ const PERSONALITIES = [0, 8, 0x20000, 0x20008, 0xffffffff];
 
 /** include/uapi/linux/sched.h: CLONE_NEWNS, CGROUP, UTS, IPC, USER, PID and NET. */
 const NEW_NAMESPACES = 0x7e020000;
-
-const ENOSYS = 38;
 
 export const DEFAULT_PROFILE: WrittenProfile = {
   defaultAction: 'SCMP_ACT_ERRNO',

@@ -3,9 +3,6 @@ import { Assembler, type Label } from './assembler.ts';
 import type { Alternative, ArchitectureRules, Condition } from './rules.ts';
 import { UNKNOWN_CALL, UNLISTED_ARCHITECTURE } from './rules.ts';
 
-/** Version of the compiler's output. A cache of programs compares it in addition to the profile. */
-export const GENERATOR_VERSION = 1;
-
 /** struct seccomp_data, little-endian: include/uapi/linux/seccomp.h */
 const OFFSET = { number: 0, architecture: 4, arguments: 16 } as const;
 const X32_BIT = 0x4000_0000;

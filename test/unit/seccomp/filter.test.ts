@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { CAPABILITIES, DEFAULT_CAPABILITIES } from '../../../src/model/capabilities.ts';
 import { ACTIONS, compareStrictness, ENOSYS, EPERM } from '../../../src/model/seccomp/actions.ts';
-import { type Architecture, type Machine, machineOf } from '../../../src/model/seccomp/architectures.ts';
+import { type Architecture, isIntArgument, type Machine, machineOf } from '../../../src/model/seccomp/architectures.ts';
 import { DEFAULT_PROFILE } from '../../../src/model/seccomp/default-profile.ts';
 import { compileFilter } from '../../../src/model/seccomp/filter.ts';
 import { profileSchema, type SeccompProfile, type WrittenProfile } from '../../../src/model/seccomp/profile.ts';
@@ -47,6 +47,19 @@ describe('the default filter', () => {
         }
       });
     }
+  });
+
+  test('names calls that some architecture has, and tests only arguments of 32 bits', () => {
+    const architectures = (['x64', 'arm64'] as const).map(machine).flatMap(({ native, others }) => [native, ...others]);
+    const rules = ours.syscalls ?? [];
+    const named = rules.flatMap(({ name, names }) => [...(name == null ? [] : [name]), ...(names ?? [])]);
+    expect(named.filter((name) => !architectures.some(({ numbers }) => numbers.has(name)))).toEqual([]);
+    const tested = rules.flatMap(({ names, args }) =>
+      (names ?? []).flatMap((name) => (args ?? []).map(({ index }) => ({ name, index }))),
+    );
+    expect(tested).not.toEqual([]);
+    // A rule on an argument that the kernel takes as 64 bits would be listed here.
+    expect(tested.filter(({ name, index }) => !isIntArgument(name, index))).toEqual([]);
   });
 
   test('refuses these calls to root of a default container', () => {

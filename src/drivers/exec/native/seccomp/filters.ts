@@ -5,7 +5,7 @@ import { CAPABILITIES } from '../../../../model/capabilities.ts';
 import { TsdError } from '../../../../model/errors/errors.ts';
 import { machineOf } from '../../../../model/seccomp/architectures.ts';
 import { DEFAULT_PROFILE } from '../../../../model/seccomp/default-profile.ts';
-import { compileFilter, GENERATOR_VERSION } from '../../../../model/seccomp/filter.ts';
+import { compileFilter } from '../../../../model/seccomp/filter.ts';
 import { loadFlags, profileSchema, type SeccompProfile } from '../../../../model/seccomp/profile.ts';
 import { missingCalls } from '../../../../model/seccomp/required-calls.ts';
 import { rulesOf } from '../../../../model/seccomp/rules.ts';
@@ -66,7 +66,7 @@ export function filterOf(
 ): LoadedFilter | null {
   if (seccomp === 'unconfined' || (seccomp === undefined && privileged)) return null;
   const profile = seccomp ?? 'default';
-  const hash = createHash('sha256').update(JSON.stringify([profile, capabilities.toString(16), GENERATOR_VERSION]));
+  const hash = createHash('sha256').update(JSON.stringify([profile, capabilities.toString(16)]));
   const key = hash.digest('hex');
   const known = kept.get(key);
   if (known !== undefined) return known;
