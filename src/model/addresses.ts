@@ -53,6 +53,11 @@ export function rangeOf({ address, prefixLength }: Cidr): Range {
   return { first, last: first + size - 1 };
 }
 
+/** An address without the length of its prefix: `10.80.0.2` for `10.80.0.2/24`, and for itself. */
+export function bareAddress(address: string): string {
+  return address.split('/', 1)[0] as string;
+}
+
 /** The length of a network's prefix: 24 for `10.80.0.0/24`. @throws RangeError */
 export function prefixLengthOf(cidr: string): number {
   return requireCidr(cidr).prefixLength;

@@ -80,3 +80,10 @@ export const resources = resourceFields
     return { memoryBytes: memory, memorySwapBytes: memorySwap, ...rest };
   })
   .prefault({});
+
+type Resources = z.output<typeof resources>;
+
+/** The limits of a container as a whole, without those of each of its processes. */
+export function limitsOf({ ulimits: _perProcess, ...limits }: Resources): Omit<Resources, 'ulimits'> {
+  return limits;
+}

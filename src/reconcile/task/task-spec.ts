@@ -4,6 +4,7 @@ import type { RootMount } from '../../drivers/contract/graph.ts';
 import { effectiveCapabilities } from '../../model/capabilities.ts';
 import { TsdError } from '../../model/errors/errors.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
+import { limitsOf } from '../../model/kinds/limit-forms.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import { containerEnv } from './container-env.ts';
 import { type LinkedContainer, linkEnv } from './link-env.ts';
@@ -98,7 +99,6 @@ export function buildTaskSpec(input: TaskSpecInput): TaskSpec {
       hint: 'Set command in the manifest.',
     });
   }
-  const { ulimits, ...resources } = spec.resources;
   const { hostname } = input;
   const base = { hostname, domainname: spec.domainname, tty: spec.tty };
   // Variables of linked containers come from their records, where secrets are references already.
@@ -128,8 +128,8 @@ export function buildTaskSpec(input: TaskSpecInput): TaskSpec {
       containerPath: container,
       permissions,
     })),
-    ulimits,
-    resources,
+    ulimits: spec.resources.ulimits,
+    resources: limitsOf(spec.resources),
     tty: spec.tty,
     stdin: spec.stdin,
     init: spec.init,

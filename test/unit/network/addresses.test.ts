@@ -5,6 +5,7 @@ import {
   allocateAddress,
   allocatePort,
   allocateSubnet,
+  bareAddress,
   broadcastOf,
   chooseBridgeAddress,
   containsNetwork,
@@ -25,6 +26,10 @@ const anyCidr = fc
   .map(([address, length]) => `${formatAddress(address)}/${length}`);
 
 describe('text and numbers', () => {
+  test('a bare address has no prefix length', () => {
+    expect(['10.80.0.2/24', '10.80.0.2'].map(bareAddress)).toEqual(['10.80.0.2', '10.80.0.2']);
+  });
+
   test('format and parse are inverse', () => {
     fc.assert(fc.property(anyAddress, (address) => parseAddress(formatAddress(address)) === address));
   });

@@ -2,7 +2,7 @@ import { deleteAddress, type LinkAddress, listAddresses, newAddress } from '../.
 import { changeLink, deleteLink, findLink, type Link, listLinks, newBridge } from '../../../ffi/network/links.ts';
 import { NETLINK_ROUTE, NetlinkSocket } from '../../../ffi/network/netlink.ts';
 import { listRoutes } from '../../../ffi/network/routes.ts';
-import { addressIn, broadcastOf, macOfAddress, overlaps } from '../../../model/addresses.ts';
+import { addressIn, bareAddress, broadcastOf, macOfAddress, overlaps } from '../../../model/addresses.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import type { HostSettings } from './host-settings.ts';
 import { withoutLinkLocal } from './link-local.ts';
@@ -68,7 +68,7 @@ export class BridgeLinks {
       });
     }
     const addresses = listAddresses(this.#socket).filter((address) => address.link === link.index);
-    if (addresses.some(({ address }) => address.split('/')[0] === config.gateway)) return;
+    if (addresses.some(({ address }) => bareAddress(address) === config.gateway)) return;
     throw new TsdError('TSD_NETWORK', `bridge ${config.bridge} does not have the address ${config.gateway}`, {
       class: 'precondition',
       step,

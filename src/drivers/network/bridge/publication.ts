@@ -6,6 +6,7 @@
  * needs a setting of the bridge), and everything when rules are switched off. Listeners end with the supervisor and
  * come back when it attaches the endpoint again.
  */
+import { bareAddress } from '../../../model/addresses.ts';
 import type { EndpointConfig, PublishedPort } from '../../contract/network.ts';
 import type { Element } from './firewall/ruleset.ts';
 
@@ -52,7 +53,7 @@ export function boundAddresses(hostIp: string, options: PublishOptions): string[
 }
 
 export function publish(config: Pick<EndpointConfig, 'address' | 'ports'>, options: PublishOptions): Publication {
-  const address = config.address.split('/')[0] as string;
+  const address = bareAddress(config.address);
   const elements: Element[] = [];
   const listeners = new Map<string, Listener>();
   for (const port of config.ports) {

@@ -2,6 +2,7 @@ import type { ExecDriver } from '../../../drivers/contract/exec.ts';
 import type { Desired } from '../../../model/desired.ts';
 import { toTsdError } from '../../../model/errors/errors.ts';
 import type { ContainerSpec } from '../../../model/kinds/container.ts';
+import { limitsOf } from '../../../model/kinds/limit-forms.ts';
 import type { ContainerStore } from '../../../state/containers/containers.ts';
 import { requireFeature } from '../../exec-features.ts';
 import type { OpOf } from '../../op.ts';
@@ -24,8 +25,8 @@ export interface StartPorts extends Declared {
   readonly exec: Pick<ExecDriver, 'name' | 'capabilities' | 'start'>;
 }
 
-function isLimited({ resources: { ulimits: _perProcess, ...limits } }: ContainerSpec): boolean {
-  return Object.values(limits).some((limit) => limit !== null);
+function isLimited({ resources }: ContainerSpec): boolean {
+  return Object.values(limitsOf(resources)).some((limit) => limit !== null);
 }
 
 async function launch(ports: StartPorts, desired: Desired<'container'>, op: OpOf<'container.start'>): Promise<void> {

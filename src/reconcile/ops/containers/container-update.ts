@@ -1,6 +1,7 @@
 import type { ExecDriver } from '../../../drivers/contract/exec.ts';
 import type { LimitName } from '../../../ffi/host/sysinfo.ts';
 import type { Desired } from '../../../model/desired.ts';
+import { limitsOf } from '../../../model/kinds/limit-forms.ts';
 import type { ContainerRecord } from '../../../state/containers/container-record.ts';
 import type { ContainerStore } from '../../../state/containers/containers.ts';
 import { requireFeature } from '../../exec-features.ts';
@@ -37,8 +38,8 @@ export async function updateContainer(ports: UpdatePorts, op: OpOf<'container.up
   const running = ports.exec.running(op.containerId) !== null;
   if (running && op.fields.some((field) => field.startsWith('resources'))) {
     requireFeature(ports.exec, 'limits', op.key);
-    const { ulimits: _perProcess, ...limits } = desired.spec.resources;
-    ports.exec.updateResources(op.containerId, keptLimits(limits, ports.settings.discardedLimits));
+    const limits = keptLimits(limitsOf(desired.spec.resources), ports.settings.discardedLimits);
+    ports.exec.updateResources(op.containerId, limits);
   }
   if ((running || record.network !== null) && op.fields.includes('ports'))
     connect(ports.connections, desired, op.containerId);

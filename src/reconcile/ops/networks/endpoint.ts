@@ -1,6 +1,6 @@
 /** Addresses, ports and reach of a container on its network, from declarations and leases. */
 import type { EndpointConfig, NetworkConfig, Networks, PublishedPort } from '../../../drivers/contract/network.ts';
-import { addressIn, macOfAddress, prefixLengthOf } from '../../../model/addresses.ts';
+import { addressIn, bareAddress, macOfAddress, prefixLengthOf } from '../../../model/addresses.ts';
 import type { Desired, DesiredState } from '../../../model/desired.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import type { ContainerSpec } from '../../../model/kinds/container.ts';
@@ -221,7 +221,7 @@ export function recordedNetwork(
   endpoint: EndpointConfig,
   network: NetworkConfig,
 ): ContainerNetwork {
-  const [address = ''] = endpoint.address.split('/');
+  const address = bareAddress(endpoint.address);
   const { imageId } = recordOf(ports, endpoint.containerId);
   const published = new Set(endpoint.ports.map(({ containerPort, protocol }) => `${containerPort}/${protocol}`));
   return {

@@ -7,7 +7,7 @@
  * from each other and from other hosts. What a container sends elsewhere passes and is rewritten where asked.
  */
 
-import { networkOf } from '../../../../model/addresses.ts';
+import { bareAddress, networkOf } from '../../../../model/addresses.ts';
 import { append } from '../../../../model/lists.ts';
 import type { EndpointConfig } from '../../../contract/network.ts';
 import type { Names } from '../names.ts';
@@ -215,7 +215,7 @@ export function isPort({ set }: Element): boolean {
 
 /** What lets an endpoint reach its links, and keeps it to its addresses where that decides who is let through. */
 export function linkElements(config: EndpointConfig, network: BridgeNetwork, hostInterface: string): Element[] {
-  const source = config.address.split('/')[0] as string;
+  const source = bareAddress(config.address);
   const reach = config.reach.map(
     ({ address, port, protocol }): Element => ({
       set: 'reach',

@@ -5,6 +5,7 @@
  */
 import { Conntrack, type Place, type UdpFlow } from '../../../../ffi/network/conntrack.ts';
 import { listAddresses } from '../../../../ffi/network/link-addresses.ts';
+import { bareAddress } from '../../../../model/addresses.ts';
 import { withRouteSocket } from '../../route-socket.ts';
 import { ANY_IPV4, portOfElement } from '../publication.ts';
 import type { Element } from './ruleset.ts';
@@ -48,7 +49,7 @@ export class StaleFlows {
     const ports = new Set([...before, ...now].flatMap((element) => portOfElement(element)?.hostPort ?? []));
     const flows = this.#conntrack.udpFlowsTo(ports);
     if (flows.length === 0) return;
-    const own = withRouteSocket((socket) => new Set(listAddresses(socket).map(({ address }) => address.split('/')[0])));
+    const own = withRouteSocket((socket) => new Set(listAddresses(socket).map(({ address }) => bareAddress(address))));
     const isOurs = (address: string): boolean => own.has(address) || address.startsWith('127.');
     this.#conntrack.forget(staleFlows({ before, now }, flows, isOurs));
   }
