@@ -2,10 +2,9 @@
  * The driver interfaces. There are three families: graph (storage), network and exec. A driver works on resolved data: it
  * sees no manifest, resolves no name and knows no other driver.
  *
- * One contract suite per family runs on each driver and checks these rules. Creating the same key with the same hash is a
- * no-op; another hash is a conflict. Removing what is absent succeeds. `list()` returns everything of this instance on the
- * host, known or orphaned. `fingerprint()` returns what the host supports and, for what it does not, the reason and the fix.
- * A failure is thrown as a TsdError that names the step. Teardown collects errors and continues.
+ * One contract suite per family runs on each driver and checks the rules of its interface. Those of all families: removing
+ * what is absent succeeds; `fingerprint()` returns what the host supports and, for what it does not, the reason and the fix;
+ * a failure is thrown as a TsdError that names the step.
  */
 
 /** The result of probing the host. `problems` is empty when the driver works. */

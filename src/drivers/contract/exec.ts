@@ -262,7 +262,7 @@ export interface ExecDriver extends Driver {
   attach(containerId: string): Promise<AttachedSession>;
   /** Removes cgroups, sockets and run records of a container that is not running. */
   remove(containerId: string): Promise<void>;
-  /** Returns the container ids with a process, cgroup or run record of ours. */
+  /** Returns the container ids with a process, cgroup or run record of this instance, known or orphaned. */
   list(): readonly string[];
   /** Disconnects from all runs; they keep running. */
   close(): void;

@@ -62,6 +62,7 @@ export interface GraphDriver extends Driver {
   exists(id: string): boolean;
   /** Returns the ids of all layers and snapshots; costs one directory read. */
   ids(): readonly string[];
+  /** Returns all layers and snapshots of this instance, known or orphaned; costs a look at each. */
   list(): readonly { readonly id: string; readonly parent: string | null; readonly type: 'layer' | 'snapshot' }[];
   /** Returns the bytes on disk of this layer or snapshot: hard links count once, blocks shared with the parent do not. */
   size(id: string): Promise<number>;

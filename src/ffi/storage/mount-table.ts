@@ -48,10 +48,13 @@ export function remoteMounts(mountinfo: string): Map<string, RemoteMount> {
   return found;
 }
 
+type SeenEntry = { readonly is: 'link'; readonly target: string } | { readonly is: 'other' };
+/** What a path leads to; `unseen` is not there, or cannot be looked at. */
+type PathEntry = SeenEntry | { readonly is: 'unseen' };
+
 export class MountTable {
   #remote: ReadonlyMap<string, RemoteMount> = new Map();
-  /** Targets of links by path, null for what is none. */
-  readonly #links = new Map<string, string | null>();
+  readonly #entries = new Map<string, SeenEntry>();
   #text = '';
   #readAt = Number.NEGATIVE_INFINITY;
 
@@ -74,36 +77,37 @@ export class MountTable {
       const child = `${at}/${name}`;
       const mount = this.#remote.get(child);
       if (mount !== undefined) return mount;
-      const link = this.#linkAt(child);
-      if (link === undefined || (link !== null && ++links > MAX_LINKS)) return null;
-      if (link === null) at = child;
-      else {
-        if (link.startsWith('/')) at = '';
-        append(pending, link.split('/').reverse());
+      const entry = this.#entryAt(child);
+      if (entry.is === 'unseen') return null;
+      if (entry.is === 'other') {
+        at = child;
+        continue;
       }
+      if (++links > MAX_LINKS) return null;
+      if (entry.target.startsWith('/')) at = '';
+      append(pending, entry.target.split('/').reverse());
     }
     return null;
   }
 
-  /** Undefined for what is not there, or cannot be looked at. */
-  #linkAt(path: string): string | null | undefined {
-    const known = this.#links.get(path);
+  #entryAt(path: string): PathEntry {
+    const known = this.#entries.get(path);
     if (known !== undefined) return known;
-    let link: string | null;
+    let entry: SeenEntry;
     try {
-      link = lstatSync(path).isSymbolicLink() ? readlinkSync(path) : null;
+      entry = lstatSync(path).isSymbolicLink() ? { is: 'link', target: readlinkSync(path) } : { is: 'other' };
     } catch {
-      return undefined;
+      return { is: 'unseen' };
     }
-    this.#links.set(path, link);
-    return link;
+    this.#entries.set(path, entry);
+    return entry;
   }
 
   #refresh(): void {
     const now = performance.now();
     if (now - this.#readAt < HOLDS_MS) return;
     this.#readAt = now;
-    this.#links.clear();
+    this.#entries.clear();
     const text = readFileSync('/proc/self/mountinfo', 'utf8');
     if (text === this.#text) return;
     this.#text = text;

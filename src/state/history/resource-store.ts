@@ -39,10 +39,10 @@ export class ResourceStore {
   readonly #history: HistoryDatabase;
   readonly #networks: Statement<[], Omit<NetworkRecord, 'written'> & { written: string }>;
   readonly #images: Statement<[], Omit<ImageBinding, 'bases'> & { bases: string | null }>;
-  /** What the tables hold, until the next change: every look at the host asks. */
   /** Builds that were never made, and are to be made without what others made. */
   readonly #uncached = new Set<ResourceKey>();
   #changed: (key: ResourceKey) => void = () => {};
+  /** What the tables hold, until the next change: each observation of the host reads it. */
   #known: { networks?: readonly NetworkRecord[]; images?: readonly ImageBinding[] } = {};
 
   constructor(history: HistoryDatabase) {
