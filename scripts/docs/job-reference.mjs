@@ -16,6 +16,9 @@ failure. The names of Docker 1.4 are used where it has the job.
 The log of the supervisor has each job at level debug, \`+job name(arguments)\` and \`-job name(arguments) = OK (0)\`; the timeline
 (\`tsdocker events\`) has ops, requests and the ends of jobs that are marked with †. Arguments and variables that may be secret
 stand in neither.
+
+What \`allocate_interface\` and \`allocate_port\` give and what \`link\` opens is in memory: it is gone when the supervisor ends or
+restarts, and whoever needs it asks again. Within one run of the supervisor no address is given twice.
 `;
 
 function section({ title, jobs }) {

@@ -7,7 +7,7 @@ import { describeError, type TsdError } from '../model/errors/errors.ts';
 import { describeEnd } from '../model/errors/exit-words.ts';
 import { formatPosition, parseKey, type ResourceKey, type SourcePosition } from '../model/resource.ts';
 import { HOLD_TRAITS } from '../model/status/holds.ts';
-import type { TimelineDraft, TimelineKind } from '../model/status/timeline.ts';
+import type { ContainerNote, TimelineDraft, TimelineKind } from '../model/status/timeline.ts';
 import type { OpResult } from '../reconcile/executor.ts';
 import type { HealthChange } from '../reconcile/health/prober.ts';
 import type { PassReport } from '../reconcile/loop/controller.ts';
@@ -20,6 +20,7 @@ import type { JournalEntry } from '../state/history/journal.ts';
 import { lastWords, readOr } from './logs/last-words.ts';
 import type { Pruning } from './pruning.ts';
 import { asker } from './requests/actors.ts';
+import { containerCalled } from './requests/container-called.ts';
 
 export interface TimelineOptions {
   readonly history: History;
@@ -54,6 +55,8 @@ function kindOf(op: Op): TimelineKind {
   return timelineKind === 'op' && op.cause.reason === 'drift' ? 'drift' : timelineKind;
 }
 
+const noteOf = ({ id, config }: ContainerRecord): ContainerNote => ({ id, image: config.Image ?? '' });
+
 export class Timeline {
   readonly #options: TimelineOptions;
   /** What was last said of a resource that waits. */
@@ -80,6 +83,7 @@ export class Timeline {
       message: error === null ? '' : failureText(error, op.cause.source ?? null),
       source: op.cause.source ?? error?.source ?? null,
       run: op.op === 'container.start' ? op.run : null,
+      ...('containerId' in op && this.#containerNote(op.key, op.containerId)),
       log: this.#excerpt(
         failed
           ? this.#options.containers.get(op.containerId)
@@ -162,6 +166,9 @@ export class Timeline {
     const who = user ?? (uid === null ? 'somebody' : `uid ${uid}`);
     const said = [...job.shownArgs, ...job.shownEnv].join(' ');
     const failure = job.failure === null ? '' : failureText(job.failure, null);
+    const subject = job.spec.args?.startsWith('CONTAINER')
+      ? containerCalled(this.#options.containers, job.args[0] ?? '')
+      : undefined;
     this.#append({
       kind: 'override',
       key: null,
@@ -169,6 +176,7 @@ export class Timeline {
       ok: job.status === 0,
       cause: `asked for by ${who}`,
       message: [said, failure].filter((text) => text !== '').join(': '),
+      ...(subject && { container: noteOf(subject) }),
     });
   }
 
@@ -177,9 +185,15 @@ export class Timeline {
     this.#append({ kind: 'override', key: null, what, cause, message });
   }
 
+  /** An image lost a name, or is gone, because a person asked for that. */
+  image(what: 'untag' | 'delete', id: string, name: string): void {
+    this.#append({ kind: 'override', key: null, what, cause: 'requested', message: `${id} ${name}`.trim() });
+  }
+
   /** A person asked for something. */
-  override(key: ResourceKey, what: string, message: string): void {
-    this.#append({ kind: 'override', key, what, cause: 'requested', message });
+  override(key: ResourceKey, what: string, message: string, record?: ContainerRecord): void {
+    const container = record && { container: noteOf(record) };
+    this.#append({ kind: 'override', key, what, cause: 'requested', message, ...container });
   }
 
   /** A generation of which nothing comes until another supervisor starts. */
@@ -204,7 +218,16 @@ export class Timeline {
       message: describeEnd(exit.exitCode, exit.oomKilled),
       run: exit.run,
       log: this.#excerpt(record),
+      container: noteOf(record),
     });
+  }
+
+  /** A container that was removed is known from what was said of it before. */
+  #containerNote(key: ResourceKey, id: string): { container: ContainerNote } | undefined {
+    if (id === '') return undefined;
+    const record = this.#options.containers.get(id);
+    if (record !== undefined) return { container: noteOf(record) };
+    return { container: { id, image: readOr('', () => this.#options.history.timeline.imageOf(key, id) ?? '') } };
   }
 
   #excerpt(record: ContainerRecord | undefined): readonly string[] {

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { SupervisorClient } from '../../src/api/client.ts';
@@ -71,6 +71,73 @@ test('events are a live feed with Docker’s words; the timeline has those of be
     expect.arrayContaining(['create', 'start', 'die', 'promote']),
   );
   expect(await supervisor.ok('job', 'subscribers_count')).toBe('{"count":0}\n');
+});
+
+test('each status has the id and the image of its container, or the id of its image, live and when it is read again', async () => {
+  await supervisor.start();
+  const live = follow();
+  await until('a subscriber', async () => (await supervisor.ok('job', 'subscribers_count')) === '{"count":1}\n');
+  const manifest = supervisor.drop('app.yaml', app(`  it: { image: busybox, command: ${FOREVER} }\n`));
+  const { id } = await supervisor.waitFor('it', 'running', ({ phase }) => phase === 'Running');
+  const [{ id: image }] = JSON.parse(await supervisor.ok('job', 'list', 'images')) as [{ id: string }];
+  const tar = join(supervisor.base, 'it.tar');
+  await supervisor.ok('job', 'export', 'it', tar);
+  await supervisor.ok('job', 'import', tar, '--env', 'name=web:imported');
+  await supervisor.ok('job', 'tag', 'web:imported', 'web:other');
+  const imported = (JSON.parse(await supervisor.ok('job', 'list', 'images')) as { id: string }[]).find(
+    (one) => one.id !== image,
+  )?.id;
+  await supervisor.ok('job', 'image_delete', 'web:other');
+  await supervisor.ok('job', 'image_delete', 'web:imported');
+  await supervisor.ok('job', 'kill', 'it', 'HUP');
+  await supervisor.ok('job', 'kill', 'it', 'KILL');
+  await until('the end', () => live().some(({ status }) => status === 'die'));
+  await supervisor.waitFor('it', 'running again or at rest', ({ phase }) => phase === 'Running' || phase === 'Exited');
+  await supervisor.ok('stop', 'it');
+  // The next supervisor has said nothing of the container before it removes it.
+  await until('the stop', () => live().some(({ status }) => status === 'kill'));
+  const before = live();
+  await supervisor.crash();
+  await supervisor.start();
+  const later = follow();
+  await until('a subscriber', async () => (await supervisor.ok('job', 'subscribers_count')) === '{"count":1}\n');
+  rmSync(manifest);
+  const destroyed = await until('the removal', () => later().find(({ status }) => status === 'destroy'));
+  expect(destroyed).toMatchObject({ id, from: 'busybox' });
+  const now = Math.ceil(Date.now() / 1000);
+  const past = events(await supervisor.ok('job', 'events', '--env', 'since=0', '--env', `until=${now}`));
+  for (const status of ['create', 'start', 'export', 'kill', 'die', 'destroy']) {
+    const found = past.find((event) => event.status === status);
+    expect(found, status).toMatchObject({ id, from: 'busybox' });
+  }
+  const named = (list: readonly Event[], ...statuses: string[]) =>
+    list.filter(({ status }) => statuses.includes(status)).map(({ status, id: of }) => [status, of]);
+  for (const list of [before, past]) {
+    expect(named(list, 'untag', 'delete')).toEqual([
+      ['untag', imported],
+      ['untag', imported],
+      ['delete', imported],
+    ]);
+    expect(named(list, 'import', 'tag')).toEqual([
+      ['import', tar],
+      ['tag', 'web:imported'],
+    ]);
+    expect(named(list, 'kill'), 'a HUP is no event').toEqual([['kill', id]]);
+  }
+});
+
+test('a stop of a container that runs is die and stop', async () => {
+  await supervisor.start();
+  supervisor.drop('app.yaml', app(`  it: { image: busybox, command: ${FOREVER} }\n`));
+  const { id } = await supervisor.waitFor('it', 'running', ({ phase }) => phase === 'Running');
+  const live = follow();
+  await until('a subscriber', async () => (await supervisor.ok('job', 'subscribers_count')) === '{"count":1}\n');
+  await supervisor.ok('stop', 'it');
+  await until('the stop', () => live().some(({ status }) => status === 'stop'));
+  expect(live().map((event) => [event.status, event.id])).toEqual([
+    ['die', id],
+    ['stop', id],
+  ]);
 });
 
 test('wrong times and words are errors', async () => {

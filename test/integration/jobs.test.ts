@@ -79,6 +79,26 @@ describe('what there is', () => {
     expect((await job('no/such job')).status).toBe(127);
   });
 
+  test.each([
+    'pause',
+    'unpause',
+    'top',
+    'container_copy',
+    'image_set',
+    'image_tag',
+    'image_tarlayer',
+    'viz',
+    'execInspect',
+    'execCreate',
+    'resize',
+  ])('Docker’s %s is no job here: status 127', async (name) => {
+    const answered = await job(name, 'web');
+    expect(answered).toMatchObject({ status: 127, stdout: '' });
+    expect(answered.stderr).toMatch(
+      new RegExp(`^${name}: command not found\\nhint: .*\`tsdocker jobs\` lists all jobs`),
+    );
+  });
+
   test('an op is the loop’s to run', async () => {
     const refused = await job('container.remove', 'container/shop/web');
     expect(refused).toMatchObject({ status: 1, stdout: '' });
@@ -294,16 +314,30 @@ describe('what is written about jobs', () => {
   });
 
   test('the way of one manifest is a row of jobs', async () => {
+    const manifest = app(`  traced: { image: busybox, command: ${shell('sleep 1000')} }\n`);
+    const { ops } = JSON.parse((await supervisor.cliWithInput(`app: traced\n${manifest}`, 'job', 'plan')).stdout) as {
+      ops: { op: string; resource: string }[];
+    };
+    const planned = ops.filter(({ resource }) => resource.includes('/traced/'));
     const before = supervisor.log.length;
-    supervisor.drop('traced.yaml', app(`  traced: { image: busybox, command: ${shell('sleep 1000')} }\n`));
+    supervisor.drop('traced.yaml', manifest);
     await supervisor.waitFor('traced', 'running', ({ phase }) => phase === 'Running');
     const messages = supervisor.log
       .slice(before)
       .split('\n')
       .filter((line) => line !== '')
       .map((line) => String((JSON.parse(line) as { msg?: string }).msg));
-    const trace = messages.filter((text) => /^[+-]job [a-z]+\.[a-z-]+\(.*\/traced(\/|\))/.test(text));
-    expect(trace.map((text) => text.replace(/ = OK \(0\)$/, ''))).toEqual([
+    const trace = messages
+      .filter((text) => /^[+-]job [a-z]+\.[a-z-]+\(.*\/traced(\/|\))/.test(text))
+      .map((text) => text.replace(/ = OK \(0\)$/, ''));
+    // Each op that was planned, and each that was carried out, is a job.
+    const begun = trace.filter((text) => text.startsWith('+'));
+    expect(begun).toEqual(planned.map(({ op, resource }) => `+job ${op}(${resource})`));
+    const done = lines((await job('timeline')).stdout).filter(
+      ({ kind, resource, what }) => kind !== 'edit' && String(resource).includes('/traced/') && /\./.test(String(what)),
+    );
+    expect(done.map(({ what, resource }) => `+job ${what}(${resource})`)).toEqual(begun);
+    expect(trace).toEqual([
       '+job image.load(image/traced/busybox)',
       '-job image.load(image/traced/busybox)',
       '+job container.create(container/traced/traced)',

@@ -41,7 +41,7 @@ function createImageFiles({ opened: { parts, kept }, pauses }: Wired, named: Nam
   });
 }
 
-function createRegistryCommands({ opened: { parts, stores, registry }, loop }: Wired): RegistryCommands {
+function createRegistryCommands({ opened: { parts, stores, registry }, timeline, loop }: Wired): RegistryCommands {
   const { desired, images, repositories, resources, imageWork, intake, unusedImages, graph } = parts;
   const { imagesOfPast, settings, containers, exec } = parts;
   return new RegistryCommands({
@@ -57,6 +57,7 @@ function createRegistryCommands({ opened: { parts, stores, registry }, loop }: W
       unusedImages,
       users: { desired, imagesOfPast, settings, resources, containers, exec },
       reserve: stores.reserve,
+      timeline,
     },
     layers: { graph, recipes: recipesOf(intake) },
     registry,

@@ -7,6 +7,12 @@ import type { ResourceKey, SourcePosition } from '../resource.ts';
  */
 export type TimelineKind = 'edit' | 'op' | 'exit' | 'start' | 'hold' | 'override' | 'drift' | 'adopt' | 'probe';
 
+export interface ContainerNote {
+  readonly id: string;
+  /** As it was created from; empty where that is not known. */
+  readonly image: string;
+}
+
 /** Something that happened, as it is kept for people who ask later. */
 export interface TimelineEntry {
   /** Counts up in the order in which things were noticed. */
@@ -31,6 +37,8 @@ export interface TimelineEntry {
   readonly run: number | null;
   /** What the container wrote last, for ends and failures. */
   readonly log: readonly string[];
+  /** The container: another one may have the key later. Left out where there is none, and where it is not known. */
+  readonly container?: ContainerNote;
 }
 
 /**

@@ -141,6 +141,8 @@ export const MIGRATIONS: readonly string[] = [
   `,
   // Apps that wait for a person, because of what was found of their declarations at a start.
   'CREATE TABLE held_apps (app TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT, WITHOUT ROWID;',
+  // Of earlier entries it is not known which container had the key.
+  'ALTER TABLE timeline ADD COLUMN container_id TEXT; ALTER TABLE timeline ADD COLUMN image TEXT;',
 ];
 
 /**

@@ -4,19 +4,23 @@ import type { TimelineDraft, TimelineEntry } from '../../model/status/timeline.t
 import { isTroubleOfTheDisk } from '../databases/database.ts';
 import type { HistoryDatabase } from './history-database.ts';
 
-type Row = Omit<TimelineEntry, 'ok' | 'source' | 'log'> & {
+type Row = Omit<TimelineEntry, 'ok' | 'source' | 'log' | 'container'> & {
   readonly ok: 0 | 1;
   readonly source: string | null;
   readonly log: string | null;
+  readonly containerId: string | null;
+  readonly image: string | null;
 };
 
-const SELECT = `SELECT id, at AS atMs, kind, key, generation, what, ok, cause, message, source, run, log FROM timeline`;
+const SELECT = `SELECT id, at AS atMs, kind, key, generation, what, ok, cause, message, source, run, log,
+  container_id AS containerId, image FROM timeline`;
 
-const fromRow = (row: Row): TimelineEntry => ({
+const fromRow = ({ containerId, image, ...row }: Row): TimelineEntry => ({
   ...row,
   ok: row.ok === 1,
   source: row.source === null ? null : (JSON.parse(row.source) as SourcePosition),
   log: row.log === null ? [] : (JSON.parse(row.log) as string[]),
+  ...(containerId !== null && { container: { id: containerId, image: image ?? '' } }),
 });
 
 /** Longest text of one entry; a message may quote a manifest or an error of any length. */
@@ -32,6 +36,7 @@ export class TimelineStore {
   readonly #append: Statement<(string | number | null)[], unknown>;
   readonly #ofKey: Statement<[string, number], Row>;
   readonly #after: Statement<[number, number, number], Row>;
+  readonly #imageOf: Statement<[string, string], string>;
   readonly #last: Statement<[], number>;
   readonly #ended: Statement<[string, number, number], number>;
   /** What could not be written, oldest first. */
@@ -39,9 +44,15 @@ export class TimelineStore {
 
   constructor(history: HistoryDatabase) {
     this.#append = history.prepare(`INSERT INTO timeline
-      (at, kind, key, generation, what, ok, cause, message, source, run, log) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+      (at, kind, key, generation, what, ok, cause, message, source, run, log, container_id, image)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
     this.#ofKey = history.prepare(`${SELECT} WHERE key = ? ORDER BY id DESC LIMIT ?`);
     this.#after = history.prepare(`${SELECT} WHERE id > ? AND at >= ? ORDER BY id LIMIT ?`);
+    this.#imageOf = history
+      .prepare<[string, string], string>(
+        'SELECT image FROM timeline WHERE key = ? AND container_id = ? ORDER BY id DESC LIMIT 1',
+      )
+      .pluck();
     this.#last = history.prepare<[], number>('SELECT coalesce(max(id), 0) FROM timeline').pluck();
     this.#ended = history
       .prepare<[string, number, number], number>(
@@ -69,7 +80,7 @@ export class TimelineStore {
   }
 
   /** Not durable by itself: no fsync. Inside a durable change of history.db it goes with that. @throws TSD_DISK_FULL. */
-  append({ atMs, kind, key, generation, what, ok, cause, message, source, run, log }: TimelineDraft): void {
+  append({ atMs, kind, key, generation, what, ok, cause, message, source, run, log, container }: TimelineDraft): void {
     this.#append.run(
       Math.round(atMs),
       kind,
@@ -82,12 +93,19 @@ export class TimelineStore {
       source === null ? null : JSON.stringify(source),
       run,
       log.length === 0 ? null : JSON.stringify(log),
+      container?.id ?? null,
+      container === undefined ? null : cut(container.image),
     );
   }
 
   /** The latest of one resource, newest first. */
   ofKey(key: ResourceKey, limit: number): readonly TimelineEntry[] {
     return this.#ofKey.all(key, limit).map(fromRow);
+  }
+
+  /** The image of a container that an entry names; undefined where none does. */
+  imageOf(key: ResourceKey, containerId: string): string | undefined {
+    return this.#imageOf.get(key, containerId);
   }
 
   /** Those that came after entry `id` and happened at `sinceMs` or later, oldest first. */

@@ -13,6 +13,7 @@ import type { Reserve } from '../../state/files/reserve.ts';
 import type { ResourceStore } from '../../state/history/resource-store.ts';
 import { parseImageName } from '../../state/images/image-names.ts';
 import type { RepositoryStore } from '../../state/images/repositories.ts';
+import type { Timeline } from '../timeline.ts';
 import { findImage, type ImageLookup } from './find-images.ts';
 
 export interface RemoveImagePorts extends ImageLookup {
@@ -20,6 +21,7 @@ export interface RemoveImagePorts extends ImageLookup {
   readonly unusedImages: UnusedImagePorts;
   readonly users: RemovalUsers;
   readonly reserve: Pick<Reserve, 'spendOnAsync'>;
+  readonly timeline: Pick<Timeline, 'image'>;
 }
 
 /** What needs images, and is named to a person. */
@@ -55,11 +57,14 @@ export async function removeImage(
   if (leaving.length === names.length) refuseUsed(ports.users, image.id, force);
   for (const leavingName of leaving) {
     await ports.reserve.spendOnAsync(() => ports.repositories.delete(leavingName));
-    removed.push({ Untagged: `${leavingName.repository}:${leavingName.tag}` });
+    const Untagged = `${leavingName.repository}:${leavingName.tag}`;
+    removed.push({ Untagged });
+    ports.timeline.image('untag', image.id, Untagged);
   }
   await removeUnusedImage(ports.unusedImages, image.id);
-  if (ports.images.get(image.id) === undefined) removed.push({ Deleted: image.id });
-  return removed;
+  if (ports.images.get(image.id) !== undefined) return removed;
+  ports.timeline.image('delete', image.id, '');
+  return [...removed, { Deleted: image.id }];
 }
 
 function refuseUsed(users: RemovalUsers, id: string, force: boolean): void {

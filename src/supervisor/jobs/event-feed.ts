@@ -1,15 +1,17 @@
 /** Events in Docker's format: each event of the timeline is passed to the listeners. */
+import { constants } from 'node:os';
 import type { EventRing } from '../../engine/events.ts';
-import { parseKey, type ResourceKey } from '../../model/resource.ts';
+import { parseKey } from '../../model/resource.ts';
+import { readSignal } from '../../model/signals.ts';
 import type { TimelineDraft } from '../../model/status/timeline.ts';
 import type { ContainerStore } from '../../state/containers/containers.ts';
 import type { TimelineStore } from '../../state/history/timeline-store.ts';
 
 export interface DockerEvent {
   readonly status: string;
-  /** Of the container, 64 hexadecimal digits while there is one; else its name, or that of the image. */
+  /** Of the container or image, 64 hexadecimal digits where they are known; else the name. */
   readonly id: string;
-  /** Image of the container; empty for other things, and for a container that is gone. */
+  /** Image of the container; empty for other things, and where it is not known. */
   readonly from: string;
   readonly atWallMs: number;
 }
@@ -20,12 +22,9 @@ const STATUS_OF: Readonly<Record<string, string>> = {
   'container.start': 'start',
   'container.stop': 'stop',
   'container.remove': 'destroy',
-  'container.signal': 'kill',
   exited: 'die',
   'oom-killed': 'die',
   kill: 'kill',
-  pause: 'pause',
-  unpause: 'unpause',
   export: 'export',
   'image.load': 'pull',
   pull: 'pull',
@@ -33,8 +32,12 @@ const STATUS_OF: Readonly<Record<string, string>> = {
   import: 'import',
   load: 'load',
   tag: 'tag',
-  image_delete: 'delete',
+  untag: 'untag',
+  delete: 'delete',
 };
+
+/** Docker has an event for this signal alone. */
+const isKill = (message: string): boolean => readSignal(message.split(' ').at(-1) ?? '') === constants.signals.SIGKILL;
 
 /** `what` of the timeline entries that the job `log` writes. */
 const LOGGED = 'logged';
@@ -134,7 +137,8 @@ export class EventFeed {
   }
 
   /** Null for what Docker has no event for, and for what failed. */
-  #eventOf({ atMs, kind, key, what, ok, cause, message }: TimelineDraft): DockerEvent | null {
+  #eventOf(entry: TimelineDraft): DockerEvent | null {
+    const { atMs, kind, key, what, ok, cause, message } = entry;
     const atWallMs = atMs;
     if (cause === LOGGED && key === null) {
       const [id = '', from = ''] = message.split(' ');
@@ -143,10 +147,12 @@ export class EventFeed {
     const status = Object.hasOwn(STATUS_OF, what) ? STATUS_OF[what] : undefined;
     // A run that ended badly has ended.
     if (status === undefined || (!ok && kind !== 'exit')) return null;
-    return { status, ...this.#subject(key, message), atWallMs };
+    if (status === 'kill' && !isKill(message)) return null;
+    return { status, ...this.#subject(entry), atWallMs };
   }
 
-  #subject(key: ResourceKey | null, message: string): Pick<DockerEvent, 'id' | 'from'> {
+  #subject({ key, message, container: noted }: TimelineDraft): Pick<DockerEvent, 'id' | 'from'> {
+    if (noted !== undefined) return { id: noted.id, from: noted.image };
     if (key === null) return { id: message.split(' ', 1)[0] ?? '', from: '' };
     const { app, name } = parseKey(key);
     const container = this.#parts.containers.byKey(key);

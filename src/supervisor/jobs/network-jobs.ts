@@ -28,7 +28,8 @@ const INIT: JobSpec = {
 
 const ALLOCATE_INTERFACE: JobSpec = {
   name: 'allocate_interface',
-  summary: 'gives an address on the default bridge that no container gets, or says which a container has',
+  summary:
+    'gives an address on the default bridge that no container gets, until the supervisor ends, or says which a container has',
   args: 'ID',
   env: {
     RequestedIP: { text: 'this address' },
@@ -45,7 +46,8 @@ const RELEASE_INTERFACE: JobSpec = {
 
 const ALLOCATE_PORT: JobSpec = {
   name: 'allocate_port',
-  summary: 'leads a port of the host to an interface that was allocated, or says which leads to a container',
+  summary:
+    'leads a port of the host to an interface that was allocated, until the supervisor ends, or says which leads to a container',
   args: 'ID',
   env: {
     HostIP: { text: 'address of the host; left out, that of --ip' },
@@ -58,7 +60,8 @@ const ALLOCATE_PORT: JobSpec = {
 
 const LINK: JobSpec = {
   name: 'link',
-  summary: 'lets (-I) a container reach ports of an address where --icc=false forbids it, or takes that back (-D)',
+  summary:
+    'lets (-I) a container reach ports of an address where --icc=false forbids it, until the supervisor ends, or takes that back (-D)',
   args: '-I|-D',
   env: {
     ParentIP: { text: 'address of the container that connects' },

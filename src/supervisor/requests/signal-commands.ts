@@ -36,7 +36,7 @@ export async function killContainer(
   if (!exec.running(record.id)) {
     throw new TsdError('TSD_CONTAINER_NOT_RUNNING', `container ${record.engineName} is not running`);
   }
-  timeline.override(keyOf(record), 'kill', `sent signal ${signal}`);
+  timeline.override(keyOf(record), 'kill', `sent signal ${signal}`, record);
   if (number === constants.signals.SIGKILL) await exec.kill(record.id);
   else await exec.signal(record.id, number);
 }

@@ -151,6 +151,19 @@ describe('timeline', () => {
     expect(again.timeline.hasExit('container/blog/web', 2, 2)).toBe(false);
   });
 
+  it('keeps which container it was, and of which image', () => {
+    const container = { id: 'c'.repeat(64), image: 'busybox:latest' };
+    history.timeline.append({ ...draft, container });
+    history.timeline.append(draft);
+    const again = reopen();
+    expect(again.timeline.ofKey('container/blog/web', 10).map((entry) => entry.container)).toEqual([
+      undefined,
+      container,
+    ]);
+    expect(again.timeline.imageOf('container/blog/web', container.id)).toBe('busybox:latest');
+    expect(again.timeline.imageOf('container/blog/web', 'other')).toBeUndefined();
+  });
+
   it('queues writes behind another writer without blocking', () => {
     const other = new Database(path);
     other.exec('BEGIN EXCLUSIVE');

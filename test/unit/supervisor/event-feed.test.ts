@@ -80,4 +80,29 @@ describe('the feed of events', () => {
     const seen = await read(made.events(0, 10, never), 10);
     expect(seen).toEqual([{ status: 'die', id: 'shop/web', from: '', atWallMs: 2 }]);
   });
+
+  test('the id and image of an entry are those of the event, also of one that is read again', async () => {
+    const container = { id: 'c'.repeat(64), image: 'busybox' };
+    const removed = entry(1, { kind: 'op', what: 'container.remove', container });
+    const expected = [{ status: 'destroy', id: container.id, from: 'busybox', atWallMs: 1 }];
+    expect(await read(feed([removed]).events(0, 10, never), 10)).toEqual(expected);
+    const made = feed();
+    made.noted(removed);
+    expect(await read(made.events(0, 10, never), 10)).toEqual(expected);
+  });
+
+  test.each([
+    ['KILL', ['kill']],
+    ['SIGKILL', ['kill']],
+    ['9', ['kill']],
+    ['HUP', []],
+    ['TERM', []],
+    ['15', []],
+  ])('signal %s is %j', async (signal, statuses) => {
+    const made = feed([
+      entry(1, { kind: 'override', what: 'kill', message: `sent signal ${signal}` }),
+      entry(2, { what: 'container.signal', cause: 'a file changed' }),
+    ]);
+    expect((await read(made.events(0, 10, never), 10)).map(({ status }) => status)).toEqual(statuses);
+  });
 });
