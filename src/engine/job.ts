@@ -231,7 +231,9 @@ export class Job {
 
   #failureOf(status: number): TsdError {
     const last = this.#stderr?.lastLine ?? '';
-    return new TsdError('TSD_JOB_FAILED', last === '' ? `${this.name} ended with status ${status}` : last);
+    // Without a line there is none to point at.
+    if (last === '') return new TsdError('TSD_JOB_FAILED', `${this.name} ended with status ${status}`, { hint: '' });
+    return new TsdError('TSD_JOB_FAILED', last);
   }
 
   /** Delivers buffered output to the readers, then ends the streams. */

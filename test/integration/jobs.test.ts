@@ -112,7 +112,17 @@ describe('what there is', () => {
     expect((await job('stop', 'web', ...env({ timeout: '1' }))).stderr).toMatch(
       /stop has no variable timeout.*\nhint: Usage: tsdocker job stop CONTAINER \[--env timeoutMs=…\]/,
     );
-    expect((await job('stop', 'web', ...env({ timeoutMs: 'soon' }))).stderr).toContain('timeoutMs has a wrong value');
+    expect((await job('stop', 'web', ...env({ timeoutMs: 'soon' }))).stderr).toMatch(
+      /timeoutMs has a wrong value: it is no number\nhint: Usage: tsdocker job stop .*docs\/jobs\.md/,
+    );
+    expect((await job('generation_diff', 'soon')).stderr).toMatch(
+      /GENERATION has a wrong value: it is no (whole )?number\nhint: Usage: tsdocker job generation_diff GENERATION/,
+    );
+    for (const args of [[], ['name'], ['name', ...env({ PublicKey: 'none' })]]) {
+      expect((await job('trust_key_check', ...args)).stderr).toContain(
+        'hint: Usage: tsdocker job trust_key_check NAMESPACE',
+      );
+    }
     expect(await supervisor.container('web')).toMatchObject({ phase: 'Running' });
   });
 });

@@ -143,7 +143,9 @@ function registerJobs(engine: Engine, parts: NetworkJobsParts): void {
     const id = idOf(job);
     if (parts.lent.release(id)) return undefined;
     if (containerOf(parts, id) !== null) {
-      throw new TsdError('TSD_BAD_REQUEST', `container ${id} has its interface as long as it is declared`);
+      throw new TsdError('TSD_BAD_REQUEST', `container ${id} has its interface as long as it is declared`, {
+        hint: `\`tsdocker rm ${id}\` removes it with its interface.`,
+      });
     }
     throw new TsdError('TSD_NO_SUCH_RESOURCE', `No network information to release for ${id}`, { hint: '' });
   });

@@ -45,7 +45,7 @@ export function word(usage: string): Parameter<string> {
 export function wordOf<T extends string | number>(usage: string, schema: z.ZodType<T>): Parameter<T> {
   return {
     usage,
-    read: (source) => firstReading(usage, takeWord(source, usage), schema),
+    read: (source) => firstReading(usage, takeWord(source, usage), schema, usageHint(source.job.spec)),
     show: (value, { args }) => void args.push(String(value)),
   };
 }
@@ -135,7 +135,7 @@ function takeWord({ job, words: left }: TextSource, usage: string): string {
 
 export function usageHint({ name, args, env }: JobSpec): string {
   const variables = Object.keys(env ?? {}).map((variable) => ` [--env ${variable}=…]`);
-  return `Usage: tsdocker job ${name}${args === undefined ? '' : ` ${args}`}${variables.join('')}`;
+  return `Usage: tsdocker job ${name}${args === undefined ? '' : ` ${args}`}${variables.join('')}; docs/jobs.md says what each is`;
 }
 
 function readVariable<T>(job: Job, name: string, schema: z.ZodType<T>): T {
@@ -158,8 +158,20 @@ function firstReading<T>(name: string, raw: string | null, schema: z.ZodType<T>,
   throw new TsdError('TSD_BAD_REQUEST', `${name} ${what}`, { hint });
 }
 
+/** Types of the schema in the words of one who writes an argument. */
+const EXPECTED: Readonly<Record<string, string>> = {
+  number: 'it is no number',
+  int: 'it is no whole number',
+  boolean: 'it is neither 1 nor 0',
+  array: 'it is no list as JSON',
+  object: 'it is no object as JSON',
+  record: 'it is no object as JSON',
+};
+
 function firstProblem(schema: z.ZodType<unknown>, value: unknown): string {
-  return `has a wrong value: ${schema.safeParse(value).error?.issues[0]?.message}`;
+  const issue = schema.safeParse(value).error?.issues[0];
+  const plain = issue?.code === 'invalid_type' && issue.path.length === 0 ? EXPECTED[issue.expected] : undefined;
+  return `has a wrong value: ${plain ?? issue?.message}`;
 }
 
 function jsonOf(text: string): unknown {

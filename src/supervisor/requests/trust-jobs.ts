@@ -1,6 +1,7 @@
 /** Docker 1.4's jobs about who may publish under a name, and how pulls ask them. */
 import { createPublicKey } from 'node:crypto';
 import type { Engine } from '../../engine/engine.ts';
+import type { Job } from '../../engine/job.ts';
 import type { JobSpec } from '../../engine/job-spec.ts';
 import { keyId } from '../../images/trust/daemon-key.ts';
 import type { TrustJobs } from '../../images/trust/signed-manifest.ts';
@@ -8,6 +9,7 @@ import { checkKey, READ_WRITE } from '../../images/trust/trust-graph.ts';
 import type { TrustStore } from '../../images/trust/trust-store.ts';
 import type { Clock } from '../../model/clock.ts';
 import { TsdError } from '../../model/errors/errors.ts';
+import { usageHint } from '../jobs/parameters.ts';
 
 const KEY_CHECK: JobSpec = {
   name: 'trust_key_check',
@@ -30,9 +32,9 @@ export function registerTrustJobs(engine: Engine, clock: Clock, store: TrustStor
   engine.register(KEY_CHECK, async (job) => {
     const [name] = job.args;
     if (name === undefined || job.args.length !== 1) {
-      throw new TsdError('TSD_BAD_REQUEST', `usage: ${job.name} NAMESPACE`);
+      throw new TsdError('TSD_BAD_REQUEST', `${job.name} needs NAMESPACE`, { hint: usageHint(job.spec) });
     }
-    const key = keyOf(job.env.get('PublicKey'));
+    const key = keyOf(job);
     const permission = job.env.getInt('Permission') === 0 ? READ_WRITE : job.env.getInt('Permission');
     await job.stdout.write(checkKey(store.graph, { key, name, permission, nowMs: clock.now().wallMs }));
   });
@@ -57,11 +59,13 @@ export function trustJobs(engine: Engine): TrustJobs {
   };
 }
 
-function keyOf(jwk: string): string {
-  if (jwk === '') throw new TsdError('TSD_BAD_REQUEST', 'PublicKey is missing');
+function keyOf(job: Job): string {
+  const jwk = job.env.get('PublicKey');
+  const hint = usageHint(job.spec);
+  if (jwk === '') throw new TsdError('TSD_BAD_REQUEST', 'PublicKey is missing', { hint });
   try {
     return keyId(createPublicKey({ key: JSON.parse(jwk) as { kty: string }, format: 'jwk' }));
   } catch (cause) {
-    throw new TsdError('TSD_BAD_REQUEST', 'PublicKey is no key in JWK form', { cause });
+    throw new TsdError('TSD_BAD_REQUEST', 'PublicKey is no key in JWK form', { cause, hint });
   }
 }

@@ -34,6 +34,14 @@ describe('jobs', () => {
     expect([job.status, log.at(-1)]).toEqual([1, '-job fail() = ERR (1)']);
   });
 
+  test('the hint of a failure points at standard error only where that has a line', async () => {
+    const { engine: e } = engine();
+    e.register('silent', () => 7);
+    e.register('said', (job) => job.error('the reason'));
+    await expect(e.job('silent').run()).rejects.toMatchObject({ message: 'silent ended with status 7', hint: '' });
+    await expect(e.job('said').run()).rejects.toMatchObject({ hint: expect.stringContaining('standard error') });
+  });
+
   test('a thrown error keeps its type and appears on stderr', async () => {
     const { engine: e } = engine();
     const failure = new TsdError('TSD_PORT_IN_USE', 'port 80 is in use by nginx (pid 7)', { step: 'bind 0.0.0.0:80' });
