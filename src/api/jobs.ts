@@ -47,7 +47,7 @@ export interface JobRequest {
 export interface JobsApi {
   list(): JobsView;
   /**
-   * Runs a job by name. The exit code of the session is the job's status; a signal calls the job off.
+   * Runs a job by name. The exit code of the session is the job's status; a signal cancels the job.
    * @throws TsdError TSD_BAD_REQUEST for a job that only the supervisor runs
    */
   run(name: string, request: JobRequest): StdioSession;

@@ -44,8 +44,11 @@ export interface SupervisorApi {
   remove(request: RemoveRequest, signal?: AbortSignal): AsyncIterable<ApplyEvent>;
   /** Approves held removals and data loss: of one resource or manifest, or all that are pending. */
   approve(names: readonly string[], askedBy?: number | null): Promise<ApprovedView>;
-  /** @param forMs how long the stop holds; null until `start` or a changed spec */
-  stop(name: string, timeoutMs: number | null, forMs: number | null): Promise<void>;
+  /**
+   * @param forMs how long the stop holds; null until `start` or a changed spec
+   * @param signal ends the wait; the stop continues
+   */
+  stop(name: string, timeoutMs: number | null, forMs: number | null, signal?: AbortSignal): Promise<void>;
   /** Resolves when it has settled or completed. */
   start(name: string, options?: StartOptions, signal?: AbortSignal): Promise<StartedView>;
   restart(name: string, timeoutMs: number | null, options?: StartOptions, signal?: AbortSignal): Promise<StartedView>;

@@ -27,6 +27,7 @@ import type { Wired } from './wire.ts';
 
 /** Reason of the stopped loop after `tsdocker host-shutdown`. */
 const HOST_SHUTDOWN = 'the host was shut down by `tsdocker host-shutdown`';
+const RESET = '`tsdocker reset` takes this instance away';
 
 export function createFacade(wired: Wired, logTroubles: LogTroubles): Supervisor {
   const { opened, loop, events, stopStage } = wired;
@@ -37,7 +38,6 @@ export function createFacade(wired: Wired, logTroubles: LogTroubles): Supervisor
   const views = createViews(wired, { named, logTroubles });
   const planner = createPlanner(wired);
   const approvals = createApprovals(wired);
-  const stopEverything = () => stopStage.run(HOST_SHUTDOWN);
   return new Supervisor({
     named,
     views,
@@ -59,9 +59,9 @@ export function createFacade(wired: Wired, logTroubles: LogTroubles): Supervisor
     limits,
     facts: { ...daemonFacts(opened.config, opened.id, stores.issues), ...driverFacts(opened) },
     doctor: async () => doctorChecks(opened),
-    stopEverything,
+    stopEverything: () => stopStage.run(HOST_SHUTDOWN),
     reset: async (options) => {
-      const { stopped } = await stopEverything();
+      const { stopped } = await stopStage.run(RESET);
       await engine.drain();
       const stays = await takeAway({ execs: [exec], network: parts.network, graphs: [parts.graph] });
       reset.options = options;

@@ -13,6 +13,8 @@ const HANDLERS_WAIT_MS = 10_000;
 const TURN_MS = HANDLERS_WAIT_MS / 2;
 const SHUTTING_DOWN = 'the supervisor is shutting down';
 
+const shuttingDown = (): TsdError => new TsdError('TSD_ENGINE_SHUTDOWN', SHUTTING_DOWN);
+
 /** Lists the registered jobs, as in Docker's engine. */
 export const COMMANDS_JOB: JobSpec = {
   name: 'commands',
@@ -155,13 +157,13 @@ export class Engine implements OnShutdown {
 
   async #drain(): Promise<readonly string[]> {
     if (this.#tasks === 0) return [];
-    for (const job of this.#running) if (job.spec.cancelledAtShutdown === true) job.cancel(SHUTTING_DOWN);
+    for (const job of this.#running) if (job.spec.cancelledAtShutdown === true) job.cancel(shuttingDown());
     const idle = new Promise<void>((resolve) => {
       this.#idle = resolve;
     });
     await within(this.#options.timers, JOBS_WAIT_MS, idle, undefined);
     const late = this.running();
-    for (const job of this.#running) if (job.spec.endless !== true) job.cancel(SHUTTING_DOWN);
+    for (const job of this.#running) if (job.spec.endless !== true) job.cancel(shuttingDown());
     return late;
   }
 

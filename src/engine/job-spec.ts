@@ -29,4 +29,6 @@ export interface JobSpec {
   readonly endless?: true;
   /** A shutdown cancels it at once, since all its work can be repeated. Absent: cancelled at the time limit. */
   readonly cancelledAtShutdown?: true;
+  /** It runs to its end once begun: nothing cancels it. */
+  readonly uncancellable?: true;
 }

@@ -170,11 +170,15 @@ export class Job {
 
   /**
    * Cancels the job: {@link signal} aborts, and neither stdin nor a stalled reader blocks it any more. It ends when its
-   * handler does.
+   * handler does. A job that is uncancellable continues.
+   * @param why an error gives its code and hint
    */
-  cancel(why = 'it was cancelled'): void {
-    if (this.#state === 'ended' || this.#cancelled !== null) return;
-    const error = new TsdError('TSD_CALLED_OFF', `${this.name}: ${why}`);
+  cancel(why: string | TsdError = 'it was cancelled'): void {
+    if (this.#state === 'ended' || this.#cancelled !== null || this.spec.uncancellable === true) return;
+    const error =
+      typeof why === 'string'
+        ? new TsdError('TSD_CALLED_OFF', `${this.name}: ${why}`, { hint: '' })
+        : new TsdError(why.code, `${this.name}: ${why.message}`, { hint: why.hint });
     this.#cancelled = error;
     this.#controller?.abort(error);
     this.#stdin?.close(error);
@@ -208,7 +212,7 @@ export class Job {
     if (outside === undefined) return undefined;
     const obey = (): void => {
       const { reason } = outside;
-      this.cancel(reason instanceof TsdError ? reason.message : 'who asked for it is gone');
+      this.cancel(reason instanceof TsdError ? reason : 'who asked for it is gone');
     };
     if (outside.aborted) obey();
     else outside.addEventListener('abort', obey, { once: true });

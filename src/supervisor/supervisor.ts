@@ -230,8 +230,8 @@ export class Supervisor implements SupervisorApi {
     return { names: approved, postponed: ended === null || approved.length === 0 ? null : postponed(ended).toJSON() };
   }
 
-  async stop(name: string, timeoutMs: number | null, forMs: number | null): Promise<void> {
-    await stopContainer(this.#parts.stops, this.#parts.named.reachable(name), timeoutMs, forMs);
+  async stop(name: string, timeoutMs: number | null, forMs: number | null, signal?: AbortSignal): Promise<void> {
+    await stopContainer(this.#parts.stops, this.#parts.named.reachable(name), timeoutMs, forMs, signal);
   }
 
   async start(name: string, options: StartOptions = {}, signal?: AbortSignal): Promise<StartedView> {

@@ -247,6 +247,33 @@ describe('a shutdown in the middle of', () => {
     await expectWhole(pid ?? 0);
   });
 
+  test.each(['stop', 'restart'])(
+    'a %s of a slow container tells who waits for it, and is continued',
+    async (command) => {
+      await supervisor.start();
+      const pid = await calm();
+      const script = shell(
+        'trap "echo asked to end; busybox touch /asked" TERM; while [ ! -e /go ] || [ ! -e /asked ]; do busybox sleep 0.1; done; busybox rm /asked',
+      );
+      supervisor.drop('slow.yaml', app(`  slow: { image: busybox, command: ${script}, stopTimeout: 10m }\n`));
+      const slow = await supervisor.waitFor('slow', 'ready', ({ ready }) => ready);
+      const commands = [begin(command, 'slow'), begin('job', command, 'slow')];
+      await until('its SIGTERM', async () => (await supervisor.ok('logs', 'slow')).includes('asked to end'));
+      await shutDown();
+      for (const one of commands)
+        expect([await one.ended, one.output]).toEqual([1, expect.stringMatching(SHUTTING_DOWN)]);
+      expect(supervisor.log).not.toMatch(/without waiting for|was cancelled: it took too long/);
+      expect(alive(slow.pid)).toBe(true);
+      await supervisor.start();
+      await supervisor.ok('exec', 'slow', 'busybox', 'touch', '/go');
+      await supervisor.waitFor('slow', 'carried out', ({ phase, pid: now }) =>
+        command === 'stop' ? phase === 'Exited' : phase === 'Running' && now !== slow.pid,
+      );
+      await supervisor.stop();
+      await expectWhole(pid);
+    },
+  );
+
   test('apply --wait keeps what was applied', async () => {
     await supervisor.start();
     const pid = await calm();

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { JobsView } from '../../src/api/jobs.ts';
 import { BUILTINS } from '../../src/composition/builtins.ts';
+import { Command } from '../support/command.ts';
 import { app, FOREVER, shell } from '../support/manifests.ts';
 import { type CliResult, TestSupervisor } from '../support/supervisor.ts';
 import { until } from '../support/wait.ts';
@@ -46,6 +47,10 @@ async function answer<T>(name: string, ...args: string[]): Promise<T> {
   return (stdout === '' ? undefined : JSON.parse(stdout)) as T;
 }
 const jobs = async (): Promise<JobsView> => JSON.parse(await supervisor.ok('jobs', '-o', 'json'));
+const runs = (name: string): Promise<unknown> =>
+  until(`${name} to run`, async () => (await jobs()).running.some((one) => one.name === name));
+const isOver = (name: string): Promise<unknown> =>
+  until(`${name} to end`, async () => (await jobs()).running.every((one) => one.name !== name));
 const file = (name: string): string => join(supervisor.base, name);
 
 describe('what there is', () => {
@@ -285,6 +290,81 @@ describe('the calls of the facade, by name', () => {
     const back = await job('rollback', String(generation), ...env({ waitMs: '60000', settleMs: '0' }));
     expect(back).toMatchObject({ status: 0 });
     expect(await supervisor.containers()).toHaveLength(2);
+  });
+});
+
+describe('a job that is cancelled', () => {
+  /** Says that it gets SIGHUP, and ends on SIGTERM once /go exists. */
+  const SLOW = shell(
+    'trap "echo got HUP" HUP; trap "busybox touch /asked" TERM; while [ ! -e /go ] || [ ! -e /asked ]; do busybox sleep 0.1; done',
+  );
+  let pid: number | null;
+  beforeAll(async () => {
+    supervisor.drop('slow.yaml', app(`  slow: { image: busybox, command: ${SLOW}, stopTimeout: 10m }\n`));
+    ({ pid } = await supervisor.waitFor('slow', 'ready', ({ ready }) => ready));
+  });
+
+  test.each(['SIGINT', 'SIGTERM', 'SIGKILL'] as const)(
+    'attach by name, ended by %s, leaves the payload alone',
+    async (signal) => {
+      const attach = new Command(supervisor, 'job', 'attach', 'slow');
+      await runs('attach');
+      await attach.kill(signal);
+      expect(await attach.ended).not.toBe(0);
+      if (signal !== 'SIGKILL') expect(attach.output).toMatch(/attach: cancelled by signal \d+\n$/);
+      await isOver('attach');
+      expect(await supervisor.container('slow')).toMatchObject({ pid, restarts: 0, phase: 'Running' });
+      expect(await supervisor.ok('logs', 'slow')).not.toContain('HUP');
+    },
+  );
+
+  test('attach by name leaves the payload alone when the supervisor ends', async () => {
+    const attach = new Command(supervisor, 'job', 'attach', 'slow');
+    await runs('attach');
+    await supervisor.stop();
+    expect(await attach.ended).not.toBe(0);
+    await supervisor.start();
+    expect(await supervisor.container('slow')).toMatchObject({ pid, restarts: 0, phase: 'Running' });
+    expect(await supervisor.ok('logs', 'slow')).not.toContain('HUP');
+  });
+
+  test('exec says that it was cancelled', async () => {
+    const exec = new Command(supervisor, 'job', 'exec', 'slow', 'busybox', 'sleep', '1000');
+    await runs('exec');
+    await exec.kill('SIGINT');
+    expect([await exec.ended, exec.output]).toEqual([1, 'exec: cancelled by signal 2\n']);
+    await isOver('exec');
+  });
+
+  test('start ends at once and says that the start continues', async () => {
+    supervisor.drop(
+      'late.yaml',
+      app(
+        `  late: { image: busybox, command: ${FOREVER}, health: { exec: [busybox, 'false'], interval: 100ms, startPeriod: 10m } }\n`,
+      ),
+    );
+    await supervisor.waitFor('late', 'running', ({ phase }) => phase === 'Running');
+    const start = new Command(supervisor, 'job', 'start', 'late');
+    await runs('start');
+    await start.kill('SIGINT');
+    expect([await start.ended, start.output]).toEqual([
+      1,
+      'start: cancelled by signal 2\nhint: The start continues; `tsdocker stop late-late` takes it back.\n',
+    ]);
+  });
+
+  test('stop ends at once, and the stop continues', async () => {
+    const stop = new Command(supervisor, 'job', 'stop', 'slow');
+    await runs('stop');
+    await until('the stop to begin', () => supervisor.log.includes('+job container.stop(container/slow/slow)'));
+    await stop.kill('SIGINT');
+    expect([await stop.ended, stop.output]).toEqual([
+      1,
+      'stop: cancelled by signal 2\nhint: The stop continues; `tsdocker start slow-slow` takes it back.\n',
+    ]);
+    await isOver('stop');
+    await supervisor.ok('exec', 'slow', 'busybox', 'touch', '/go');
+    expect(await supervisor.waitFor('slow', 'down', ({ phase }) => phase === 'Exited')).toMatchObject({ restarts: 0 });
   });
 });
 

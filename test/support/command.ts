@@ -19,8 +19,8 @@ export class Command {
     this.ended = new Promise((done) => this.#child.once('close', done));
   }
 
-  kill(): Promise<number | null> {
-    this.#child.kill('SIGKILL');
+  kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<number | null> {
+    this.#child.kill(signal);
     return this.ended;
   }
 }

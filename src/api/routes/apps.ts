@@ -33,7 +33,7 @@ export const appRoutes: readonly Route[] = [
   post('/apps/:app/stop', stopBody, ({ timeoutMs, forMs }, request) =>
     stream(
       eachMember(request, async (name) => {
-        await request.api.stop(name, timeoutMs, forMs);
+        await request.api.stop(name, timeoutMs, forMs, request.signal);
         return null;
       }),
     ),

@@ -22,7 +22,7 @@ export const logQuery = z.strictObject({
 /** One container at a time, by name. */
 export const containerRoutes: readonly Route[] = [
   post('/containers/:name/stop', stopBody, async ({ timeoutMs, forMs }, request) => {
-    await request.api.stop(param(request, 'name'), timeoutMs, forMs);
+    await request.api.stop(param(request, 'name'), timeoutMs, forMs, request.signal);
     return DONE;
   }),
   post('/containers/:name/start', startBody, async (options, request) =>

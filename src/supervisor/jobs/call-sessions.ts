@@ -10,22 +10,29 @@ const SIGHUP = 1;
 
 export type Session = StdioSession & Partial<Pick<AttachedSession, 'tty'>>;
 
-/** Connects a session to the streams of its job; a job that is cancelled hangs up. Resolves with the exit code. */
-export async function writeSession(job: Job, session: StdioSession): Promise<number> {
-  const hangUp = (): void => {
-    session.signal(SIGHUP);
+/**
+ * Connects a session to the streams of its job, until that is cancelled. Resolves with the exit code.
+ * @param hangUp the payload is the job's alone: it gets SIGHUP when the job is cancelled
+ */
+export async function writeSession(job: Job, session: StdioSession, hangUp: boolean): Promise<number> {
+  const leave = (): void => {
+    if (hangUp) session.signal(SIGHUP);
     session.stdout.destroy();
     session.stderr.destroy();
     session.close();
   };
-  if (job.signal.aborted) hangUp();
-  else job.signal.addEventListener('abort', hangUp, { once: true });
+  if (job.signal.aborted) leave();
+  else job.signal.addEventListener('abort', leave, { once: true });
   try {
     if (session.stdin !== null) void feed(job, session.stdin).catch(() => {});
     await Promise.all([copy(session.stdout, job.stdout), copy(session.stderr, job.stderr)]);
     return await session.exited;
+  } catch (thrown) {
+    // Streams that were closed for the cancellation fail with an error of their own.
+    job.signal.throwIfAborted();
+    throw thrown;
   } finally {
-    job.signal.removeEventListener('abort', hangUp);
+    job.signal.removeEventListener('abort', leave);
     session.close();
   }
 }

@@ -29,6 +29,9 @@ interface Call<F> {
   readonly recorded?: true;
   readonly endless?: true;
   readonly cancelledAtShutdown?: true;
+  readonly uncancellable?: true;
+  /** Its session is with a payload that is not the requester's alone: a job that is cancelled leaves that running. */
+  readonly sharesPayload?: true;
 }
 
 /** One call for each method of a part of the facade: what has none does not compile. */
@@ -40,6 +43,7 @@ interface PlainCall {
   readonly summary: string;
   readonly kind: 'value' | 'stream' | 'session';
   readonly parameters: readonly Parameter<unknown>[];
+  readonly sharesPayload?: true;
 }
 
 /** What a typed call gives its job. */
@@ -61,7 +65,7 @@ export function specsOf(calls: object): readonly JobSpec[] {
   return plainCalls(calls).map(([, call]) => specOf(call));
 }
 
-function specOf({ kind, parameters, ...said }: PlainCall): JobSpec {
+function specOf({ kind, parameters, sharesPayload: _, ...said }: PlainCall): JobSpec {
   const usages = parameters.map(({ usage }) => usage).filter((usage) => usage !== undefined && usage !== '');
   const stdin = parameters.find((parameter) => parameter.stdin !== undefined)?.stdin;
   return {
@@ -101,7 +105,7 @@ export function callsFor<Api extends object>(
   return (caller) => Object.create(prototype, { caller: { value: caller } }) as ServedCalls<Api>;
 }
 
-function handlerOf({ kind, parameters }: PlainCall, spec: JobSpec, method: AnyCall): Handler {
+function handlerOf({ kind, parameters, sharesPayload }: PlainCall, spec: JobSpec, method: AnyCall): Handler {
   return async (job) => {
     const typed = job.payload as Typed | undefined;
     const result = method(
@@ -114,7 +118,7 @@ function handlerOf({ kind, parameters }: PlainCall, spec: JobSpec, method: AnyCa
       return typeof status === 'number' ? status : undefined;
     }
     if (kind === 'stream') await writeStream(job, given as AsyncIterable<unknown>);
-    else if (kind === 'session') return await writeSession(job, given as StdioSession);
+    else if (kind === 'session') return await writeSession(job, given as StdioSession, sharesPayload !== true);
     else if (given !== undefined) await job.stdout.write(`${JSON.stringify(given)}\n`);
     return undefined;
   };

@@ -5,7 +5,7 @@ import type { Job } from '../../engine/job.ts';
 import type { Sink } from '../../engine/output.ts';
 import { TsdError, toTsdError } from '../../model/errors/errors.ts';
 
-/** Begins the job. Any signal cancels it, and so does closing the session before its end. */
+/** Begins the job. Any signal cancels it, and so does closing the session before its end; where nothing cancels it, it says so. */
 export function openJob(job: Job, stdin: Writable | null): StdioSession {
   const stdout = new PassThrough();
   const stderr = new PassThrough();
@@ -33,7 +33,10 @@ export function openJob(job: Job, stdin: Writable | null): StdioSession {
     stderr,
     exited,
     resize: () => {},
-    signal: (signal) => job.cancel(`it got signal ${signal}`),
+    signal: (signal) => {
+      if (job.spec.uncancellable === true) stderr.write(`${job.name} continues: it cannot be cancelled\n`);
+      else job.cancel(`cancelled by signal ${signal}`);
+    },
     close: () => job.cancel('who asked for it is gone'),
   };
 }
@@ -54,7 +57,7 @@ function into(stream: PassThrough): Sink {
   };
 }
 
-const gone = (): TsdError => new TsdError('TSD_CALLED_OFF', 'the reader of the output is gone');
+const gone = (): TsdError => new TsdError('TSD_CALLED_OFF', 'the reader of the output is gone', { hint: '' });
 
 /** Chunks of a stream for a job. */
 export async function* chunksOf(stream: Readable): AsyncGenerator<Uint8Array> {

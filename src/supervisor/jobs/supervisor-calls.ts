@@ -130,6 +130,7 @@ export const SUPERVISOR_CALLS: CallsOf<SupervisorApi> = {
       container,
       variable('timeoutMs', 'how long it has until it is killed, in ms', stopBody.shape.timeoutMs),
       variable('forMs', 'how long the stop holds, in ms; left out, until it is started', stopBody.shape.forMs),
+      signal,
     ],
   },
   start: {
@@ -191,6 +192,7 @@ export const SUPERVISOR_CALLS: CallsOf<SupervisorApi> = {
     summary: 'connects to what a container reads and writes',
     kind: 'session',
     parameters: [container],
+    sharesPayload: true,
   },
   load: {
     name: 'load',
@@ -258,6 +260,7 @@ export const SUPERVISOR_CALLS: CallsOf<SupervisorApi> = {
     summary: 'ends the loop and stops every container, as before the host goes down',
     kind: 'value',
     parameters: [],
+    uncancellable: true,
   },
   reset: {
     name: 'reset',
@@ -265,5 +268,6 @@ export const SUPERVISOR_CALLS: CallsOf<SupervisorApi> = {
     kind: 'value',
     parameters: [object(z.object({ volumes: z.boolean() }), { volumes: '1: also data of volumes' })],
     endless: true,
+    uncancellable: true,
   },
 };

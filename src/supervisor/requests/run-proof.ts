@@ -13,6 +13,7 @@ import type { SupervisorEventBus } from '../events.ts';
 import { lastWords } from '../logs/last-words.ts';
 import { whereToLook } from '../views/hints.ts';
 import type { LoopState } from '../views/view-input.ts';
+import { requireWaiting } from './cancelled-wait.ts';
 import type { Ends } from './ends.ts';
 import { awaitedEnds } from './readiness.ts';
 
@@ -42,6 +43,10 @@ export interface Proof {
 /** Nothing changes for so long only when the loop itself is stuck. */
 const RECHECK_MS = 500;
 
+/** What becomes of a start whose requester does not wait for it, as a hint. */
+export const continues = (engineName: string): string =>
+  `The start continues; \`tsdocker stop ${engineName}\` takes it back.`;
+
 /** @throws TSD_CONTAINER_ENDED with what it wrote last, TSD_TIMEOUT, or that it was stopped or removed meanwhile */
 export async function proveRun(parts: ProofParts, proof: Proof, signal?: AbortSignal): Promise<StartedView> {
   const { clock, events } = parts;
@@ -51,7 +56,8 @@ export async function proveRun(parts: ProofParts, proof: Proof, signal?: AbortSi
     if (look.is === 'ready' || look.is === 'completed') return { state: look.is, message: look.message };
     const now = clock.now().bootMs;
     const left = sinceBootMs + waitMs - now;
-    if (signal?.aborted || left <= 0) {
+    requireWaiting(signal, key, continues(engineName));
+    if (left <= 0) {
       const message = `container ${engineName} is not ready after ${waitMs / 1000} s: ${look.message}`;
       throw new TsdError('TSD_TIMEOUT', message, { key, hint: whereToLook(key) });
     }

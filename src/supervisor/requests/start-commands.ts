@@ -10,9 +10,10 @@ import type { ContainerRecord } from '../../state/containers/container-record.ts
 import type { LoopStatus } from '../loop-status.ts';
 import type { Timeline } from '../timeline.ts';
 import { AFTER_SHUTDOWN, whereToLook } from '../views/hints.ts';
+import { requireWaiting } from './cancelled-wait.ts';
 import { type ContainerChanges, endsWithin, keyOf, PATIENCE_MS } from './container-changes.ts';
 import { type EndPorts, Ends } from './ends.ts';
-import { type ProofParts, proveRun } from './run-proof.ts';
+import { continues, type ProofParts, proveRun } from './run-proof.ts';
 
 export interface StartPorts {
   readonly changes: Pick<ContainerChanges, 'make' | 'until'>;
@@ -25,6 +26,14 @@ export interface StartPorts {
   readonly leftDown: Set<string>;
   readonly loop: Pick<LoopStatus, 'hold' | 'inFlight' | 'ended'>;
   readonly timeline: Pick<Timeline, 'override'>;
+}
+
+interface StartWait {
+  /** The hold of the time before the request: only a new one says why the start does not come. */
+  readonly before: Hold | undefined;
+  /** It may wait for others that were asked at the same time. */
+  readonly together: boolean;
+  readonly signal: AbortSignal | undefined;
 }
 
 function notStarted(record: ContainerRecord, why: string, hint?: string): TsdError {
@@ -44,7 +53,7 @@ export class StartCommands {
     this.#requireLoop(record);
     const runs = this.#ports.exec.running(record.id) !== null && record.stopOverride === null;
     const begin = async (): Promise<void> => {
-      if (!runs) await this.#begin(record, 'start', null, options);
+      if (!runs) await this.#begin(record, 'start', null, options, signal);
     };
     return await this.#proving(record, endsWithin(record, null), options, begin, signal);
   }
@@ -57,7 +66,7 @@ export class StartCommands {
     signal?: AbortSignal,
   ): Promise<StartedView> {
     this.#requireLoop(record);
-    const begin = () => this.#begin(record, 'restart', timeoutMs, options);
+    const begin = () => this.#begin(record, 'restart', timeoutMs, options, signal);
     return await this.#proving(record, endsWithin(record, timeoutMs), options, begin, signal);
   }
 
@@ -67,6 +76,7 @@ export class StartCommands {
     what: 'start' | 'restart',
     timeoutMs: number | null,
     { together = false }: StartOptions,
+    signal: AbortSignal | undefined,
   ): Promise<void> {
     const { changes, failures, leftDown, stopClocks, loop, timeline } = this.#ports;
     const key = keyOf(record);
@@ -81,7 +91,7 @@ export class StartCommands {
     }));
     timeline.override(key, what, `asked to ${what}`);
     if (timeoutMs !== null) stopClocks.change(record.id, timeoutMs);
-    await this.#untilStarted(record, endsWithin(record, timeoutMs), { before, together });
+    await this.#untilStarted(record, endsWithin(record, timeoutMs), { before, together, signal });
   }
 
   /** @param endsMs what the run of before may take to end */
@@ -117,21 +127,16 @@ export class StartCommands {
   }
 
   /**
-   * @param before the hold of the time before the request: only a new one says why the start does not come
-   * @param together it may wait for others that were asked at the same time
+   * @throws TSD_ENGINE_SHUTDOWN when the loop stops meanwhile
    */
-  async #untilStarted(
-    record: ContainerRecord,
-    endsMs: number,
-    { before, together }: { readonly before: Hold | undefined; readonly together: boolean },
-  ): Promise<void> {
+  async #untilStarted(record: ContainerRecord, endsMs: number, { before, together, signal }: StartWait): Promise<void> {
     const isPatient = ({ reason }: Hold): boolean => {
       const { waitsFor } = HOLD_TRAITS[reason];
       return waitsFor === 'ops' || (together && waitsFor === 'needs');
     };
     const { changes, proof, exec, failures, loop } = this.#ports;
     const key = keyOf(record);
-    await changes.until(key, endsMs, (current) => {
+    const hasStarted = (current: ContainerRecord | undefined): boolean => {
       if (loop.inFlight(key)) return false;
       const hold = loop.hold(key);
       const running = current !== undefined && exec.running(current.id) !== null;
@@ -141,10 +146,14 @@ export class StartCommands {
       // A container that has started and ended by now is reported as ended.
       if (begun && !current.restart.requested && (running || startError === null)) return true;
       if (hold && hold !== before && !isPatient(hold) && !running) throw notStarted(record, hold.message, hold.hint);
-      if (!current) return !proof.desired().resources.has(key);
+      if (!current && !proof.desired().resources.has(key)) return true;
+      this.#requireLoop(record);
+      if (!current) return false;
       if (!begun || current.restart.requested || startError === null) return false;
       // The next pass records its hold.
       throw notStarted(record, startError.message, failures.get(key)?.hint);
-    });
+    };
+    await changes.until(key, endsMs, hasStarted, signal);
+    requireWaiting(signal, key, continues(record.engineName));
   }
 }

@@ -9,6 +9,7 @@ import { describeStop } from '../../reconcile/plan/restart.ts';
 import type { ContainerRecord } from '../../state/containers/container-record.ts';
 import type { LoopStatus } from '../loop-status.ts';
 import type { Timeline } from '../timeline.ts';
+import { requireWaiting } from './cancelled-wait.ts';
 import { type ContainerChanges, endsWithin, keyOf } from './container-changes.ts';
 
 export interface StopPorts {
@@ -25,6 +26,7 @@ export interface StopPorts {
 /**
  * @param timeoutMs shortens or lengthens the time to end
  * @param forMs the stop is over after this long; null for no such end
+ * @param signal ends the wait; the stop continues
  * @throws TSD_DISK_FULL when the container is down and that it shall stay so could not be written down
  */
 export async function stopContainer(
@@ -32,6 +34,7 @@ export async function stopContainer(
   record: ContainerRecord,
   timeoutMs: number | null,
   forMs: number | null,
+  signal?: AbortSignal,
 ): Promise<void> {
   const { changes, exec, loop, timeline, stopClocks } = ports;
   const key = keyOf(record);
@@ -51,7 +54,7 @@ export async function stopContainer(
   if (timeoutMs !== null) stopClocks.change(record.id, timeoutMs);
   const before = loop.hold(key);
   loop.enqueue([key]);
-  await changes.until(key, endsWithin(record, timeoutMs), (current) => {
+  const isDown = (current: ContainerRecord | undefined): boolean => {
     const running = current !== undefined && exec.running(current.id) !== null;
     const hold = loop.hold(key);
     if (running && hold && hold !== before && HOLD_TRAITS[hold.reason].failure !== null) {
@@ -61,6 +64,8 @@ export async function stopContainer(
       });
     }
     return !running && !loop.inFlight(key);
-  });
+  };
+  await changes.until(key, endsWithin(record, timeoutMs), isDown, signal);
+  requireWaiting(signal, key, `The stop continues; \`tsdocker start ${record.engineName}\` takes it back.`);
   if (unrecorded) throw unrecorded;
 }

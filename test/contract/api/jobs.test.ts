@@ -77,7 +77,7 @@ test('a signal calls a job off, and so does a client that is gone', async () => 
   const session = await run('hang');
   await until('the job', () => running().length === 1);
   session.signal(2);
-  expect(await outcome(session)).toEqual(['', expect.stringContaining('hang: it got signal 2'), 1]);
+  expect(await outcome(session)).toEqual(['', expect.stringContaining('hang: cancelled by signal 2'), 1]);
   const abandoned = await run('hang');
   await until('the job', () => running().length === 1);
   abandoned.close();

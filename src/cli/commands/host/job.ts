@@ -15,7 +15,7 @@ export function configure(command: Command, context: CliContext): void {
   document(command, {
     description:
       'Runs a job of the supervisor by its name, with its arguments and environment, and exits with its status. Standard ' +
-      'input goes to the job unless it is a terminal; with -i then, too. Ctrl-C calls the job off, a second one leaves it.\n\n' +
+      'input goes to the job unless it is a terminal; with -i then, too. Ctrl-C cancels the job, a second one leaves it.\n\n' +
       '`tsdocker jobs` lists all jobs, docs/jobs.md their variables, input and output.',
     examples: [
       ['tsdocker job version', 'One line of JSON'],
