@@ -292,6 +292,29 @@ describe('a shutdown in the middle of', () => {
   });
 });
 
+test('a host shutdown that is asked to end continues, says so, and is not listed as cancelled', async () => {
+  await supervisor.start();
+  const script = shell(
+    'trap "[ -e /once ] && exit; busybox touch /once; echo asked to end" TERM; while :; do busybox sleep 0.1; done',
+  );
+  supervisor.drop('slow.yaml', app(`  slow: { image: busybox, command: ${script}, stopTimeout: 10m }\n`));
+  const { pid } = await supervisor.waitFor('slow', 'ready', ({ ready }) => ready);
+  const host = begin('job', 'host_shutdown');
+  await until('its SIGTERM', async () => (await supervisor.ok('logs', 'slow')).includes('asked to end'));
+  const ended = host.kill('SIGINT');
+  await until('the answer', () => host.output.includes('host_shutdown continues: it cannot be cancelled\n'));
+  const { running } = JSON.parse(await supervisor.ok('jobs', '-o', 'json')) as {
+    running: { name: string; calledOff: boolean }[];
+  };
+  expect(running.find(({ name }) => name === 'host_shutdown')).toMatchObject({ calledOff: false });
+  process.kill(pid ?? 0, 'SIGKILL');
+  expect(await ended).toBe(0);
+  expect(host.output).toContain('"stopped"');
+  // Nothing is carried out any more, the cleanup included.
+  await shutDown();
+  await supervisor.start();
+});
+
 test('a job that hangs is cancelled when its time is over', async () => {
   const registry = await new FakeRegistry().start();
   cleanups.push(() => registry.stop());
