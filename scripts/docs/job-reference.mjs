@@ -6,10 +6,11 @@ const HEAD = `# Jobs
 
 Everything the supervisor does by name is a job of its engine: it has arguments, an environment, standard input, output and
 error, a status (0 done, 1 error, 127 for a name that no job has), and it can be called off. \`tsdocker jobs\` lists jobs and those
-that run, \`tsdocker job NAME [ARG…] [--env K=V]\` runs one. Whoever may use the supervisor's socket may run jobs, as root
+that run, \`tsdocker job NAME [ARG…] [--env K=V]\` runs one: what begins with \`-\` and is an
+option of that command goes behind \`--\` (\`tsdocker job exec web -- ls --help\`). Whoever may use the supervisor's socket may run jobs, as root
 (security.md has who that is).
 
-A variable that is left out stands for nothing: no limit, no, an empty list. Flags are \`1\` or \`0\`, lists and objects JSON; a
+What a job does not declare, it refuses. A variable that is left out stands for nothing: no limit, no, an empty list. Flags are \`1\` or \`0\` (also \`true\` and \`false\`), lists and objects JSON; a
 list of one may stand as its text. Jobs that stream write a line of JSON for each event and fail when their last event is a
 failure. The names of Docker 1.4 are used where it has the job.
 

@@ -23,6 +23,10 @@ export interface JobSpec {
   readonly shownArgs?: number;
   /** Set when only the supervisor may run it: says what a person does instead. */
   readonly instead?: string;
+  /** Set when a person who runs it by name has to say `yes=1`: what there is in its place. */
+  readonly confirm?: string;
+  /** It may destroy what somebody needs: no correction of a typing error names it. */
+  readonly dangerous?: true;
   /** Its end is written onto the timeline. */
   readonly recorded?: true;
   /** Lasts as long as the engine: a shutdown does not wait for it. */

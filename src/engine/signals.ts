@@ -1,5 +1,5 @@
 /** Signal numbers of Linux (asm-generic/signal.h); shells report a death by signal as 128 + number. */
-const SIGNALS = { SIGINT: 2, SIGQUIT: 3, SIGTERM: 15 } as const;
+const SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGTERM: 15 } as const;
 type TrappedSignal = keyof typeof SIGNALS;
 
 /** The number of the request to end that stops waiting for containers, and of the one that exits at once. */
@@ -26,11 +26,13 @@ export interface EndRequests {
 /**
  * SIGINT, SIGTERM and SIGQUIT are requests to end; they are counted together. The third lets containers go; the fourth,
  * which is the third repeat, exits at once with 128 + signal. With `debug` SIGQUIT is the kernel's: it ends the process at
- * once, even one that hangs in a call.
+ * once, even one that hangs in a call. SIGHUP, which says that the terminal is gone, asks for an end and never repeats that:
+ * a shell and the kernel both send it.
  */
 export function trapSignals(host: SignalHost, requests: EndRequests, debug: boolean): void {
   let count = 0;
   const request = (signal: TrappedSignal): void => {
+    if (signal === 'SIGHUP' && count > 0) return;
     count++;
     if (signal === 'SIGQUIT') requests.dump();
     if (count === 1) requests.end();
@@ -38,6 +40,6 @@ export function trapSignals(host: SignalHost, requests: EndRequests, debug: bool
     else requests.again(count);
     if (count === IMPATIENT) requests.letGo();
   };
-  const trapped: readonly TrappedSignal[] = debug ? ['SIGINT', 'SIGTERM'] : ['SIGINT', 'SIGTERM', 'SIGQUIT'];
+  const trapped: readonly TrappedSignal[] = ['SIGHUP', 'SIGINT', 'SIGTERM', ...(debug ? [] : ['SIGQUIT' as const])];
   for (const signal of trapped) host.on(signal, () => request(signal));
 }

@@ -102,6 +102,10 @@ test('a port of the host leads to an interface that is no container’s', async 
   expect((await job('allocate_port', ['vm'], port)).stderr).toContain(
     `Bind for 127.0.0.1:${HostPort} failed: port is already allocated`,
   );
+  await answer('allocate_interface', ['other']);
+  const taken = await job('allocate_port', ['other'], port);
+  expect(taken.stderr).toContain('port is already allocated: vm has it');
+  expect(taken.stderr).toContain('tsdocker job release_interface vm');
   const chosen = await answer<{ HostPort: number }>('allocate_port', ['vm'], {
     Proto: 'udp',
     ContainerPort: '53',
@@ -159,4 +163,12 @@ test('a link opens a port between two containers, and closes it', async () => {
   expect((await job('link', ['-I'], { ...strange, IgnoreErrors: '1' })).status).toBe(0);
   expect((await job('link', ['-I'], { ...pair, Ports: '["x"]' })).stderr).toContain('x is no port');
   expect((await job('link', ['sideways'], pair)).status).toBe(1);
+  const unknown = { ...pair, ChildIP: '10.1.1.1' };
+  expect((await job('link', ['-I'], unknown)).stderr).toContain(
+    'no container and no interface has the address 10.1.1.1',
+  );
+  const { ParentIP, ChildIP } = pair;
+  expect((await job('link', ['-I'], { ParentIP, ChildIP })).stderr).toContain('link needs Ports');
+  const words = Object.entries(pair).flatMap(([name, value]) => ['--env', `${name}=${value}`]);
+  expect(await supervisor.cli('job', 'link', '-D', ...words)).toMatchObject({ status: 0, stderr: '' });
 });

@@ -59,7 +59,14 @@ test('a host shutdown and a reset by name stop and take away what there is', asy
   await supervisor.stop();
   await supervisor.start();
   await supervisor.waitFor('it', 'running again', ({ phase }) => phase === 'Running');
-  const reset = await job('reset', [], { volumes: '1' });
+  const unconfirmed = await job('reset', [], { volumes: '1' });
+  expect(unconfirmed).toMatchObject({
+    status: 1,
+    stdout: '',
+    stderr: expect.stringContaining('tsdocker system reset'),
+  });
+  expect(await supervisor.container('it')).toMatchObject({ phase: 'Running' });
+  const reset = await job('reset', [], { volumes: '1', yes: '1' });
   expect(JSON.parse(reset.stdout)).toMatchObject({ stopped: 1, stays: [] });
   await supervisor.stop();
   await expect

@@ -104,6 +104,50 @@ describe('what there is', () => {
     );
   });
 
+  test('no name of a dangerous job is offered, and an empty name is an error', async () => {
+    const rest = await job('rest');
+    expect(rest.status).toBe(127);
+    expect(rest.stderr).not.toContain('reset');
+    const nameless = await job('');
+    expect(nameless).toMatchObject({ status: 1, stderr: expect.stringContaining('the name of the job is empty') });
+  });
+
+  test('a job that is no call of the API refuses what it does not declare', async () => {
+    const port = env({ ContainerPort: '80', hostPort: '18390' });
+    expect(await job('allocate_port', 'vm1', ...port)).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('allocate_port has no variable hostPort'),
+    });
+    for (const args of [
+      ['init_networkdriver', ...env({ Bogus: '0' })],
+      ['version', 'extra'],
+      ['version', ...env({ FOO: '1' })],
+      ['subscribers_count', 'x'],
+      ['commands', 'x'],
+      ['collect', 'x'],
+    ]) {
+      const { status, stdout, stderr } = await supervisor.cli('job', ...args);
+      expect({ status, stdout }, args.join(' ')).toEqual({ status: 1, stdout: '' });
+      expect(stderr, args.join(' ')).toMatch(/has no variable|takes no argument/);
+    }
+  });
+
+  test('an approval by a name that nothing has is an error', async () => {
+    expect(await job('approve', 'zzz')).toMatchObject({
+      status: 1,
+      stdout: '',
+      stderr: expect.stringMatching(/named zzz\n.*tsdocker job approvals/),
+    });
+  });
+
+  test('a flag is 1, 0, true or false in every job', async () => {
+    for (const off of ['0', 'false', 'no']) {
+      expect((await job('logs', 'web', ...env({ follow: off, stdout: '1', stderr: 'true' }))).status, off).toBe(0);
+    }
+    expect((await job('timeline', ...env({ follow: '0' }))).status).toBe(0);
+    expect((await job('logs', 'web', ...env({ follow: 'perhaps' }))).stderr).toContain('follow has a wrong value');
+  });
+
   test('an op is the loop’s to run', async () => {
     const refused = await job('container.remove', 'container/shop/web');
     expect(refused).toMatchObject({ status: 1, stdout: '' });

@@ -63,17 +63,20 @@ describe('jobs of trust', () => {
     const [publisher, signer] = [newKey(), newKey()];
     const key = env({ PublicKey: JSON.stringify(jwkOf(publisher)) });
     await start('--trust-base', base.url.href);
-    expect(await job('trust_key_check', '/team/app', ...key)).toMatchObject({ status: 0, stdout: 'no graph' });
+    expect(await job('trust_key_check', '/team/app', ...key)).toMatchObject({ status: 0, stdout: 'no graph\n' });
     expect(await job('trust_update_base')).toMatchObject({
       status: 1,
       stderr: expect.stringContaining('the trust base does not exist there'),
     });
     base.serve(signed(statement(keyId(createPublicKey(publisher)), { subject: '/team' }), signer));
     expect(await job('trust_update_base')).toMatchObject({ status: 0, stderr: '' });
-    expect((await job('trust_key_check', '/team/app', ...key)).stdout).toBe('verified');
-    expect((await job('trust_key_check', '/other', ...key)).stdout).toBe('not verified');
+    expect((await job('trust_key_check', '/team/app', ...key)).stdout).toBe('verified\n');
+    expect((await job('trust_key_check', '/other', ...key)).stdout).toBe('not verified\n');
     expect((await job('trust_key_check', '/team/app', ...key, ...env({ Permission: '16' }))).stdout).toBe(
-      'not verified',
+      'not verified\n',
+    );
+    expect((await job('trust_key_check', '/team/app', ...key, ...env({ Permission: 'abc' }))).stderr).toContain(
+      'Permission is a whole number, not abc',
     );
     expect(await job('trust_key_check', '/team/app')).toMatchObject({
       status: 1,

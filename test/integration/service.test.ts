@@ -134,6 +134,17 @@ test('SIGTERM keeps containers running, and stops them with --stop-containers', 
   await supervisor.waitFor('web', 'started again', ({ ready, pid }) => ready && pid !== first.pid);
 });
 
+test('SIGHUP, as from a terminal that is gone, ends cleanly and keeps containers running', async () => {
+  supervisor = await new TestSupervisor().start();
+  supervisor.drop('app.yaml', `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${FOREVER} }\n`);
+  const first = await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
+  supervisor.signal('SIGHUP');
+  expect(await supervisor.gone()).toEqual({ code: 0, signal: null });
+  expect(alive(first.pid)).toBe(true);
+  await supervisor.start();
+  expect((await supervisor.waitFor('web', 'ready', ({ ready }) => ready)).pid).toBe(first.pid);
+});
+
 test('a host that stays up after a shutdown request reports what happened and how to continue', async () => {
   supervisor = await new TestSupervisor().start();
   supervisor.drop(

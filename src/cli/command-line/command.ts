@@ -153,6 +153,9 @@ export class Command {
   /** From its first argument on, words are no options of ours. */
   passesThrough = false;
 
+  /** Behind its first argument, words that are no option of ours are arguments, also those that begin with `-`. */
+  keepsUnknown = false;
+
   constructor(name: string) {
     this.name = name;
   }
@@ -191,6 +194,11 @@ export class Command {
 
   passThroughOptions(): this {
     this.passesThrough = true;
+    return this;
+  }
+
+  keepUnknownOptions(): this {
+    this.keepsUnknown = true;
     return this;
   }
 

@@ -23,7 +23,7 @@ interface Words {
 }
 
 /** Where options end. */
-type Until = 'end' | 'operand';
+type Until = 'end' | 'operand' | 'unknown';
 
 const NEGATIVE_NUMBER = /^-(\d+|\d*\.\d+)$/;
 
@@ -32,7 +32,7 @@ const isOption = (word: string): boolean => word.length > 1 && word.startsWith('
 /**
  * Takes options out of words, in getopt's forms: `--long value`, `--long=value`, `-s value`, `-svalue`, `-abc`, and `--`,
  * after which there are none. A flag that is given again counts once more, or wins.
- * @param until `operand`: what follows the first operand is taken as it is
+ * @param until `operand`: what follows the first operand is taken as it is; `unknown`: so is behind it what is no option
  * @throws UsageError
  */
 export function readOptions(options: readonly Option[], argv: readonly string[], until: Until): Words {
@@ -40,7 +40,8 @@ export function readOptions(options: readonly Option[], argv: readonly string[],
   const operands: string[] = [];
   for (let word = reader.next(); word !== undefined; word = reader.next()) {
     if (word === '--') return { ...reader.result(), operands: [...operands, ...reader.rest()] };
-    if (isOption(word)) reader.readOption(word);
+    const isKept = until === 'unknown' && operands.length > 0 && !reader.knows(word);
+    if (isOption(word) && !isKept) reader.readOption(word);
     else operands.push(word);
     if (until === 'operand' && operands.length > 0)
       return { ...reader.result(), operands: [...operands, ...reader.rest()] };
@@ -72,6 +73,15 @@ class OptionReader {
 
   result(): { readonly options: OptionValues; readonly help: boolean } {
     return { options: this.#values, help: this.#help };
+  }
+
+  /** Whether all that is in a word are options. */
+  knows(word: string): boolean {
+    if (this.#isHelp(word)) return true;
+    if (word.startsWith('--')) return this.#find(word.split('=', 1)[0] ?? '') !== undefined;
+    const option = this.#find(word.slice(0, 2));
+    if (option === undefined) return false;
+    return word.length === 2 || option.value !== 'none' || this.knows(`-${word.slice(2)}`);
   }
 
   readOption(word: string): void {
@@ -157,9 +167,14 @@ export type Parsed =
   | { readonly help: true }
   | { readonly help: false; readonly args: readonly unknown[]; readonly options: OptionValues };
 
+function optionsEndAt({ passesThrough, keepsUnknown }: Command): Until {
+  if (passesThrough) return 'operand';
+  return keepsUnknown ? 'unknown' : 'end';
+}
+
 /** Reads the words behind a command's name. @throws UsageError */
 export function parseCommand(command: Command, argv: readonly string[]): Parsed {
-  const { options, operands, help } = readOptions(command.options, argv, command.passesThrough ? 'operand' : 'end');
+  const { options, operands, help } = readOptions(command.options, argv, optionsEndAt(command));
   if (help) return { help };
   const missing = command.options.find(({ mandatory, key }) => mandatory && options[key] === undefined);
   if (missing !== undefined) throw new UsageError(`required option '${missing.flags}' not specified`);

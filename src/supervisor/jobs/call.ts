@@ -4,11 +4,10 @@ import type { StdioSession } from '../../drivers/contract/exec.ts';
 import type { Engine } from '../../engine/engine.ts';
 import type { Handler, Job } from '../../engine/job.ts';
 import type { JobSpec } from '../../engine/job-spec.ts';
-import { TsdError } from '../../model/errors/errors.ts';
+import type { TsdError } from '../../model/errors/errors.ts';
 import { handOver, type Session, writeSession } from './call-sessions.ts';
 import { streamOf, writeStream } from './call-streams.ts';
 import type { Parameter, Shown } from './parameters.ts';
-import { usageHint } from './parameters.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: a function of any parameters; unknown[] would take none of them
 type AnyCall = (...args: any[]) => unknown;
@@ -25,7 +24,11 @@ interface Call<F> {
   readonly summary: string;
   readonly kind: F extends AnyCall ? KindOf<ReturnType<F>> : never;
   readonly parameters: ParametersOf<F>;
+  /** Says why an answer is an error of a job run by name, whose caller looks at the status alone. */
+  readonly refusal?: F extends AnyCall ? (answer: Awaited<ReturnType<F>>, job: Job) => TsdError | null : never;
   readonly shownArgs?: number;
+  readonly confirm?: string;
+  readonly dangerous?: true;
   readonly recorded?: true;
   readonly endless?: true;
   readonly cancelledAtShutdown?: true;
@@ -41,9 +44,11 @@ export type CallsOf<Api> = { readonly [K in keyof Api as Api[K] extends AnyCall 
 interface PlainCall {
   readonly name: string;
   readonly summary: string;
+  readonly confirm?: string;
   readonly kind: 'value' | 'stream' | 'session';
   readonly parameters: readonly Parameter<unknown>[];
   readonly sharesPayload?: true;
+  readonly refusal?: (answer: unknown, job: Job) => TsdError | null;
 }
 
 /** What a typed call gives its job. */
@@ -65,13 +70,17 @@ export function specsOf(calls: object): readonly JobSpec[] {
   return plainCalls(calls).map(([, call]) => specOf(call));
 }
 
-function specOf({ kind, parameters, sharesPayload: _, ...said }: PlainCall): JobSpec {
+function specOf({ kind, parameters, sharesPayload: _, refusal: __, ...said }: PlainCall): JobSpec {
   const usages = parameters.map(({ usage }) => usage).filter((usage) => usage !== undefined && usage !== '');
   const stdin = parameters.find((parameter) => parameter.stdin !== undefined)?.stdin;
   return {
     ...said,
     ...(usages.length > 0 && { args: usages.join(' ') }),
-    env: Object.assign({}, ...parameters.map(({ env }) => env ?? {})),
+    env: Object.assign(
+      {},
+      ...parameters.map(({ env }) => env ?? {}),
+      said.confirm === undefined ? {} : { yes: { text: '1: I mean it' } },
+    ),
     ...(stdin !== undefined && { stdin }),
     ...(kind === 'session' && stdin === undefined && { stdin: 'what the command reads' }),
     stdout: WRITES[kind],
@@ -83,7 +92,7 @@ export function registerCalls<Api extends object>(engine: Engine, api: Api, call
   for (const [name, call] of plainCalls(calls)) {
     const method = (api as Record<string, AnyCall>)[name] as AnyCall;
     const spec = specOf(call);
-    engine.register(spec, handlerOf(call, spec, method.bind(api)));
+    engine.register(spec, handlerOf(call, method.bind(api)));
   }
 }
 
@@ -105,11 +114,11 @@ export function callsFor<Api extends object>(
   return (caller) => Object.create(prototype, { caller: { value: caller } }) as ServedCalls<Api>;
 }
 
-function handlerOf({ kind, parameters, sharesPayload }: PlainCall, spec: JobSpec, method: AnyCall): Handler {
+function handlerOf({ kind, parameters, sharesPayload, refusal }: PlainCall, method: AnyCall): Handler {
   return async (job) => {
     const typed = job.payload as Typed | undefined;
     const result = method(
-      ...(typed === undefined ? await readAll(parameters, spec, job) : withSignal(parameters, typed, job)),
+      ...(typed === undefined ? await readAll(parameters, job) : withSignal(parameters, typed, job)),
     );
     // A stream is given on as it is; a session, once it is there.
     const given = kind === 'stream' ? result : await result;
@@ -117,6 +126,8 @@ function handlerOf({ kind, parameters, sharesPayload }: PlainCall, spec: JobSpec
       const status = await typed.take(given);
       return typeof status === 'number' ? status : undefined;
     }
+    const refused = refusal?.(given, job) ?? null;
+    if (refused !== null) throw refused;
     if (kind === 'stream') await writeStream(job, given as AsyncIterable<unknown>);
     else if (kind === 'session') return await writeSession(job, given as StdioSession, sharesPayload !== true);
     else if (given !== undefined) await job.stdout.write(`${JSON.stringify(given)}\n`);
@@ -124,28 +135,11 @@ function handlerOf({ kind, parameters, sharesPayload }: PlainCall, spec: JobSpec
   };
 }
 
-async function readAll(
-  parameters: readonly Parameter<unknown>[],
-  spec: JobSpec,
-  job: Job,
-): Promise<readonly unknown[]> {
-  refuseUnknown(spec, job);
+async function readAll(parameters: readonly Parameter<unknown>[], job: Job): Promise<readonly unknown[]> {
   const source = { job, words: [...job.args] };
   const values: unknown[] = [];
   for (const parameter of parameters) values.push(await parameter.read(source));
-  const [rest] = source.words;
-  if (rest !== undefined) {
-    throw new TsdError('TSD_BAD_REQUEST', `${job.name} takes no argument ${rest}`, { hint: usageHint(spec) });
-  }
   return values;
-}
-
-/** A variable with a typing error would be one that is not set. */
-function refuseUnknown(spec: JobSpec, job: Job): void {
-  const unknown = job.env.list().find((variable) => !Object.hasOwn(spec.env ?? {}, variable.split('=', 1)[0] ?? ''));
-  if (unknown === undefined) return;
-  const [name] = unknown.split('=', 1);
-  throw new TsdError('TSD_BAD_REQUEST', `${job.name} has no variable ${name}`, { hint: usageHint(spec) });
 }
 
 function withSignal(parameters: readonly Parameter<unknown>[], typed: Typed, job: Job): readonly unknown[] {

@@ -1,6 +1,7 @@
 /** Events in Docker's format: each event of the timeline is passed to the listeners. */
 import { constants } from 'node:os';
 import type { EventRing } from '../../engine/events.ts';
+import { systemTimers } from '../../engine/timers.ts';
 import { parseKey } from '../../model/resource.ts';
 import { readSignal } from '../../model/signals.ts';
 import type { TimelineDraft } from '../../model/status/timeline.ts';
@@ -94,7 +95,7 @@ export class EventFeed {
     const stop = (): void => wake();
     signal.addEventListener('abort', stop);
     const until = untilMs ?? Number.POSITIVE_INFINITY;
-    const timer = Number.isFinite(until) ? setTimeout(stop, Math.max(0, until - Date.now())) : undefined;
+    const disarm = Number.isFinite(until) ? wakeAt(until, stop) : (): void => {};
     try {
       if (sinceMs !== null) yield* this.#past(sinceMs, until);
       while (!signal.aborted) {
@@ -109,7 +110,7 @@ export class EventFeed {
         });
       }
     } finally {
-      clearTimeout(timer);
+      disarm();
       signal.removeEventListener('abort', stop);
       leave();
     }
@@ -158,4 +159,15 @@ export class EventFeed {
     const container = this.#parts.containers.byKey(key);
     return { id: container?.id ?? `${app}/${name}`, from: container?.config.Image ?? '' };
   }
+}
+
+/** A timer fires early where the time is further off than timers reach: then it is set again. */
+function wakeAt(atWallMs: number, wake: () => void): () => void {
+  const set = (): (() => void) => systemTimers.after(atWallMs - Date.now(), fire);
+  const fire = (): void => {
+    if (Date.now() >= atWallMs) wake();
+    else cancel = set();
+  };
+  let cancel = set();
+  return () => cancel();
 }

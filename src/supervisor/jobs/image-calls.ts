@@ -129,6 +129,7 @@ export const IMAGE_FILE_CALLS: CallsOf<ImageFilesApi> = {
   diskUsage: { name: 'disk_usage', summary: 'says what takes room on the disk', kind: 'value', parameters: [] },
   prune: {
     name: 'prune',
+    dangerous: true,
     summary: 'removes images that nothing needs',
     kind: 'value',
     parameters: [
@@ -204,6 +205,7 @@ export const REGISTRY_CALLS: CallsOf<RegistryApi> = {
   },
   removeImage: {
     name: 'image_delete',
+    dangerous: true,
     summary: 'takes away a name of an image, or the image',
     kind: 'value',
     parameters: [

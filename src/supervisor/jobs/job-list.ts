@@ -9,6 +9,7 @@ import type { JobSpec } from '../../engine/job-spec.ts';
 import { type Clock, formatTime, type Instant } from '../../model/clock.ts';
 import { TsdError } from '../../model/errors/errors.ts';
 import { asker } from '../requests/actors.ts';
+import { refuseUndeclared } from './declared.ts';
 import { chunksOf, openJob } from './job-session.ts';
 
 export class JobList implements JobsApi {
@@ -31,10 +32,16 @@ export class JobList implements JobsApi {
   }
 
   run(name: string, { args, env, stdin: isFed }: JobRequest): StdioSession {
-    const { instead } = this.#engine.spec(name) ?? {};
-    if (instead !== undefined) {
-      throw new TsdError('TSD_BAD_REQUEST', `only the supervisor runs the job ${name}`, { hint: instead });
+    if (name.trim() === '') {
+      throw new TsdError('TSD_BAD_REQUEST', 'the name of the job is empty', {
+        hint: '`tsdocker jobs` lists all jobs.',
+      });
     }
+    const spec = this.#engine.spec(name);
+    if (spec?.instead !== undefined) {
+      throw new TsdError('TSD_BAD_REQUEST', `only the supervisor runs the job ${name}`, { hint: spec.instead });
+    }
+    if (spec !== null) refuseUndeclared(spec, args, env);
     const stdin = isFed ? new PassThrough() : null;
     const { uid, signal } = this.#caller;
     const job = this.#engine.job(name, args, {

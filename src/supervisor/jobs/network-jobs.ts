@@ -9,7 +9,7 @@ import type { ContainerStore } from '../../state/containers/containers.ts';
 import type { DefaultNetwork } from '../default-network.ts';
 import type { Interface, LentInterfaces } from '../network/lent-interfaces.ts';
 import type { TypedLinks } from '../network/typed-links.ts';
-import { usageHint } from './parameters.ts';
+import { isYes, usageHint } from './parameters.ts';
 
 const INIT: JobSpec = {
   name: 'init_networkdriver',
@@ -127,12 +127,16 @@ function environmentOf(settings: NetworkSettings): Readonly<Record<string, strin
 function refuseOthers(job: Job, settings: Readonly<Record<string, string>>): void {
   for (const name of Object.keys(INIT.env ?? {})) {
     const given = job.env.get(name);
-    if (given === '' || given === settings[name]) continue;
+    if (given === '' || given === settings[name] || isSameFlag(given, settings[name])) continue;
     throw new TsdError('TSD_BAD_REQUEST', `${name} is ${settings[name] || 'not set'} in the supervisor that runs`, {
       hint: `${INIT.env?.[name]?.text} it is a setting of \`tsdocker daemon\`, which a restart changes.`,
     });
   }
 }
+
+/** `true` for a setting that is `1`. */
+const isSameFlag = (given: string, setting = ''): boolean =>
+  (setting === '1' && isYes(given)) || (setting === '0' && /^(false|no)$/i.test(given));
 
 function registerJobs(engine: Engine, parts: NetworkJobsParts): void {
   engine.register(ALLOCATE_INTERFACE, async (job) => {
@@ -154,7 +158,7 @@ function registerJobs(engine: Engine, parts: NetworkJobsParts): void {
     await job.stdout.write(`${JSON.stringify({ HostIP: port.hostIp, HostPort: port.hostPort })}\n`);
     return undefined;
   });
-  engine.register(LINK, (job) => link(job, parts.links));
+  engine.register(LINK, (job) => link(job, parts));
 }
 
 function idOf(job: Job): string {
@@ -232,7 +236,7 @@ async function allocatePort(job: Job, id: string, parts: NetworkJobsParts): Prom
   );
 }
 
-function link(job: Job, links: TypedLinks): undefined {
+function link(job: Job, parts: NetworkJobsParts): undefined {
   const [action] = job.args;
   if (job.args.length !== 1 || (action !== '-I' && action !== '-D')) throw bad(job, 'link needs -I or -D');
   const [parent, child] = [addressFrom(job, 'ParentIP'), addressFrom(job, 'ChildIP')];
@@ -242,13 +246,26 @@ function link(job: Job, links: TypedLinks): undefined {
     if (!isPort(Number(port))) throw bad(job, `${text} is no port`);
     return { address: child, port: Number(port), protocol: protocol as 'tcp' | 'udp' };
   });
+  if (ports.length === 0) throw bad(job, 'link needs Ports');
   try {
-    if (action === '-I') links.add(parent, ports);
-    else links.remove(parent, ports);
+    if (action === '-I') addLink(parts, parent, child, ports);
+    else parts.links.remove(parent, ports);
   } catch (error) {
     if (!job.env.getBool('IgnoreErrors')) throw error;
   }
   return undefined;
+}
+
+/** @throws TSD_NO_SUCH_RESOURCE for an address of nothing here: a rule for it would do nothing */
+function addLink(
+  { links, containers, lent }: NetworkJobsParts,
+  parent: string,
+  child: string,
+  ports: Parameters<TypedLinks['add']>[1],
+): void {
+  const isKnown = lent.hasAddress(child) || containers.all().some(({ network }) => network?.address === child);
+  if (!isKnown) throw new TsdError('TSD_NO_SUCH_RESOURCE', `no container and no interface has the address ${child}`);
+  links.add(parent, ports);
 }
 
 const isPort = (port: number): boolean => Number.isInteger(port) && port >= 1 && port <= 65_535;

@@ -145,11 +145,25 @@ function readVariable<T>(job: Job, name: string, schema: z.ZodType<T>): T {
 
 /** Values that mean an absent parameter: the empty value of each type. */
 const ABSENT: readonly unknown[] = [undefined, null, false, [], {}, ''];
-const FLAGS: Readonly<Record<string, boolean>> = { '0': false, no: false, false: false, '1': true, yes: true };
+const FLAGS: Readonly<Record<string, boolean>> = {
+  '0': false,
+  no: false,
+  false: false,
+  '1': true,
+  yes: true,
+  true: true,
+};
+
+const flagOf = (text: string): boolean | undefined => {
+  const word = text.trim().toLowerCase();
+  return Object.hasOwn(FLAGS, word) ? FLAGS[word] : undefined;
+};
+
+export const isYes = (text: string): boolean => flagOf(text) === true;
 
 /** The first way to read a text that the schema takes: as it is, as JSON, as a flag, as a list of one. */
 function firstReading<T>(name: string, raw: string | null, schema: z.ZodType<T>, hint?: string): T {
-  const ways = raw === null ? ABSENT : [raw, jsonOf(raw), FLAGS[raw.trim().toLowerCase()], [raw]];
+  const ways = raw === null ? ABSENT : waysToRead(raw);
   for (const way of ways) {
     const result = schema.safeParse(way);
     if (result.success) return result.data;
@@ -167,6 +181,12 @@ const EXPECTED: Readonly<Record<string, string>> = {
   object: 'it is no object as JSON',
   record: 'it is no object as JSON',
 };
+
+/** Queries of the API have a flag as a word, requests as a truth value. */
+function waysToRead(raw: string): readonly unknown[] {
+  const flag = flagOf(raw);
+  return [raw, jsonOf(raw), ...(flag === undefined ? [] : [flag, String(flag)]), [raw]];
+}
 
 function firstProblem(schema: z.ZodType<unknown>, value: unknown): string {
   const issue = schema.safeParse(value).error?.issues[0];

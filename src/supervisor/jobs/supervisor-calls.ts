@@ -8,6 +8,7 @@ import { LISTS } from '../../api/routes/queries.ts';
 import { absolutePath, kind as kindSchema } from '../../api/routes/schemas.ts';
 import { execRequest } from '../../api/routes/sessions.ts';
 import type { SupervisorApi } from '../../api/supervisor.ts';
+import { TsdError } from '../../model/errors/errors.ts';
 import type { CallsOf } from './call.ts';
 import { asked, asker, object, type Parameter, secret, signal, variable, word, wordOf, words } from './parameters.ts';
 
@@ -103,6 +104,7 @@ export const SUPERVISOR_CALLS: CallsOf<SupervisorApi> = {
   remove: {
     name: 'remove',
     summary: 'takes back what was applied',
+    dangerous: true,
     kind: 'stream',
     parameters: [
       asked(
@@ -121,6 +123,12 @@ export const SUPERVISOR_CALLS: CallsOf<SupervisorApi> = {
     summary: 'lets through what is held back: the named, or all',
     kind: 'value',
     parameters: [words('NAME'), asker],
+    refusal: ({ names }, { args }) =>
+      names.length > 0 || args.length === 0
+        ? null
+        : new TsdError('TSD_NO_SUCH_RESOURCE', `nothing that waits for approval is named ${args.join(' or ')}`, {
+            hint: '`tsdocker job approvals` lists what can be approved.',
+          }),
   },
   stop: {
     name: 'stop',
@@ -170,12 +178,12 @@ export const SUPERVISOR_CALLS: CallsOf<SupervisorApi> = {
     parameters: [
       container,
       object(logQuery, {
-        follow: 'true: and what it writes from now on',
+        follow: '1: and what it writes from now on',
         tail: 'so many entries from the end',
         sinceMs: 'from this time on, Unix time in ms',
         untilMs: 'up to this time, Unix time in ms',
-        stdout: 'false: without standard output',
-        stderr: 'false: without standard error',
+        stdout: '0: without standard output',
+        stderr: '0: without standard error',
       }),
       signal,
     ],
@@ -243,7 +251,7 @@ export const SUPERVISOR_CALLS: CallsOf<SupervisorApi> = {
     kind: 'stream',
     parameters: [
       object(eventQuery, {
-        follow: 'true: and what happens from now on',
+        follow: '1: and what happens from now on',
         sinceMs: 'from this time on, Unix time in ms',
       }),
       signal,
@@ -261,12 +269,15 @@ export const SUPERVISOR_CALLS: CallsOf<SupervisorApi> = {
     kind: 'value',
     parameters: [],
     uncancellable: true,
+    dangerous: true,
   },
   reset: {
     name: 'reset',
     summary: 'takes the whole instance away and ends the supervisor',
     kind: 'value',
     parameters: [object(z.object({ volumes: z.boolean() }), { volumes: '1: also data of volumes' })],
+    confirm: '`tsdocker system reset` shows what goes and asks. With `--env yes=1` the job goes ahead.',
+    dangerous: true,
     endless: true,
     uncancellable: true,
   },

@@ -6,7 +6,7 @@ import type { NetworkConfig, Networks } from '../../drivers/contract/network.ts'
 import { isHostAddress, macOfAddress, prefixLengthOf } from '../../model/addresses.ts';
 import { TsdError } from '../../model/errors/errors.ts';
 import type { LeaseBook } from '../../reconcile/ops/networks/lease-book.ts';
-import { inUse, relay } from './port-relay.ts';
+import { inUse, type RelayedPort, relay } from './port-relay.ts';
 
 export interface Interface {
   readonly address: string;
@@ -24,10 +24,14 @@ export interface PortRequest {
   readonly containerPort: number;
 }
 
+interface Relay {
+  readonly port: RelayedPort;
+  readonly end: () => void;
+}
+
 interface Lent extends Interface {
   readonly network: string;
-  /** What ends each relay. */
-  readonly relays: (() => void)[];
+  readonly relays: Relay[];
 }
 
 export interface LentInterfacesParts {
@@ -81,6 +85,11 @@ export class LentInterfaces {
     return lent;
   }
 
+  /** Whether something has this address. */
+  hasAddress(address: string): boolean {
+    return [...this.#lent.values()].some((lent) => lent.address === address);
+  }
+
   has(id: string): boolean {
     return this.#lent.has(id);
   }
@@ -111,7 +120,7 @@ export class LentInterfaces {
     const lent = this.#lent.get(id);
     if (lent === undefined) return false;
     this.#lent.delete(id);
-    for (const end of lent.relays) end();
+    for (const { end } of lent.relays) end();
     this.#parts.leases.takeBack(lent.network, lent.address);
     return true;
   }
@@ -121,12 +130,26 @@ export class LentInterfaces {
   }
 
   async #open(lent: Lent, { protocol, hostIp, containerPort }: PortRequest, hostPort: number): Promise<void> {
-    this.#check({ protocol, hostIp, hostPort, containerPort });
     const port = { protocol, hostIp, hostPort, address: lent.address, port: containerPort };
+    this.#refuseLent(port);
+    this.#check({ protocol, hostIp, hostPort, containerPort });
     const end = await relay(port);
     // It may have been released meanwhile.
-    if ([...this.#lent.values()].includes(lent)) lent.relays.push(end);
+    if ([...this.#lent.values()].includes(lent)) lent.relays.push({ port, end });
     else end();
+  }
+
+  /** The process that has such a port is the supervisor: what helps is to release the other. */
+  #refuseLent({ protocol, hostIp, hostPort }: RelayedPort): void {
+    for (const [id, { relays }] of this.#lent) {
+      const isTaken = relays.some(
+        ({ port }) => port.protocol === protocol && port.hostPort === hostPort && overlap(port.hostIp, hostIp),
+      );
+      if (!isTaken) continue;
+      throw new TsdError('TSD_PORT_IN_USE', `${inUse(hostIp, hostPort).message}: ${id} has it`, {
+        hint: `Choose another port, or release it: \`tsdocker job release_interface ${id}\`.`,
+      });
+    }
   }
 
   /** Rules of a container's port take what comes before a socket sees it. */
@@ -141,3 +164,6 @@ export class LentInterfaces {
     }
   }
 }
+
+const EVERY = '0.0.0.0';
+const overlap = (one: string, other: string): boolean => one === other || one === EVERY || other === EVERY;

@@ -35,8 +35,9 @@ export function registerTrustJobs(engine: Engine, clock: Clock, store: TrustStor
       throw new TsdError('TSD_BAD_REQUEST', `${job.name} needs NAMESPACE`, { hint: usageHint(job.spec) });
     }
     const key = keyOf(job);
-    const permission = job.env.getInt('Permission') === 0 ? READ_WRITE : job.env.getInt('Permission');
-    await job.stdout.write(checkKey(store.graph, { key, name, permission, nowMs: clock.now().wallMs }));
+    const permission = permissionOf(job);
+    const answer = checkKey(store.graph, { key, name, permission, nowMs: clock.now().wallMs });
+    await job.stdout.write(`${answer}\n`);
   });
   engine.register(UPDATE_BASE, async () => {
     await store.update();
@@ -54,9 +55,17 @@ export function trustJobs(engine: Engine): TrustJobs {
         answer += String(chunk);
       });
       await job.run();
-      return answer;
+      return answer.trim();
     },
   };
+}
+
+/** 0 stands for nothing, as in Docker. */
+function permissionOf({ env, spec }: Job): number {
+  const text = env.get('Permission');
+  if (text === '') return READ_WRITE;
+  if (/^\d{1,5}$/.test(text)) return Number(text) || READ_WRITE;
+  throw new TsdError('TSD_BAD_REQUEST', `Permission is a whole number, not ${text}`, { hint: usageHint(spec) });
 }
 
 function keyOf(job: Job): string {

@@ -197,3 +197,23 @@ test('a help page fits its width and lists choices and defaults', () => {
   `);
   expect(page.split('\n').every((line) => line.length <= 70)).toBe(true);
 });
+
+describe('what is no option behind the first argument', () => {
+  const keeping = (...argv: string[]): unknown => {
+    const parsed = parseCommand(declare().keepUnknownOptions(), argv);
+    return parsed.help ? 'help' : [parsed.args, parsed.options];
+  };
+
+  test('is an argument', () => {
+    expect(keeping('x', '-I', '-e', 'A=1', '--other=2', '-aX', '--', '-a')).toEqual([
+      ['x', ['-I', '--other=2', '-aX', '-a']],
+      { ...DEFAULTS, env: ['A=1'] },
+    ]);
+    expect(keeping('x', '-aq', '-t3')).toEqual([['x', []], { ...DEFAULTS, all: true, q: true, tail: 3 }]);
+    expect(keeping('x', '--help')).toBe('help');
+  });
+
+  test('is an error before it', () => {
+    expect(() => keeping('-I', 'x')).toThrow(UsageError);
+  });
+});

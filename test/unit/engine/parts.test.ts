@@ -91,6 +91,12 @@ describe('signals', () => {
     expect(seen).toEqual(['end', 'again 2', 'again 3', 'let go', 'exit 130']);
   });
 
+  test('SIGHUP asks for an end, and is no repeat of one', () => {
+    const { send, seen } = trapped();
+    send('SIGHUP', 'SIGHUP', 'SIGHUP', 'SIGHUP', 'SIGTERM');
+    expect(seen).toEqual(['end', 'again 2']);
+  });
+
   test('SIGQUIT tells where everything is, and is a request to end like the others', () => {
     const { send, seen } = trapped();
     send('SIGQUIT', 'SIGTERM', 'SIGTERM', 'SIGQUIT');

@@ -106,3 +106,21 @@ describe('the feed of events', () => {
     expect((await read(made.events(0, 10, never), 10)).map(({ status }) => status)).toEqual(statuses);
   });
 });
+
+test('a time that is further off than timers reach ends nothing before', async () => {
+  const warnings: string[] = [];
+  const note = (warning: Error): void => void warnings.push(warning.name);
+  process.on('warning', note);
+  const made = feed();
+  const leave = new AbortController();
+  const events = made.events(null, 9_999_999_999_000, leave.signal);
+  const first = events.next();
+  await settled();
+  await new Promise((resolve) => setImmediate(resolve));
+  process.off('warning', note);
+  made.log('sent', 'one', '');
+  expect((await first).value).toMatchObject({ status: 'sent', id: 'one' });
+  leave.abort();
+  expect((await events.next()).done).toBe(true);
+  expect(warnings).toEqual([]);
+});

@@ -16,11 +16,16 @@ export function configure(command: Command, context: CliContext): void {
     description:
       'Runs a job of the supervisor by its name, with its arguments and environment, and exits with its status. Standard ' +
       'input goes to the job unless it is a terminal; with -i then, too. Ctrl-C cancels the job, a second one leaves it.\n\n' +
+      'Behind the name, what is no option of this command is an argument of the job; behind `--` everything is.\n\n' +
       '`tsdocker jobs` lists all jobs, docs/jobs.md their variables, input and output.',
     examples: [
       ['tsdocker job version', 'One line of JSON'],
       ['tsdocker job stop blog/web --env timeoutMs=500', 'What `tsdocker stop -t 0.5 blog/web` asks for'],
-      ['tsdocker job apply --env waitMs=60000 < blog.yaml', 'A manifest on standard input; one line for each event'],
+      [
+        "(echo 'app: blog'; cat blog.yaml) | tsdocker job apply --env waitMs=60000",
+        'A manifest on standard input names its app itself',
+      ],
+      ['tsdocker job exec blog/web -- ls --help', 'What begins with - and is an option here goes behind --'],
     ],
     exitCodes: [
       ['N', "the job's own status: 0 done, 1 error"],
@@ -28,7 +33,7 @@ export function configure(command: Command, context: CliContext): void {
     ],
   });
   command.addArgument(new Argument('<name>', 'name of the job').completes('jobs'));
-  command.argument('[args...]', 'arguments of the job');
+  command.argument('[args...]', 'arguments of the job').keepUnknownOptions();
   command.option('--env <variable>', 'K=V, or K to take its value from here; repeatable', collect);
   command.option('-i, --interactive', 'read standard input also from a terminal');
   command.action(
