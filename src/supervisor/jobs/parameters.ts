@@ -185,7 +185,8 @@ const EXPECTED: Readonly<Record<string, string>> = {
 /** Queries of the API have a flag as a word, requests as a truth value. */
 function waysToRead(raw: string): readonly unknown[] {
   const flag = flagOf(raw);
-  return [raw, jsonOf(raw), ...(flag === undefined ? [] : [flag, String(flag)]), [raw]];
+  // To a schema with a default, undefined is a value.
+  return [raw, jsonOf(raw), flag, flag === undefined ? flag : String(flag), [raw]].filter((way) => way !== undefined);
 }
 
 function firstProblem(schema: z.ZodType<unknown>, value: unknown): string {

@@ -62,13 +62,13 @@ describe('the key of a supervisor', () => {
 describe('the trust directory', () => {
   it('answers whether a key may publish under a name', async () => {
     const key = newKey();
-    expect(await check(key, '/library')).toBe('no graph');
+    expect(await check(key, '/library')).toBe('no graph\n');
     writeFileSync(at('trust/official.json'), signed(statement(keyId(key)), newKey()));
-    expect(await check(key, '/library/nginx')).toBe('verified');
-    expect(await check(key, '/library/nginx', '16')).toBe('not verified');
-    expect(await check(newKey(), '/library/nginx')).toBe('not verified');
+    expect(await check(key, '/library/nginx')).toBe('verified\n');
+    expect(await check(key, '/library/nginx', '16')).toBe('not verified\n');
+    expect(await check(newKey(), '/library/nginx')).toBe('not verified\n');
     writeFileSync(at('trust/more.json'), signed(statement('OTHER', { expiration: '2015-01-01T00:00:00Z' }), newKey()));
-    expect(await check(key, '/library/nginx')).toBe('expired');
+    expect(await check(key, '/library/nginx')).toBe('expired\n');
   });
 
   it('is refused with a changed, unsigned or invalid statement', () => {

@@ -32,11 +32,15 @@ export class PlainJobs implements JobsApi {
         return undefined;
       },
     );
-    this.engine.register({ name: 'hang', summary: 'waits to be cancelled' }, async (job) => {
-      await new Promise((resolve) => job.signal.addEventListener('abort', resolve));
-      this.cancelled++;
-      throw job.signal.reason;
-    });
+    const secrets = { password: { text: 'a secret', secret: true } } as const;
+    this.engine.register(
+      { name: 'hang', summary: 'waits to be cancelled', args: '[WORD]', env: secrets },
+      async (job) => {
+        await new Promise((resolve) => job.signal.addEventListener('abort', resolve));
+        this.cancelled++;
+        throw job.signal.reason;
+      },
+    );
     this.engine.register(
       { name: 'container.start', summary: 'carries out an op', args: 'KEY', instead: 'Change the manifest.' },
       () => 0,
