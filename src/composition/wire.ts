@@ -119,6 +119,7 @@ function createRecords(
     },
   });
   const feed = new EventFeed({
+    timers: systemTimers,
     ring: new EventRing(),
     containers: parts.containers,
     timeline: history.timeline,

@@ -1,7 +1,7 @@
 /** Events in Docker's format: each event of the timeline is passed to the listeners. */
 import { constants } from 'node:os';
 import type { EventRing } from '../../engine/events.ts';
-import { systemTimers } from '../../engine/timers.ts';
+import type { Timers } from '../../model/clock.ts';
 import { parseKey } from '../../model/resource.ts';
 import { readSignal } from '../../model/signals.ts';
 import type { TimelineDraft } from '../../model/status/timeline.ts';
@@ -44,6 +44,7 @@ const isKill = (message: string): boolean => readSignal(message.split(' ').at(-1
 const LOGGED = 'logged';
 
 export interface EventFeedParts {
+  readonly timers: Timers;
   readonly ring: EventRing<DockerEvent>;
   readonly containers: Pick<ContainerStore, 'byKey'>;
   readonly timeline: Pick<TimelineStore, 'after'>;
@@ -95,7 +96,7 @@ export class EventFeed {
     const stop = (): void => wake();
     signal.addEventListener('abort', stop);
     const until = untilMs ?? Number.POSITIVE_INFINITY;
-    const disarm = Number.isFinite(until) ? wakeAt(until, stop) : (): void => {};
+    const disarm = Number.isFinite(until) ? wakeAt(this.#parts.timers, until, stop) : (): void => {};
     try {
       if (sinceMs !== null) yield* this.#past(sinceMs, until);
       while (!signal.aborted) {
@@ -162,8 +163,8 @@ export class EventFeed {
 }
 
 /** A timer fires early where the time is further off than timers reach: then it is set again. */
-function wakeAt(atWallMs: number, wake: () => void): () => void {
-  const set = (): (() => void) => systemTimers.after(atWallMs - Date.now(), fire);
+function wakeAt(timers: Timers, atWallMs: number, wake: () => void): () => void {
+  const set = (): (() => void) => timers.after(atWallMs - Date.now(), fire);
   const fire = (): void => {
     if (Date.now() >= atWallMs) wake();
     else cancel = set();

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { EventRing } from '../../../src/engine/events.ts';
+import { systemTimers } from '../../../src/engine/timers.ts';
 import type { TimelineDraft, TimelineEntry } from '../../../src/model/status/timeline.ts';
 import { type DockerEvent, EventFeed } from '../../../src/supervisor/jobs/event-feed.ts';
 import { settled } from '../../support/manual-time.ts';
@@ -18,6 +19,7 @@ const entry = (atMs: number, more: Partial<TimelineDraft> = {}): TimelineDraft =
 function feed(past: readonly TimelineDraft[] = []) {
   const kept: TimelineEntry[] = past.map((draft, index) => ({ ...draft, id: index + 1 }));
   const made: EventFeed = new EventFeed({
+    timers: systemTimers,
     ring: new EventRing(),
     containers: { byKey: () => undefined },
     timeline: {
