@@ -18,6 +18,8 @@ export class FrameChannel {
   readonly #decoder = new FrameDecoder();
   readonly #waiting: Frame[] = [];
   #paused = false;
+  /** The peer sends no more; what it sent may still wait. */
+  #peerEnded = false;
   #probe: NodeJS.Timeout | undefined;
 
   /**
@@ -40,7 +42,11 @@ export class FrameChannel {
     // Before the listener, so that it is called from the event loop and not from within this constructor.
     if (head.length > 0) socket.unshift(head);
     socket.on('data', (chunk: Buffer) => this.#receive(chunk));
-    socket.on('end', () => socket.destroy());
+    socket.on('end', () => {
+      // Comes also while the socket is paused, once all its bytes are taken.
+      this.#peerEnded = true;
+      if (this.#waiting.length === 0) socket.destroy();
+    });
     // Whoever read the headers may have left it paused.
     socket.resume();
   }
@@ -120,7 +126,10 @@ export class FrameChannel {
   #deliver(): void {
     while (!this.#paused && !this.#socket.destroyed) {
       const frame = this.#waiting.shift();
-      if (frame === undefined) return;
+      if (frame === undefined) {
+        if (this.#peerEnded) this.#socket.destroy();
+        return;
+      }
       try {
         this.#onFrame(frame);
       } catch (thrown) {
