@@ -239,6 +239,7 @@ describe('a shutdown in the middle of', () => {
     const followers = [begin('logs', '-f', 'calm'), begin('events', '-f', '--since', '10m'), begin('wait', 'calm')];
     await until('the log', () => followers[0]?.output !== '');
     await until('an event', () => followers[1]?.output !== '');
+    await until('the wait', async () => (await supervisor.ok('jobs')).includes('\nwait '));
     await shutDown();
     for (const follower of followers) {
       expect(await follower.ended).not.toBe(0);

@@ -6,6 +6,7 @@ import type { Duplex, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { TsdError } from '../../model/errors/errors.ts';
+import { cancelled } from './cancelled.ts';
 
 /** What TLS connections to one host use. */
 export interface TlsSettings {
@@ -133,7 +134,7 @@ function timedOut(url: URL, what: 'connect' | 'stalled'): TsdError {
 
 /** What broke an exchange, or the reading of its answer, as an error of ours. */
 export function connectionError(url: URL, thrown: unknown, signal: AbortSignal): TsdError {
-  if (signal.aborted) return new TsdError('TSD_REGISTRY', 'it was cancelled', { step: 'ask registry', cause: thrown });
+  if (signal.aborted) return cancelled(signal, 'ask registry', thrown);
   if (thrown instanceof TsdError) return thrown;
   const { code = '', message } = thrown as NodeJS.ErrnoException;
   if (CERTIFICATE_ERROR.test(code)) {

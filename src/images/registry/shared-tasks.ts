@@ -1,5 +1,5 @@
 /** Work that several may wait for: it runs once and is cancelled only when no caller waits any more. */
-import { TsdError } from '../../model/errors/errors.ts';
+import { cancelled } from './cancelled.ts';
 
 interface Task<T, E> {
   readonly result: Promise<T>;
@@ -48,7 +48,7 @@ export class SharedTasks<T, E> {
     task.listeners.add(own);
     let leave: () => void = () => {};
     const left = new Promise<never>((_resolve, reject) => {
-      leave = () => reject(new TsdError('TSD_REGISTRY', 'it was cancelled', { step: this.#step }));
+      leave = () => reject(cancelled(signal, this.#step));
       if (signal.aborted) leave();
       signal.addEventListener('abort', leave, { once: true });
     });
