@@ -19,6 +19,8 @@ const COUNTED: ReadonlySet<string> = new Set([
   'reconcile/plan/backoff.ts: fraction',
   'reconcile/plan/plan.ts: pinned.set',
   'supervisor/requests/approvals.ts: wanted',
+  'supervisor/jobs/call.ts: Object.assign',
+  'supervisor/jobs/call.ts: method',
   'supervisor/logs/forwarding/net-sinks.ts: this.#socket.send',
 ]);
 

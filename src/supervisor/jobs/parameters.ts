@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import type { Job } from '../../engine/job.ts';
 import type { JobSpec } from '../../engine/job-spec.ts';
 import { TsdError } from '../../model/errors/errors.ts';
+import { append } from '../../model/lists.ts';
 
 type EnvSpecs = NonNullable<JobSpec['env']>;
 /** What a variable says; with `secret` its value is never shown. */
@@ -55,7 +56,7 @@ export function words(usage: string): Parameter<readonly string[]> {
   return {
     usage: `[${usage}…]`,
     read: ({ words: left }) => left.splice(0),
-    show: (value, { args }) => void args.push(...value),
+    show: (value, { args }) => append(args, value),
   };
 }
 

@@ -9,6 +9,7 @@ import { absolutePath, kind as kindSchema } from '../../api/routes/schemas.ts';
 import { execRequest } from '../../api/routes/sessions.ts';
 import type { SupervisorApi } from '../../api/supervisor.ts';
 import { TsdError } from '../../model/errors/errors.ts';
+import { append } from '../../model/lists.ts';
 import type { CallsOf } from './call.ts';
 import { asked, asker, object, type Parameter, secret, signal, variable, word, wordOf, words } from './parameters.ts';
 
@@ -25,7 +26,9 @@ const manifests: Parameter<readonly ManifestInput[]> = {
     const text = await job.stdin.text();
     return text.trim() === '' ? [] : [{ file: '-', baseDir: job.env.get('baseDir'), text }];
   },
-  show: (inputs, { args }) => void args.push(...inputs.map(({ file }) => file)),
+  show: (inputs, { args }) => {
+    for (const { file } of inputs) args.push(file);
+  },
 };
 
 const WAIT = 'how long to wait for it, in ms; left out, it does not wait';
@@ -53,7 +56,7 @@ const command: Parameter<ExecRequest> = {
     const argv = [program, ...source.words.splice(0)];
     return { argv, ...(await surroundings.read(source)) };
   },
-  show: ({ argv }, { args }) => void args.push(...argv),
+  show: ({ argv }, { args }) => append(args, argv),
 };
 
 export const SUPERVISOR_CALLS: CallsOf<SupervisorApi> = {
