@@ -287,7 +287,7 @@ describe('the calls of the facade, by name', () => {
     await until('watch to end', async () => (await jobs()).running.every(({ name }) => name !== 'watch'));
   });
 
-  test('images are exported, loaded, tagged, told about and deleted', async () => {
+  test('images are exported, loaded, tagged, described and deleted', async () => {
     const [{ id: image }] = (await answer<{ id: string }[]>('list', 'images')) as [{ id: string }];
     await answer('tag', image, 'copy:1');
     expect(await answer<object[]>('history', 'copy:1')).not.toEqual([]);

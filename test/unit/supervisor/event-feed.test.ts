@@ -55,7 +55,7 @@ describe('the feed of events', () => {
     expect(late.map(({ atWallMs }) => atWallMs)).toEqual(Array.from({ length: 41 }, (_, n) => 1150 + n));
   });
 
-  test('a listener gets what comes; one that does not read loses the oldest and nobody waits for it', async () => {
+  test('a listener gets what comes; one that does not read loses the oldest, and no writer waits for it', async () => {
     const made = feed();
     const stop = new AbortController();
     const live = made.events(null, null, stop.signal);

@@ -90,7 +90,7 @@ function describedBase(ports: BaseImagePorts, image: ImageRecord): BaseImage {
       hint: 'Save it with that Docker and load the archive here.',
     });
   }
-  // No container needs it, and yet it is not what was needed least of late.
+  // No container needs it, but a build used it recently.
   ports.imagesOfPast.noteMoment(image.id, ports.clock.now().wallMs);
   const layers = (stored.Layers ?? []).map(({ ChainId, DiffId }) => ({ chainId: ChainId, diffId: DiffId }));
   return { id: image.id, configJson: stored.ConfigJson, layers };
