@@ -32,6 +32,13 @@ module.exports = {
       },
     },
     {
+      name: 'the-resolver-is-another-program',
+      comment: 'Of the resolver, which is another program, others import protocol.ts alone.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/resolver/' },
+      to: { path: '^src/resolver/', pathNot: '^src/resolver/protocol\\.ts$' },
+    },
+    {
       name: 'ffi-rs-stays-inside',
       comment: 'Only src/ffi/call/foreign.ts imports ffi-rs.',
       severity: 'error',
