@@ -72,6 +72,11 @@ export class FrameChannel {
     this.#socket.pause();
   }
 
+  /** As {@link pause}, but the peer's disconnect is seen as long as it sends nothing more. */
+  hold(): void {
+    this.#paused = true;
+  }
+
   /**
    * As {@link pause}, for as long as it takes: an empty frame now and then fails when the peer is gone.
    * @param type of frames that may be empty.
@@ -120,6 +125,7 @@ export class FrameChannel {
       this.#socket.destroy(thrown as Error);
       return;
     }
+    if (this.#paused) this.#socket.pause();
     this.#deliver();
   }
 

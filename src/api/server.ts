@@ -224,6 +224,7 @@ class Dispatcher {
         start: (asked) => route.start(this.#options.api(caller), name, asked),
         openTimeoutMs: this.#options.receiveTimeoutMs ?? DEFAULT_RECEIVE_TIMEOUT_MS,
         signal: open.signal,
+        leave: open.leave,
       }).finally(open.end);
     } catch (thrown) {
       endWith(socket, plainResponse(this.#judge(thrown)));

@@ -25,6 +25,8 @@ export interface SessionOptions {
   readonly openTimeoutMs: number;
   /** Aborts with a TsdError when the server ends. */
   readonly signal: AbortSignal;
+  /** Called when the client is gone before its session is there. */
+  readonly leave: () => void;
 }
 
 /** Serves one upgraded connection until the payload ended or the client is gone. */
@@ -33,7 +35,7 @@ export async function serveSession(socket: Duplex, head: Buffer, options: Sessio
   const channel = new FrameChannel(socket, head, (frame) => handleFrame(frame));
   const opened = new Promise<Frame>((resolve) => {
     handleFrame = (frame) => {
-      channel.pause();
+      channel.hold();
       resolve(frame);
     };
   });
@@ -43,6 +45,7 @@ export async function serveSession(socket: Duplex, head: Buffer, options: Sessio
   if (first === null || first instanceof Error) return;
   let live: LiveSession | null = null;
   let over = false;
+  void channel.closed.then(() => over || live !== null || options.leave());
   try {
     live = await options.start(readOpen(first));
     const started = live;

@@ -54,13 +54,15 @@ export interface SupervisorApi {
   restart(name: string, timeoutMs: number | null, options?: StartOptions, signal?: AbortSignal): Promise<StartedView>;
   /** Containers of an app as APP/NAME. @throws TsdError TSD_NO_SUCH_RESOURCE when it has none */
   members(app: string): readonly string[];
-  kill(name: string, signal: string): Promise<void>;
+  /** @param cancelled ends the wait for a container that is about to run */
+  kill(name: string, signal: string, cancelled?: AbortSignal): Promise<void>;
   /** Resolves with the exit code of the current run, at once when it is not running. */
   wait(name: string, signal?: AbortSignal): Promise<number>;
   logs(name: string, options: LogOptions, signal?: AbortSignal): AsyncIterable<LogEntry>;
-  exec(name: string, request: ExecRequest): Promise<StdioSession>;
+  /** @param signal ends the wait for a container that is about to run */
+  exec(name: string, request: ExecRequest, signal?: AbortSignal): Promise<StdioSession>;
   /** The container's own stdio, from now on. */
-  attach(name: string): Promise<AttachedSession>;
+  attach(name: string, signal?: AbortSignal): Promise<AttachedSession>;
   /** Loads the images of an archive or OCI layout that is on this host and tags them. */
   load(path: string, signal?: AbortSignal): AsyncIterable<ApplyEvent>;
   readonly builds: BuildApi;

@@ -7,6 +7,7 @@ import { stateFacts } from '../supervisor/doctor/state-checks.ts';
 import type { LogTroubles } from '../supervisor/logs/forwarding/log-troubles.ts';
 import type { ApplyParts } from '../supervisor/requests/apply.ts';
 import { Approvals } from '../supervisor/requests/approvals.ts';
+import { ComingContainers } from '../supervisor/requests/coming-containers.ts';
 import { ContainerChanges } from '../supervisor/requests/container-changes.ts';
 import { NamedResources } from '../supervisor/requests/named-resources.ts';
 import { StartCommands } from '../supervisor/requests/start-commands.ts';
@@ -34,17 +35,20 @@ export function createFacade(wired: Wired, logTroubles: LogTroubles): Supervisor
   const { parts, engine, stores, sources, reset, sysinfo, limits } = opened;
   const { history } = stores;
   const { desired, containers, images, volumes, resources, exec, unanswered, clock } = parts;
-  const named = new NamedResources({ desired, containers, volumes, resources, exec, unanswered, loop });
+  const named = new NamedResources({ desired, containers, volumes, resources, exec, unanswered });
+  const { failures } = parts;
+  const coming = new ComingContainers({ named, desired, containers, exec, failures, loop, clock, events });
   const views = createViews(wired, { named, logTroubles });
   const planner = createPlanner(wired);
   const approvals = createApprovals(wired);
   return new Supervisor({
     named,
+    coming,
     views,
     planner,
     approvals,
     ...createCommands(wired),
-    ...createImageCommands(wired, named),
+    ...createImageCommands(wired, coming),
     changes: createChanges(wired, { views, planner }),
     logs: { desired, containers, exec, loop, events },
     containers,

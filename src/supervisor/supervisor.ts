@@ -31,6 +31,7 @@ import type { DeclarationNote } from '../model/notes/update-notes.ts';
 import { type Kind, parseKey, type ResourceKey } from '../model/resource.ts';
 import { requireFeature } from '../reconcile/exec-features.ts';
 import { type LimitSupport, limitNotes } from '../reconcile/kernel-limits.ts';
+import type { ContainerRecord } from '../state/containers/container-record.ts';
 import type { ContainerStore } from '../state/containers/containers.ts';
 import type { History } from '../state/history/history.ts';
 import type { GraphIndex } from '../state/images/graph-index.ts';
@@ -43,6 +44,7 @@ import { type ContainerLogParts, containerLogs } from './logs/container-logs.ts'
 import { asker } from './requests/actors.ts';
 import { type ApplyParts, apply, rollback } from './requests/apply.ts';
 import type { Approvals } from './requests/approvals.ts';
+import type { ComingContainers } from './requests/coming-containers.ts';
 import type { NamedResources } from './requests/named-resources.ts';
 import { remove } from './requests/remove.ts';
 import { type KillPorts, killContainer, type WaitForEndPorts, waitForEnd } from './requests/signal-commands.ts';
@@ -78,6 +80,7 @@ type Facts = Pick<
 
 export interface SupervisorParts {
   readonly named: NamedResources;
+  readonly coming: ComingContainers;
   readonly views: CurrentViews;
   readonly planner: Planner;
   readonly approvals: Approvals;
@@ -231,11 +234,11 @@ export class Supervisor implements SupervisorApi {
   }
 
   async stop(name: string, timeoutMs: number | null, forMs: number | null, signal?: AbortSignal): Promise<void> {
-    await stopContainer(this.#parts.stops, this.#parts.named.reachable(name), timeoutMs, forMs, signal);
+    await stopContainer(this.#parts.stops, await this.#parts.coming.made(name, signal), timeoutMs, forMs, signal);
   }
 
   async start(name: string, options: StartOptions = {}, signal?: AbortSignal): Promise<StartedView> {
-    return await this.#parts.starts.start(this.#parts.named.reachable(name), options, signal);
+    return await this.#parts.starts.start(await this.#madeToStart(name, options, signal), options, signal);
   }
 
   async restart(
@@ -244,15 +247,15 @@ export class Supervisor implements SupervisorApi {
     options: StartOptions = {},
     signal?: AbortSignal,
   ): Promise<StartedView> {
-    return await this.#parts.starts.restart(this.#parts.named.reachable(name), timeoutMs, options, signal);
+    return await this.#parts.starts.restart(await this.#madeToStart(name, options, signal), timeoutMs, options, signal);
   }
 
   members(app: string): readonly string[] {
     return membersOf(app, this.#parts.named.all());
   }
 
-  async kill(name: string, signal: string): Promise<void> {
-    await killContainer(this.#parts.kills, this.#parts.named.reachable(name), signal);
+  async kill(name: string, signal: string, cancelled?: AbortSignal): Promise<void> {
+    await killContainer(this.#parts.kills, await this.#parts.coming.running(name, cancelled), signal);
   }
 
   async wait(name: string, signal?: AbortSignal): Promise<number> {
@@ -266,13 +269,18 @@ export class Supervisor implements SupervisorApi {
     }
   }
 
-  logs(name: string, options: LogOptions, signal: AbortSignal = new AbortController().signal): AsyncIterable<LogEntry> {
-    return containerLogs(this.#parts.logs, this.#parts.named.container(name), options, signal);
+  async *logs(
+    name: string,
+    options: LogOptions,
+    signal: AbortSignal = new AbortController().signal,
+  ): AsyncGenerator<LogEntry> {
+    const record = await this.#parts.coming.made(name, signal);
+    yield* containerLogs(this.#parts.logs, record, options, signal);
   }
 
-  async exec(name: string, request: ExecRequest): Promise<StdioSession> {
+  async exec(name: string, request: ExecRequest, signal?: AbortSignal): Promise<StdioSession> {
     requireFeature(this.#parts.exec, 'exec');
-    const record = this.#parts.named.running(name);
+    const record = await this.#parts.coming.running(name, signal);
     const { User, WorkingDir } = record.config;
     return await this.#parts.exec.exec(record.id, {
       ...request,
@@ -282,9 +290,10 @@ export class Supervisor implements SupervisorApi {
     });
   }
 
-  async attach(name: string): Promise<AttachedSession> {
+  async attach(name: string, signal?: AbortSignal): Promise<AttachedSession> {
     requireFeature(this.#parts.exec, 'attach');
-    return await this.#parts.exec.attach(this.#parts.named.running(name).id);
+    const { id } = await this.#parts.coming.running(name, signal);
+    return await this.#parts.exec.attach(id);
   }
 
   load(path: string, signal?: AbortSignal): AsyncIterable<ApplyEvent> {
@@ -301,6 +310,10 @@ export class Supervisor implements SupervisorApi {
 
   async reset(options: ResetOptions): Promise<ResetView> {
     return await this.#parts.reset(options);
+  }
+
+  #madeToStart(name: string, { waitMs }: StartOptions, signal?: AbortSignal): Promise<ContainerRecord> {
+    return this.#parts.coming.made(name, signal, { waitMs, retry: true });
   }
 
   #notes({ resources }: DesiredState): DeclarationNote[] {

@@ -3,24 +3,24 @@ import { recipesOf } from '../../reconcile/ops/images/image-intake.ts';
 import { Builds } from '../../supervisor/images/builds.ts';
 import { ImageFiles } from '../../supervisor/images/image-files.ts';
 import { RegistryCommands } from '../../supervisor/images/registry-commands.ts';
-import type { NamedResources } from '../../supervisor/requests/named-resources.ts';
+import type { ComingContainers } from '../../supervisor/requests/coming-containers.ts';
 import type { SupervisorParts } from '../../supervisor/supervisor.ts';
 import type { Wired } from '../wire.ts';
 import { garbagePorts } from './garbage-ports.ts';
 
 export function createImageCommands(
   wired: Wired,
-  named: NamedResources,
+  coming: ComingContainers,
 ): Pick<SupervisorParts, 'builds' | 'imageFiles' | 'registry'> {
   const { builder, imageWork, repositories } = wired.opened.parts;
   return {
     builds: new Builds({ builder, imageWork, repositories }),
-    imageFiles: createImageFiles(wired, named),
+    imageFiles: createImageFiles(wired, coming),
     registry: createRegistryCommands(wired),
   };
 }
 
-function createImageFiles({ opened: { parts, kept }, pauses }: Wired, named: NamedResources): ImageFiles {
+function createImageFiles({ opened: { parts, kept }, pauses }: Wired, coming: ComingContainers): ImageFiles {
   const { desired, clock, imageWork, intake, trustPolicy, images, repositories, graph } = parts;
   const { containers, contents, volumes, exec } = parts;
   const garbage = garbagePorts(parts);
@@ -37,7 +37,7 @@ function createImageFiles({ opened: { parts, kept }, pauses }: Wired, named: Nam
     usage: { garbage, containers, exec, data, copies },
     prunes: { garbage, imageWork, data, copies },
     pauses,
-    container: (name) => named.reachable(name),
+    container: (name, signal) => coming.atRest(name, signal),
   });
 }
 

@@ -65,8 +65,8 @@ export interface ImageFilesParts {
   readonly usage: DiskUsagePorts;
   readonly prunes: PrunePorts;
   readonly pauses: Pauses;
-  /** The container that a person means. @throws TSD_NO_SUCH_RESOURCE, TSD_SHIM when it is unknown whether it runs. */
-  readonly container: (name: string) => ContainerRecord;
+  /** The container that a person means, when it is made. @throws TSD_NO_SUCH_RESOURCE, TSD_SHIM when it is unknown whether it runs. */
+  readonly container: (name: string, signal?: AbortSignal) => Promise<ContainerRecord>;
 }
 
 /** Images as files of this host, changes of containers, and the disk. */
@@ -122,7 +122,7 @@ export class ImageFiles implements ImageFilesApi {
     return streamed(
       path,
       async (report) => {
-        const record = this.#parts.container(container);
+        const record = await this.#parts.container(container, signal);
         const bytes = await this.#parts.pauses.during(
           record,
           (still, ended) => {
@@ -139,7 +139,7 @@ export class ImageFiles implements ImageFilesApi {
 
   commit(container: string, request: CommitRequest, signal?: AbortSignal): AsyncIterable<TransferEvent> {
     return this.#making(container, signal, async (report) => {
-      const record = this.#parts.container(container);
+      const record = await this.#parts.container(container, signal);
       const base = this.#parts.images.images.get(record.imageId);
       const sparse = new SparseMaps();
       return this.#make(request.name, () =>
@@ -162,7 +162,7 @@ export class ImageFiles implements ImageFilesApi {
   }
 
   async changes(container: string, signal?: AbortSignal): Promise<readonly ChangeView[]> {
-    const record = this.#parts.container(container);
+    const record = await this.#parts.container(container, signal);
     return this.#parts.pauses.during(
       record,
       async (still, ended) => {

@@ -166,7 +166,7 @@ export const SUPERVISOR_CALLS: CallsOf<SupervisorApi> = {
     name: 'kill',
     summary: 'sends a signal to a container',
     kind: 'value',
-    parameters: [container, wordOf('SIGNAL', killBody.shape.signal)],
+    parameters: [container, wordOf('SIGNAL', killBody.shape.signal), signal],
   },
   wait: {
     name: 'wait',
@@ -195,14 +195,14 @@ export const SUPERVISOR_CALLS: CallsOf<SupervisorApi> = {
     name: 'exec',
     summary: 'runs a command in a container; its status is that of the command',
     kind: 'session',
-    parameters: [container, command],
+    parameters: [container, command, signal],
     shownArgs: 2,
   },
   attach: {
     name: 'attach',
     summary: 'connects to what a container reads and writes',
     kind: 'session',
-    parameters: [container],
+    parameters: [container, signal],
     sharesPayload: true,
   },
   load: {

@@ -10,17 +10,15 @@ import { isUnknown } from '../../state/restore.ts';
 import { volumeKey } from '../../state/volumes/volume-record.ts';
 import type { VolumeStore } from '../../state/volumes/volumes.ts';
 import { type Nameable, resolveName } from '../views/names.ts';
-import type { LoopState } from '../views/view-input.ts';
 
 export interface NamingPorts {
   desired(): DesiredState;
   readonly containers: Pick<ContainerStore, 'all' | 'byKey'>;
   readonly volumes: Pick<VolumeStore, 'all'>;
   readonly resources: Pick<ResourceStore, 'images'>;
-  readonly exec: Pick<ExecDriver, 'running' | 'unrecorded'>;
+  readonly exec: Pick<ExecDriver, 'unrecorded'>;
   /** Why it is unknown whether a container still runs, by its id. */
   readonly unanswered: ReadonlyMap<string, string>;
-  readonly loop: Pick<LoopState, 'hold'>;
 }
 
 export class NamedResources {
@@ -62,22 +60,11 @@ export class NamedResources {
     });
   }
 
-  /** @throws TSD_CONTAINER_NOT_RUNNING, and as {@link reachable} */
-  running(name: string): ContainerRecord {
-    const record = this.reachable(name);
-    if (this.#ports.exec.running(record.id) !== null) return record;
-    throw new TsdError('TSD_CONTAINER_NOT_RUNNING', `container ${record.engineName} is not running`, {
-      key: record.owner?.key,
-    });
-  }
-
   /** @throws TSD_CONTAINER_NOT_RUNNING while it is not made yet, and as {@link key} */
   container(name: string): ContainerRecord {
-    const { containers, loop } = this.#ports;
     const key = this.key('container', name);
-    const record = containers.byKey(key);
+    const record = this.#ports.containers.byKey(key);
     if (record) return record;
-    const reason = loop.hold(key)?.message ?? 'it is being created';
-    throw new TsdError('TSD_CONTAINER_NOT_RUNNING', `container ${name} does not exist yet: ${reason}`, { key });
+    throw new TsdError('TSD_CONTAINER_NOT_RUNNING', `container ${name} does not exist yet`, { key });
   }
 }

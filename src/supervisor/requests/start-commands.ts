@@ -51,9 +51,10 @@ export class StartCommands {
 
   async start(record: ContainerRecord, options: StartOptions, signal?: AbortSignal): Promise<StartedView> {
     this.#requireLoop(record);
-    const runs = this.#ports.exec.running(record.id) !== null && record.stopOverride === null;
     const begin = async (): Promise<void> => {
-      if (!runs) await this.#begin(record, 'start', null, options, signal);
+      const current = await this.#afterOps(record, signal);
+      const runs = this.#ports.exec.running(current.id) !== null && current.stopOverride === null;
+      if (!runs) await this.#begin(current, 'start', null, options, signal);
     };
     return await this.#proving(record, endsWithin(record, null), options, begin, signal);
   }
@@ -68,6 +69,21 @@ export class StartCommands {
     this.#requireLoop(record);
     const begin = () => this.#begin(record, 'restart', timeoutMs, options, signal);
     return await this.#proving(record, endsWithin(record, timeoutMs), options, begin, signal);
+  }
+
+  /** What the loop is about to start is not asked for a second time. Returns the container as its ops left it. */
+  async #afterOps(record: ContainerRecord, signal: AbortSignal | undefined): Promise<ContainerRecord> {
+    const { changes, loop } = this.#ports;
+    const key = keyOf(record);
+    let latest = record;
+    const isDone = (current: ContainerRecord | undefined): boolean => {
+      this.#requireLoop(record);
+      latest = current ?? latest;
+      return latest.stopOverride !== null || loop.inFlight(key) === undefined;
+    };
+    await changes.until(key, endsWithin(record, null), isDone, signal);
+    requireWaiting(signal, key, continues(record.engineName));
+    return latest;
   }
 
   /** Asks for another run, and waits until that has begun. */
