@@ -1,22 +1,44 @@
 /**
- * IPv4 arithmetic and the choices made with it: addresses of containers, subnets of networks, host ports. Pure; addresses
- * are unsigned 32-bit numbers inside and dotted text outside.
+ * Arithmetic of IPv4 and IPv6 addresses, and the choices made with it: addresses of containers, subnets of networks, host
+ * ports. Pure; addresses are unsigned numbers inside and text outside: dotted, or the form of RFC 5952.
  */
+import { Address6 } from 'ip-address';
+
+export type Family = 'ipv4' | 'ipv6';
+
+export interface Address {
+  readonly family: Family;
+  readonly value: bigint;
+}
 
 export interface Cidr {
+  readonly family: Family;
   /** As written: host bits may be set, as in 10.80.0.1/24. */
-  readonly address: number;
+  readonly address: bigint;
   readonly prefixLength: number;
 }
 
 /** Inclusive range of addresses. */
-interface Range {
-  readonly first: number;
-  readonly last: number;
+export interface AddressRange {
+  readonly family: Family;
+  readonly first: bigint;
+  readonly last: bigint;
 }
 
-/** Four decimal numbers without leading zeros; null for anything else. */
-export function parseAddress(text: string): number | null {
+/** Bits of an address. */
+export const ADDRESS_BITS: Readonly<Record<Family, number>> = { ipv4: 32, ipv6: 128 };
+
+/**
+ * Four decimal numbers without leading zeros, or an IPv6 address without a zone (`fe80::1%eth0` names an interface too);
+ * null for anything else.
+ * @param family the only one that is wanted; both without
+ */
+export function parseAddress(text: string, family?: Family): Address | null {
+  if (text.includes(':')) return family === 'ipv4' ? null : parseIpv6(text);
+  return family === 'ipv6' ? null : parseIpv4(text);
+}
+
+function parseIpv4(text: string): Address | null {
   const parts = text.split('.');
   if (parts.length !== 4) return null;
   let address = 0;
@@ -24,34 +46,61 @@ export function parseAddress(text: string): number | null {
     if (!/^(0|[1-9]\d{0,2})$/.test(part) || Number(part) > 255) return null;
     address = address * 256 + Number(part);
   }
-  return address;
+  return { family: 'ipv4', value: BigInt(address) };
 }
 
-export function formatAddress(address: number): string {
-  return [24, 16, 8, 0].map((shift) => (address >>> shift) & 0xff).join('.');
+function parseIpv6(text: string): Address | null {
+  // Lengths and zones the library takes for parts of an address.
+  if (!/^[\da-f:.]{2,45}$/i.test(text) || !Address6.isValid(text)) return null;
+  return { family: 'ipv6', value: new Address6(text).bigInt() };
 }
 
-/** `10.80.0.1/24`; null when it is not an address, a slash and a length of 0 to 32. */
-export function parseCidr(text: string): Cidr | null {
-  const match = /^([\d.]+)\/(0|[1-9]\d?)$/.exec(text);
-  const address = match ? parseAddress(match[1] as string) : null;
+export function formatAddress({ family, value }: Address): string {
+  if (family === 'ipv6') return Address6.fromBigInt(value).correctForm();
+  const number = Number(value);
+  return [24, 16, 8, 0].map((shift) => (number >>> shift) & 0xff).join('.');
+}
+
+/** The one text of an address: `fd00::1` for `FD00:0::1`; null for text that is none. */
+export function canonicalAddress(text: string): string | null {
+  const address = parseAddress(text);
+  return address && formatAddress(address);
+}
+
+/** Of an address or a network, which is valid already: only IPv6 is written with colons. */
+export function familyOf(text: string): Family {
+  return text.includes(':') ? 'ipv6' : 'ipv4';
+}
+
+/**
+ * `10.80.0.1/24`, `fd00::1/64`; null when it is not an address, a slash and a length.
+ * @param family the only one that is wanted; both without
+ */
+export function parseCidr(text: string, family?: Family): Cidr | null {
+  const match = /^([\da-f:.]+)\/(0|[1-9]\d{0,2})$/i.exec(text);
+  const address = match ? parseAddress(match[1] as string, family) : null;
   const prefixLength = Number(match?.[2]);
-  return address === null || prefixLength > 32 ? null : { address, prefixLength };
+  if (address === null || prefixLength > ADDRESS_BITS[address.family]) return null;
+  return { family: address.family, address: address.value, prefixLength };
 }
 
 /** @throws RangeError for text that is not a CIDR: the caller has validated it. */
 function requireCidr(text: string): Cidr {
   const cidr = parseCidr(text);
-  if (cidr === null) throw new RangeError(`${JSON.stringify(text)} is not an IPv4 network in CIDR notation`);
+  if (cidr === null) throw new RangeError(`${JSON.stringify(text)} is not a network in CIDR notation`);
   return cidr;
 }
 
+const sizeOf = (family: Family, prefixLength: number): bigint => 1n << BigInt(ADDRESS_BITS[family] - prefixLength);
+
 /** First and last address of the network that a CIDR lies in. */
-export function rangeOf({ address, prefixLength }: Cidr): Range {
-  const size = 2 ** (32 - prefixLength);
-  const first = Math.floor(address / size) * size;
-  return { first, last: first + size - 1 };
+export function rangeOf({ family, address, prefixLength }: Cidr): AddressRange {
+  const size = sizeOf(family, prefixLength);
+  const first = address - (address % size);
+  return { family, first, last: first + size - 1n };
 }
+
+const rangeIn = (cidr: string): AddressRange => rangeOf(requireCidr(cidr));
 
 /** An address without the length of its prefix: `10.80.0.2` for `10.80.0.2/24`, and for itself. */
 export function bareAddress(address: string): string {
@@ -68,60 +117,90 @@ export function addressIn(address: string, cidr: string): string {
   return `${address}/${prefixLengthOf(cidr)}`;
 }
 
-/** The first address that a host of the network can have. @throws RangeError */
-export function firstHostOf(cidr: string): string {
-  return formatAddress(rangeOf(requireCidr(cidr)).first + 1);
+/**
+ * The addresses that hosts of a network can have: neither its first (IPv6: any router, RFC 4291 section 2.6.1) nor its IPv4
+ * broadcast. Between two IPv6 routers both are (RFC 6164).
+ */
+function hostsOf(cidr: Cidr): AddressRange {
+  const { family, first, last } = rangeOf(cidr);
+  if (family === 'ipv4') return { family, first: first + 1n, last: last - 1n };
+  return { family, first: cidr.prefixLength >= 127 ? first : first + 1n, last };
 }
 
-/** True for an address that a host of the network can have: inside, and neither its first nor its last. @throws RangeError */
+/** The first address that a host of the network can have. @throws RangeError */
+export function firstHostOf(cidr: string): string {
+  const { family, first } = hostsOf(requireCidr(cidr));
+  return formatAddress({ family, value: first });
+}
+
+/** True for an address of the network's family that a host of it can have. @throws RangeError */
 export function isHostAddress(address: string, cidr: string): boolean {
-  const value = parseAddress(address);
-  const { first, last } = rangeOf(requireCidr(cidr));
-  return value !== null && value > first && value < last;
+  const { family, first, last } = hostsOf(requireCidr(cidr));
+  const parsed = parseAddress(address, family);
+  return parsed !== null && parsed.value >= first && parsed.value <= last;
 }
 
 /** The network a CIDR lies in, host bits cleared: `10.80.0.1/24` → `10.80.0.0/24`. @throws RangeError */
 export function networkOf(cidr: string): string {
   const parsed = requireCidr(cidr);
-  return `${formatAddress(rangeOf(parsed).first)}/${parsed.prefixLength}`;
+  const { family, first } = rangeOf(parsed);
+  return `${formatAddress({ family, value: first })}/${parsed.prefixLength}`;
 }
 
 /** The last address of a network. @throws RangeError */
 export function broadcastOf(cidr: string): string {
-  return formatAddress(rangeOf(requireCidr(cidr)).last);
+  const { family, last } = rangeIn(cidr);
+  return formatAddress({ family, value: last });
 }
 
-/** True when the two networks share an address. @throws RangeError */
+/** True when the two networks share an address; never of two families. @throws RangeError */
 export function overlaps(a: string, b: string): boolean {
-  const [left, right] = [rangeOf(requireCidr(a)), rangeOf(requireCidr(b))];
-  return left.first <= right.last && right.first <= left.last;
+  const [left, right] = [rangeIn(a), rangeIn(b)];
+  return left.family === right.family && left.first <= right.last && right.first <= left.last;
 }
 
 /** True when every address of `inner` is one of `outer`. @throws RangeError */
 export function containsNetwork(outer: string, inner: string): boolean {
-  const [around, within] = [rangeOf(requireCidr(outer)), rangeOf(requireCidr(inner))];
-  return around.first <= within.first && within.last <= around.last;
+  const [around, within] = [rangeIn(outer), rangeIn(inner)];
+  return around.family === within.family && around.first <= within.first && within.last <= around.last;
 }
 
-/** Docker's MAC of an address: 02:42 and its four bytes. @throws RangeError */
+/** True for an address in a network. False for text that is no address. @throws RangeError for a malformed network */
+export function containsAddress(cidr: string, address: string): boolean {
+  const { family, first, last } = rangeIn(cidr);
+  const parsed = parseAddress(address, family);
+  return parsed !== null && parsed.value >= first && parsed.value <= last;
+}
+
+/** The largest prime below 2^40. */
+const MAC_MODULUS = 1_099_511_627_689n;
+
+/**
+ * The MAC that belongs to an address, so that who has it cached is right when another container gets the address. Of IPv4
+ * Docker's: 02:42 and its four bytes. Of IPv6 06 and its remainder by a prime: addresses less than 2^40 apart have another
+ * one, and further ones hardly ever the same. @throws RangeError
+ */
 export function macOfAddress(address: string): string {
-  const value = parseAddress(address);
-  if (value === null) throw new RangeError(`${JSON.stringify(address)} is not an IPv4 address`);
-  const bytes = [0x02, 0x42, value >>> 24, (value >>> 16) & 0xff, (value >>> 8) & 0xff, value & 0xff];
-  return bytes.map((byte) => byte.toString(16).padStart(2, '0')).join(':');
+  const parsed = parseAddress(address);
+  if (parsed === null) throw new RangeError(`${JSON.stringify(address)} is not an address`);
+  const { family, value } = parsed;
+  const [start, rest] = family === 'ipv4' ? [0x0242_00000000n, value] : [0x06_00_00000000n, value % MAC_MODULUS];
+  const hex = (start + rest).toString(16).padStart(12, '0');
+  return hex.replace(/..(?=.)/g, '$&:');
 }
 
 export interface AddressPool {
   readonly subnet: string;
-  readonly gateway: string;
+  /** Null: the network has none. */
+  readonly gateway: string | null;
   /** The part of the subnet that containers get addresses from (`--fixed-cidr`), or null for all of it. */
   readonly fixedCidr: string | null;
 }
 
 /**
- * The next free address after `last`, wrapping at the end; null when the pool is full. Never the network's own address,
- * its broadcast address or the gateway. Fresh pools are used in order, so a freed address rests as long as possible.
- * @param taken addresses in use, dotted.
+ * The next free address after `last`, wrapping at the end; null when the pool is full. Never the gateway, nor an address
+ * that no host has ({@link isHostAddress}). Fresh pools are used in order, so a freed address rests as long as possible.
+ * @param taken addresses in use, in the form of {@link formatAddress}.
  * @param last the address given out last, or null.
  * @throws RangeError when the pool is not valid.
  */
@@ -130,16 +209,17 @@ export function allocateAddress(
   taken: Pick<ReadonlySet<string>, 'has'>,
   last: string | null,
 ): string | null {
-  const network = rangeOf(requireCidr(pool.subnet));
-  const part = pool.fixedCidr === null ? network : rangeOf(requireCidr(pool.fixedCidr));
-  const first = Math.max(part.first, network.first + 1);
-  const end = Math.min(part.last, network.last - 1);
-  const size = end - first + 1;
-  if (size <= 0) return null;
-  const after = last === null ? null : parseAddress(last);
-  const start = after === null || after < first || after >= end ? first : after + 1;
-  for (let step = 0; step < size; step++) {
-    const candidate = formatAddress(first + ((start - first + step) % size));
+  const hosts = hostsOf(requireCidr(pool.subnet));
+  const { family } = hosts;
+  const part = pool.fixedCidr === null ? hosts : rangeIn(pool.fixedCidr);
+  const first = (part.first > hosts.first ? part : hosts).first;
+  const end = (part.last < hosts.last ? part : hosts).last;
+  const size = end - first + 1n;
+  if (size <= 0n) return null;
+  const after = last === null ? null : parseAddress(last, family)?.value;
+  const start = after == null || after < first || after >= end ? first : after + 1n;
+  for (let step = 0n; step < size; step++) {
+    const candidate = formatAddress({ family, value: first + ((start - first + step) % size) });
     if (candidate !== pool.gateway && !taken.has(candidate)) return candidate;
   }
   return null;
@@ -151,20 +231,23 @@ export const DEFAULT_SUBNET_PREFIX_LENGTH = 24;
 
 /**
  * The first subnet of the pool that overlaps nothing occupied; null when there is none.
- * @param occupied networks in CIDR notation, in any order.
+ * @param occupied networks in CIDR notation, of any family, in any order.
  * @throws RangeError for malformed networks.
  */
 export function allocateSubnet(pool: string, prefixLength: number, occupied: readonly string[]): string | null {
-  const bounds = rangeOf(requireCidr(pool));
-  const size = 2 ** (32 - prefixLength);
-  const ranges = occupied.map((cidr) => rangeOf(requireCidr(cidr))).sort((a, b) => a.first - b.first);
+  const bounds = rangeIn(pool);
+  const { family } = bounds;
+  const size = sizeOf(family, prefixLength);
+  const ranges = occupied.map(rangeIn).filter((range) => range.family === family);
+  ranges.sort((a, b) => (a.first < b.first ? -1 : Number(a.first > b.first)));
   let candidate = bounds.first;
   for (const range of ranges) {
     if (range.last < candidate) continue;
-    if (range.first > candidate + size - 1) break;
-    candidate = Math.ceil((range.last + 1) / size) * size;
+    if (range.first > candidate + size - 1n) break;
+    candidate = ((range.last + size) / size) * size;
   }
-  return candidate + size - 1 > bounds.last ? null : `${formatAddress(candidate)}/${prefixLength}`;
+  if (candidate + size - 1n > bounds.last) return null;
+  return `${formatAddress({ family, value: candidate })}/${prefixLength}`;
 }
 
 /** Candidates for the default bridge, in Docker 1.4's order (daemon/networkdriver/bridge/driver.go, `addrs`). */

@@ -6,7 +6,7 @@ import { isIP } from 'node:net';
 import { z } from 'zod';
 import { DEFAULT_GROUP, parseHost } from '../api/address.ts';
 import { type HttpAddress, parseHttpAddress } from '../api/http-address.ts';
-import { containsNetwork, formatAddress, isHostAddress, networkOf, parseCidr } from '../model/addresses.ts';
+import { bareAddress, containsNetwork, isHostAddress, parseCidr } from '../model/addresses.ts';
 import type { TsdError } from '../model/errors/errors.ts';
 import { type Parsed, parseBytes, parseDuration } from '../model/kinds/short-forms.ts';
 import { LOG_LEVELS, type SettingName } from './settings.ts';
@@ -30,15 +30,15 @@ const interfaceName = z.string().refine((name) => /^[^\s/:]{1,15}$/.test(name) &
   error: (issue) => `${issue.input} is no interface name: at most 15 characters, without spaces, colons and slashes`,
 });
 
-const cidr = z.string().refine((text) => parseCidr(text) !== null, {
+const cidr = z.string().refine((text) => parseCidr(text, 'ipv4') !== null, {
   error: (issue) => `invalid CIDR address: ${issue.input}`,
 });
 
 /** The gateway of the default bridge with its prefix: neither the network's own address nor its broadcast. */
 const bridgeAddress = cidr.refine((text) => {
-  const parsed = parseCidr(text);
+  const parsed = parseCidr(text, 'ipv4');
   if (parsed === null) return true;
-  return parsed.prefixLength <= 30 && isHostAddress(formatAddress(parsed.address), networkOf(text));
+  return parsed.prefixLength <= 30 && isHostAddress(bareAddress(text), text);
 }, 'must be an address of a host in its subnet, for example 10.90.0.1/16');
 
 /** validateDomain of opts/opts.go. */
@@ -193,7 +193,7 @@ export const settingsSchema = z.strictObject(shape).superRefine((settings, conte
     );
   }
   if (settings.gcLow > settings.gcHigh) conflict('gcLow', 'must not be above --gc-high');
-  const isCidr = (text: string | undefined): text is string => text !== undefined && parseCidr(text) !== null;
+  const isCidr = (text: string | undefined): text is string => text !== undefined && parseCidr(text, 'ipv4') !== null;
   const { bip, fixedCidr } = settings;
   if (isCidr(bip) && isCidr(fixedCidr) && !containsNetwork(bip, fixedCidr)) {
     conflict('fixedCidr', `${fixedCidr} does not lie within the bridge's subnet ${bip}`);

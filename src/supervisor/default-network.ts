@@ -42,7 +42,7 @@ function presentAddress(name: string): string | null {
   const socket = new NetlinkSocket(NETLINK_ROUTE);
   try {
     const link = findLink(socket, name);
-    return (link && listAddresses(socket).find((address) => address.link === link.index)?.address) ?? null;
+    return (link && listAddresses(socket, 'ipv4').find((address) => address.link === link.index)?.address) ?? null;
   } finally {
     socket.close();
   }

@@ -92,7 +92,7 @@ export class SandboxAddresses {
     const number = this.#numbers.get(containerId) ?? namespaceId(socket, netnsFd);
     this.#numbers.set(containerId, number);
     this.#containers.set(number, containerId);
-    const addresses = listAddresses(socket, number).map(({ address }) => address);
+    const addresses = listAddresses(socket, 'ipv4', number).map(({ address }) => address);
     const before = this.#known.get(containerId);
     this.#changed.delete(containerId);
     this.#known.delete(containerId);

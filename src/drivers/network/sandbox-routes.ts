@@ -123,7 +123,7 @@ export class SandboxRoutes {
     const routes = inNetns(netnsFd, () => {
       const socket = new NetlinkSocket(NETLINK_ROUTE);
       try {
-        return listRoutes(socket);
+        return listRoutes(socket, 'ipv4');
       } finally {
         socket.close();
       }

@@ -67,7 +67,7 @@ function portAt(bytes: Buffer, tuple: Span, type: number): number | null {
 
 function addressAt(bytes: Buffer, tuple: Span, type: number): string | null {
   const span = findDeep(bytes, tuple, CTA_TUPLE.IP, type);
-  return span && formatAddress(bytes.readUInt32BE(span.from));
+  return span && formatAddress({ family: 'ipv4', value: BigInt(bytes.readUInt32BE(span.from)) });
 }
 
 /** What a message of a dump says, when it is about UDP to one of the ports. */

@@ -1,9 +1,9 @@
 /**
- * IPv4 addresses of links. Builders return messages for {@link NetlinkSocket.request}; list functions read dumps.
+ * Addresses of links. Builders return messages for {@link NetlinkSocket.request}; list functions read dumps.
  * Layouts and constants: linux/rtnetlink.h, linux/if_addr.h; rtnetlink(7).
  */
-import { formatAddress, parseAddress } from '../../model/addresses.ts';
-import { TsdError } from '../../model/errors/errors.ts';
+import { broadcastOf, type Family, familyOf } from '../../model/addresses.ts';
+import { addressAt, addressBytes, FAMILY_OF, familyNumber } from './address-bytes.ts';
 import {
   attribute,
   eachAttribute,
@@ -19,24 +19,15 @@ const RTM_NEWADDR = 20;
 const RTM_DELADDR = 21;
 const RTM_GETADDR = 22;
 
-const AF_INET = 2;
+const AF_UNSPEC = 0;
 
 const IFA = { ADDRESS: 1, LOCAL: 2, BROADCAST: 4, FLAGS: 8, TARGET_NETNSID: 10 } as const;
+const IFA_F_NODAD = 0x02;
 const IFA_F_NOPREFIXROUTE = 0x200;
-
-/** The four bytes of an address in network order. @throws TsdError TSD_NETWORK for text that is none. */
-export function addressBytes(address: string): Buffer {
-  const value = parseAddress(address);
-  if (value === null)
-    throw new TsdError('TSD_NETWORK', `${JSON.stringify(address)} is not an IPv4 address`, { class: 'invalid' });
-  const out = Buffer.alloc(4);
-  out.writeUInt32BE(value);
-  return out;
-}
 
 export interface LinkAddress {
   readonly link: number;
-  /** With prefix length: 10.80.0.1/24. */
+  /** With prefix length: 10.80.0.1/24, fd00::1/64. */
   readonly address: string;
 }
 
@@ -47,23 +38,25 @@ export interface ListedAddress extends LinkAddress {
 
 function addressBody({ link, address }: LinkAddress, extra: readonly Buffer[]): Buffer {
   const [ip = '', length = '32'] = address.split('/');
+  const bytes = addressBytes(ip);
   const header = Buffer.alloc(8);
-  header.writeUInt8(AF_INET, 0);
+  header.writeUInt8(familyNumber(bytes), 0);
   header.writeUInt8(Number(length), 1);
   header.writeUInt32LE(link, 4);
-  const bytes = addressBytes(ip);
   return Buffer.concat([header, attribute(IFA.LOCAL, bytes), attribute(IFA.ADDRESS, bytes), ...extra]);
 }
 
-/** Adds an address or leaves it as it is. `broadcast` is dotted; `prefixRoute` false adds no route to the subnet. */
-export function newAddress(
-  target: LinkAddress,
-  options: { readonly broadcast: string; readonly prefixRoute: boolean },
-): NetlinkMessage {
-  const extra = [attribute(IFA.BROADCAST, addressBytes(options.broadcast))];
-  if (!options.prefixRoute) extra.push(attribute(IFA.FLAGS, IFA_F_NOPREFIXROUTE));
-  const body = addressBody(target, extra);
-  return { step: `add address ${target.address}`, type: RTM_NEWADDR, flags: NLM_F_CREATE | NLM_F_REPLACE, body };
+/**
+ * Adds an address or leaves it as it is. `prefixRoute` false adds no route to the subnet. An IPv6 address can be used at
+ * once: others are not asked whether they have it, which takes a second in which no program can bind it.
+ */
+export function newAddress(target: LinkAddress, options: { readonly prefixRoute: boolean }): NetlinkMessage {
+  const { address } = target;
+  const isIpv6 = familyOf(address) === 'ipv6';
+  const flags = (isIpv6 ? IFA_F_NODAD : 0) | (options.prefixRoute ? 0 : IFA_F_NOPREFIXROUTE);
+  const broadcast = isIpv6 ? [] : [attribute(IFA.BROADCAST, addressBytes(broadcastOf(address)))];
+  const body = addressBody(target, flags === 0 ? broadcast : [...broadcast, attribute(IFA.FLAGS, flags)]);
+  return { step: `add address ${address}`, type: RTM_NEWADDR, flags: NLM_F_CREATE | NLM_F_REPLACE, body };
 }
 
 export function deleteAddress(target: LinkAddress): NetlinkMessage {
@@ -71,12 +64,17 @@ export function deleteAddress(target: LinkAddress): NetlinkMessage {
 }
 
 /**
- * All IPv4 addresses of the socket's namespace, or of another one.
+ * All IPv4 and IPv6 addresses of the socket's namespace, or of another one.
+ * @param family the only one that is wanted; null for both
  * @param namespaceId needs a strict socket.
  */
-export function listAddresses(socket: NetlinkSocket, namespaceId: number | null = null): ListedAddress[] {
+export function listAddresses(
+  socket: NetlinkSocket,
+  family: Family | null,
+  namespaceId: number | null = null,
+): ListedAddress[] {
   const header = Buffer.alloc(8);
-  header.writeUInt8(AF_INET, 0);
+  header.writeUInt8(family === null ? AF_UNSPEC : FAMILY_OF[family], 0);
   const elsewhere = namespaceId === null ? [] : [attribute(IFA.TARGET_NETNSID, u32(namespaceId))];
   const body = Buffer.concat([header, ...elsewhere]);
   const message = { step: 'list addresses', type: RTM_GETADDR, flags: NLM_F_DUMP, body };
@@ -84,19 +82,20 @@ export function listAddresses(socket: NetlinkSocket, namespaceId: number | null 
 }
 
 function readAddress(bytes: Buffer, start: number, end: number): ListedAddress | null {
-  let local: number | null = null;
-  let remote: number | null = null;
+  const family = bytes.readUInt8(start);
+  let local: string | null = null;
+  let remote: string | null = null;
   let flags = 0;
   eachAttribute(bytes, start + 8, end, (type, from) => {
-    if (type === IFA.LOCAL) local = bytes.readUInt32BE(from);
-    else if (type === IFA.ADDRESS) remote = bytes.readUInt32BE(from);
+    if (type === IFA.LOCAL) local = addressAt(bytes, from, family);
+    else if (type === IFA.ADDRESS && local === null) remote = addressAt(bytes, from, family);
     else if (type === IFA.FLAGS) flags = bytes.readUInt32LE(from);
   });
   const address = local ?? remote;
   if (address === null) return null;
   return {
     link: bytes.readUInt32LE(start + 4),
-    address: `${formatAddress(address)}/${bytes.readUInt8(start + 1)}`,
+    address: `${address}/${bytes.readUInt8(start + 1)}`,
     prefixRoute: (flags & IFA_F_NOPREFIXROUTE) === 0,
   };
 }

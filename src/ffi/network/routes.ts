@@ -1,58 +1,77 @@
 /**
- * IPv4 routes of the main table. Builders return messages for {@link NetlinkSocket.request}; list functions read dumps.
+ * Routes of the main table. Builders return messages for {@link NetlinkSocket.request}; list functions read dumps.
  * Layouts and constants: linux/rtnetlink.h; rtnetlink(7).
  */
-import { formatAddress, parseCidr } from '../../model/addresses.ts';
+import { type Family, formatAddress, parseCidr } from '../../model/addresses.ts';
 import { TsdError } from '../../model/errors/errors.ts';
-import { addressBytes } from './link-addresses.ts';
+import { addressAt, addressBytes, FAMILY_OF } from './address-bytes.ts';
 import {
   attribute,
+  eachAttribute,
   type NetlinkMessage,
   type NetlinkSocket,
   NLM_F_CREATE,
   NLM_F_DUMP,
   NLM_F_REPLACE,
-  parseAttributes,
   u32,
 } from './netlink.ts';
 
 const RTM_NEWROUTE = 24;
 const RTM_GETROUTE = 26;
 
-const AF_INET = 2;
+const AF_UNSPEC = 0;
 
 const RTA = { DST: 1, OIF: 4, GATEWAY: 5, TABLE: 15 } as const;
 const RT_TABLE_MAIN = 254;
+const RTPROT_UNSPEC = 0;
 const RTPROT_STATIC = 4;
+/** Of a router's advertisement. */
+const RTPROT_RA = 9;
 const RT_SCOPE_UNIVERSE = 0;
 const RT_SCOPE_LINK = 253;
+const RTN_UNSPEC = 0;
 const RTN_UNICAST = 1;
+const RTM_F_CLONED = 0x200;
 
-function rtmsg(prefixLength: number, scope: number): Buffer {
+/** Where everything goes that no other route leads to. */
+export const DEFAULT_ROUTE: Readonly<Record<Family, string>> = { ipv4: '0.0.0.0/0', ipv6: '::/0' };
+
+interface RouteHeader {
+  readonly family: number;
+  readonly prefixLength: number;
+  readonly protocol: number;
+  readonly scope: number;
+  readonly type: number;
+}
+
+function rtmsg({ family, prefixLength, protocol, scope, type }: RouteHeader): Buffer {
   const out = Buffer.alloc(12);
-  out.writeUInt8(AF_INET, 0);
+  out.writeUInt8(family, 0);
   out.writeUInt8(prefixLength, 1);
   out.writeUInt8(RT_TABLE_MAIN, 4);
-  out.writeUInt8(RTPROT_STATIC, 5);
+  out.writeUInt8(protocol, 5);
   out.writeUInt8(scope, 6);
-  out.writeUInt8(RTN_UNICAST, 7);
+  out.writeUInt8(type, 7);
   return out;
 }
 
 export interface NewRoute {
-  /** CIDR, `0.0.0.0/0` for the default route. */
+  /** CIDR, of {@link DEFAULT_ROUTE} for the default route. */
   readonly destination: string;
   /** Null: the destination is on the link itself. */
   readonly gateway: string | null;
   readonly link: number;
 }
 
-/** Adds a route of the main table, in place of one to the same destination. */
+/** Adds a route of the main table, in place of one to the same destination (IPv6: and of the same metric). */
 export function newRoute({ destination, gateway, link }: NewRoute): NetlinkMessage {
   const cidr = parseCidr(destination);
   if (cidr === null) throw new TsdError('TSD_NETWORK', `${destination} is not a network`, { class: 'invalid' });
-  const parts = [rtmsg(cidr.prefixLength, gateway === null ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE)];
-  if (cidr.prefixLength > 0) parts.push(attribute(RTA.DST, addressBytes(formatAddress(cidr.address))));
+  const { family, prefixLength, address } = cidr;
+  const scope = gateway === null && family === 'ipv4' ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+  const header = { family: FAMILY_OF[family], prefixLength, protocol: RTPROT_STATIC, scope, type: RTN_UNICAST };
+  const parts = [rtmsg(header)];
+  if (prefixLength > 0) parts.push(attribute(RTA.DST, addressBytes(formatAddress({ family, value: address }))));
   if (gateway !== null) parts.push(attribute(RTA.GATEWAY, addressBytes(gateway)));
   parts.push(attribute(RTA.OIF, u32(link)));
   const via = gateway === null ? '' : ` via ${gateway}`;
@@ -62,24 +81,46 @@ export function newRoute({ destination, gateway, link }: NewRoute): NetlinkMessa
 
 export interface Route {
   readonly destination: string;
+  /** Null for what is on the link itself, and for a route by several. */
+  readonly gateway: string | null;
   /** Index of the outgoing link; 0 for a route without one (blackhole, multipath). */
   readonly link: number;
+  /** It comes from a router's advertisement. */
+  readonly advertised: boolean;
 }
 
-/** IPv4 routes of the main table. */
-export function listRoutes(socket: NetlinkSocket): Route[] {
-  const body = rtmsg(0, RT_SCOPE_UNIVERSE);
-  const answers = socket.query({ step: 'list routes', type: RTM_GETROUTE, flags: NLM_F_DUMP, body });
-  return answers.flatMap((answer) => {
-    const attributes = parseAttributes(answer, 12);
-    const table = attributes.get(RTA.TABLE)?.readUInt32LE(0) ?? answer.readUInt8(4);
-    if (answer.readUInt8(0) !== AF_INET || table !== RT_TABLE_MAIN) return [];
-    const destination = attributes.get(RTA.DST)?.readUInt32BE(0) ?? 0;
-    return [
-      {
-        destination: `${formatAddress(destination)}/${answer.readUInt8(1)}`,
-        link: attributes.get(RTA.OIF)?.readUInt32LE(0) ?? 0,
-      },
-    ];
+/** IPv4 and IPv6 routes of the main table. @param family the only one that is wanted; null for both */
+export function listRoutes(socket: NetlinkSocket, family: Family | null): Route[] {
+  const body = rtmsg({
+    family: family === null ? AF_UNSPEC : FAMILY_OF[family],
+    prefixLength: 0,
+    protocol: RTPROT_UNSPEC,
+    scope: RT_SCOPE_UNIVERSE,
+    type: RTN_UNSPEC,
   });
+  const message = { step: 'list routes', type: RTM_GETROUTE, flags: NLM_F_DUMP, body };
+  return socket.dump(message, readRoute).filter((route) => route !== null);
+}
+
+function readRoute(bytes: Buffer, start: number, end: number): Route | null {
+  const number = bytes.readUInt8(start);
+  const family = (['ipv4', 'ipv6'] as const).find((name) => FAMILY_OF[name] === number);
+  if (family === undefined || (bytes.readUInt32LE(start + 8) & RTM_F_CLONED) !== 0) return null;
+  let table = bytes.readUInt8(start + 4);
+  let destination: string | null = null;
+  let gateway: string | null = null;
+  let link = 0;
+  eachAttribute(bytes, start + 12, end, (type, from) => {
+    if (type === RTA.TABLE) table = bytes.readUInt32LE(from);
+    else if (type === RTA.DST) destination = addressAt(bytes, from, number);
+    else if (type === RTA.GATEWAY) gateway = addressAt(bytes, from, number);
+    else if (type === RTA.OIF) link = bytes.readUInt32LE(from);
+  });
+  if (table !== RT_TABLE_MAIN) return null;
+  return {
+    destination: destination === null ? DEFAULT_ROUTE[family] : `${destination}/${bytes.readUInt8(start + 1)}`,
+    gateway,
+    link,
+    advertised: bytes.readUInt8(start + 5) === RTPROT_RA,
+  };
 }

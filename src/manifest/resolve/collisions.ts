@@ -116,8 +116,8 @@ function ports(universe: Universe, defaultHostIp: string): Finding[] {
 
 interface SubnetClaim extends Claim {
   readonly subnet: string;
-  readonly first: number;
-  readonly last: number;
+  readonly first: bigint;
+  readonly last: bigint;
 }
 
 function networks(universe: Universe): Finding[] {
@@ -127,10 +127,10 @@ function networks(universe: Universe): Finding[] {
     const spec = at.resource.spec;
     if (spec?.bridgeName) bridges.add(spec.bridgeName, `the bridge ${spec.bridgeName}`, { at, field: 'bridgeName' });
     if (!spec?.subnet) continue;
-    const cidr = parseCidr(spec.subnet);
+    const cidr = parseCidr(spec.subnet, 'ipv4');
     if (cidr !== null) subnets.push({ at, field: 'subnet', subnet: spec.subnet, ...rangeOf(cidr) });
   }
-  subnets.sort((a, b) => a.first - b.first || a.last - b.last);
+  subnets.sort((a, b) => Number(a.first - b.first || a.last - b.last));
   const overlaps: Finding[] = [];
   let widest: SubnetClaim | undefined;
   for (const claim of subnets) {

@@ -103,7 +103,7 @@ export function parseExtraHost(text: string): Parsed<ExtraHost> {
 export function parseSubnet(text: string): Parsed<string> {
   // A length may be written as Go reads it: `10.0.0.0/08`.
   const written = text.trim().replace(/\/0(?=\d$)/, '/');
-  const cidr = parseCidr(written);
+  const cidr = parseCidr(written, 'ipv4');
   if (cidr === null) return refused(`"${text}" is not an IPv4 subnet; write for example 10.80.0.0/24`);
   if (cidr.prefixLength < 8 || cidr.prefixLength > 30)
     return refused(`"${text}": the prefix length must be between 8 and 30`);

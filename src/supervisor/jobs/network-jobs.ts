@@ -2,7 +2,7 @@
 import type { Engine } from '../../engine/engine.ts';
 import type { Job } from '../../engine/job.ts';
 import type { JobSpec } from '../../engine/job-spec.ts';
-import { parseAddress, parseCidr, rangeOf } from '../../model/addresses.ts';
+import { parseAddress } from '../../model/addresses.ts';
 import { TsdError } from '../../model/errors/errors.ts';
 import type { ContainerRecord } from '../../state/containers/container-record.ts';
 import type { ContainerStore } from '../../state/containers/containers.ts';
@@ -195,8 +195,7 @@ function allocate(job: Job, id: string, parts: NetworkJobsParts): Interface {
 }
 
 function shownInterface({ address, prefixLength, gateway, mac, bridge }: Interface): object {
-  const { first, last } = rangeOf(parseCidr(`0.0.0.0/${prefixLength}`) ?? { address: 0, prefixLength: 32 });
-  const mask = (0xffffffff - (last - first)) >>> 0;
+  const mask = 2 ** 32 - 2 ** (32 - prefixLength);
   return {
     Bridge: bridge,
     Gateway: gateway,
@@ -280,7 +279,7 @@ function portFrom(job: Job, name: string): number | null {
 function addressFrom(job: Job, name: string): string | null {
   const text = job.env.get(name);
   if (text === '') return null;
-  if (parseAddress(text) !== null) return text;
+  if (parseAddress(text, 'ipv4') !== null) return text;
   throw bad(job, `${name} is no IPv4 address: ${text}`);
 }
 

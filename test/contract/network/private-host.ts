@@ -23,7 +23,7 @@ import type { BridgeNetwork } from '../../../src/drivers/network/bridge/network-
 import { type NetworkDriverContext, openNetworks } from '../../../src/drivers/network/open.ts';
 import { NETWORK_DRIVERS } from '../../../src/drivers/registry.ts';
 import { syscall, trySyscall } from '../../../src/ffi/call/native.ts';
-import { addressBytes } from '../../../src/ffi/network/link-addresses.ts';
+import { addressBytes } from '../../../src/ffi/network/address-bytes.ts';
 import { createNetns, inNetns } from '../../../src/ffi/process/namespaces.ts';
 import { macOfAddress } from '../../../src/model/addresses.ts';
 

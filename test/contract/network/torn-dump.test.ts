@@ -30,7 +30,7 @@ test('a list that changes during every read is not taken as complete', async () 
   try {
     const error = await until('a dump that never comes whole', () => {
       try {
-        listAddresses(socket);
+        listAddresses(socket, 'ipv4');
         return null;
       } catch (thrown) {
         return thrown as TsdError;

@@ -7,8 +7,11 @@ import {
   allocateSubnet,
   bareAddress,
   broadcastOf,
+  canonicalAddress,
   chooseBridgeAddress,
+  containsAddress,
   containsNetwork,
+  familyOf,
   firstHostOf,
   formatAddress,
   isHostAddress,
@@ -21,9 +24,10 @@ import {
 } from '../../../src/model/addresses.ts';
 
 const anyAddress = fc.integer({ min: 0, max: 0xffffffff });
+const v4 = (value: number): string => formatAddress({ family: 'ipv4', value: BigInt(value) });
 const anyCidr = fc
   .tuple(anyAddress, fc.integer({ min: 0, max: 32 }))
-  .map(([address, length]) => `${formatAddress(address)}/${length}`);
+  .map(([address, length]) => `${v4(address)}/${length}`);
 
 describe('text and numbers', () => {
   test('a bare address has no prefix length', () => {
@@ -31,10 +35,10 @@ describe('text and numbers', () => {
   });
 
   test('format and parse are inverse', () => {
-    fc.assert(fc.property(anyAddress, (address) => parseAddress(formatAddress(address)) === address));
+    fc.assert(fc.property(anyAddress, (address) => parseAddress(v4(address))?.value === BigInt(address)));
   });
 
-  test.each(['', '1.2.3', '1.2.3.4.5', '256.0.0.1', '01.2.3.4', '1.2.3.-4', '1.2.3.4 ', '::1', '1e1.2.3.4'])(
+  test.each(['', '1.2.3', '1.2.3.4.5', '256.0.0.1', '01.2.3.4', '1.2.3.-4', '1.2.3.4 ', '1e1.2.3.4'])(
     '%j is not an address',
     (text) => {
       expect(parseAddress(text)).toBeNull();
@@ -70,6 +74,88 @@ describe('text and numbers', () => {
   });
 });
 
+describe('IPv6', () => {
+  const anyIpv6 = fc.bigInt({ min: 0n, max: 2n ** 128n - 1n });
+  const v6 = (value: bigint): string => formatAddress({ family: 'ipv6', value });
+
+  test('format and parse are inverse, and the text is the canonical one', () => {
+    fc.assert(
+      fc.property(anyIpv6, (value) => {
+        expect(parseAddress(v6(value))).toEqual({ family: 'ipv6', value });
+        expect(canonicalAddress(v6(value).toUpperCase())).toBe(v6(value));
+      }),
+    );
+  });
+
+  test.each([
+    ['FD00:0:0::1', 'fd00::1'],
+    ['1:0:0:2:0:0:0:3', '1:0:0:2::3'],
+    ['1::2:3:4:5:6:7', '1:0:2:3:4:5:6:7'],
+    ['::1.2.3.4', '::102:304'],
+    ['::', '::'],
+    ['10.80.0.1', '10.80.0.1'],
+  ])('%s is %s', (text, canonical) => expect(canonicalAddress(text)).toBe(canonical));
+
+  test.each([':', ':::', '1:2:3', '1::2::3', 'fe80::1%eth0', 'fd00::1/64', '12345::', '[::1]', '::1 ', '::1\n', '::g'])(
+    '%j is not an address',
+    (text) => expect(parseAddress(text)).toBeNull(),
+  );
+
+  test.each(['::1/129', 'fd00::/064', '::1', '::/', '::1%eth0/64'])('%j is not a CIDR', (text) =>
+    expect(parseCidr(text)).toBeNull(),
+  );
+
+  test('a wanted family refuses the other', () => {
+    expect([parseAddress('::1', 'ipv4'), parseAddress('1.2.3.4', 'ipv6')]).toEqual([null, null]);
+    expect([parseCidr('::/64', 'ipv4'), parseCidr('10.0.0.0/8', 'ipv6')]).toEqual([null, null]);
+    expect([familyOf('fd00::/64'), familyOf('10.0.0.0/8')]).toEqual(['ipv6', 'ipv4']);
+  });
+
+  test('networks of different families share nothing', () => {
+    expect(overlaps('::/0', '0.0.0.0/0')).toBe(false);
+    expect(containsNetwork('::/0', '10.0.0.0/8')).toBe(false);
+    expect(containsAddress('::/0', '10.0.0.1')).toBe(false);
+    expect(isHostAddress('10.0.0.1', 'fd00::/64')).toBe(false);
+  });
+
+  test('networks and their hosts', () => {
+    expect(networkOf('fd00:0:0:1:a::b/64')).toBe('fd00:0:0:1::/64');
+    expect(firstHostOf('fd00::/64')).toBe('fd00::1');
+    expect(firstHostOf('fd00::2/127')).toBe('fd00::2');
+    expect(addressIn('fd00::7', 'fd00::/64')).toBe('fd00::7/64');
+    expect(containsNetwork('fd00::/48', 'fd00:0:0:ffff::/64')).toBe(true);
+    expect(containsAddress('fd00::/64', 'fd00::ffff')).toBe(true);
+    const hosts = ['fd00::', 'fd00::1', 'fd00::ffff:ffff:ffff:ffff', 'fd00:0:0:1::'];
+    expect(hosts.map((address) => isHostAddress(address, 'fd00::/64'))).toEqual([false, true, true, false]);
+  });
+
+  test('near addresses have different MACs, which are of one host and administered locally', () => {
+    expect(macOfAddress('fd00::2')).toMatch(/^06(:[0-9a-f]{2}){5}$/);
+    fc.assert(
+      fc.property(anyIpv6, fc.bigInt({ min: 1n, max: 2n ** 40n - 2n ** 20n }), (value, distance) => {
+        const other = value < distance ? value + distance : value - distance;
+        expect(macOfAddress(v6(value))).not.toBe(macOfAddress(v6(other)));
+      }),
+    );
+  });
+
+  test('addresses are given in order, around taken ones, however large the network', () => {
+    const pool = { subnet: 'fd00::/64', gateway: 'fd00::1', fixedCidr: null };
+    expect(allocateAddress(pool, new Set(), null)).toBe('fd00::2');
+    expect(allocateAddress(pool, new Set(['fd00::3']), 'fd00::2')).toBe('fd00::4');
+    expect(allocateAddress({ ...pool, fixedCidr: 'fd00::ff00/120' }, new Set(), null)).toBe('fd00::ff00');
+    expect(allocateAddress({ ...pool, gateway: null }, new Set(), null)).toBe('fd00::1');
+    expect(allocateAddress({ ...pool, subnet: 'fd00::/127' }, new Set(['fd00::']), null)).toBeNull();
+  });
+
+  test('subnets are cut around occupied ones of the same family', () => {
+    expect(allocateSubnet('fd12:3456:789a::/48', 64, [])).toBe('fd12:3456:789a::/64');
+    const occupied = ['0.0.0.0/0', 'fd12:3456:789a::5/128', 'fd12:3456:789a:1::/64'];
+    expect(allocateSubnet('fd12:3456:789a::/48', 64, occupied)).toBe('fd12:3456:789a:2::/64');
+    expect(allocateSubnet('fd12:3456:789a::/48', 64, ['fc00::/7'])).toBeNull();
+  });
+});
+
 describe('allocateAddress', () => {
   const pool = { subnet: '10.80.0.0/24', gateway: '10.80.0.1', fixedCidr: null };
 
@@ -94,10 +180,10 @@ describe('allocateAddress', () => {
     const lengths = fc.integer({ min: 22, max: 30 });
     fc.assert(
       fc.property(anyAddress, lengths, fc.nat(), (base, length, gatewayAt) => {
-        const subnet = networkOf(`${formatAddress(base)}/${length}`);
-        const first = parseAddress(subnet.split('/')[0] as string) as number;
+        const subnet = networkOf(`${v4(base)}/${length}`);
+        const first = Number(parseAddress(bareAddress(subnet))?.value);
         const size = 2 ** (32 - length);
-        const gateway = formatAddress(first + 1 + (gatewayAt % (size - 2)));
+        const gateway = v4(first + 1 + (gatewayAt % (size - 2)));
         const taken = new Set<string>();
         let last: string | null = null;
         for (;;) {
@@ -107,7 +193,7 @@ describe('allocateAddress', () => {
           taken.add(last);
         }
         expect(taken.size).toBe(size - 3);
-        for (const reserved of [gateway, formatAddress(first), broadcastOf(subnet)]) {
+        for (const reserved of [gateway, v4(first), broadcastOf(subnet)]) {
           expect(taken.has(reserved)).toBe(false);
         }
       }),
@@ -126,7 +212,7 @@ describe('allocateSubnet', () => {
   test('the result is in the pool, overlaps nothing, and is the first that fits', () => {
     const near = fc
       .tuple(fc.nat(0xffff), fc.integer({ min: 18, max: 32 }))
-      .map(([offset, length]) => `${formatAddress(0x0ac80000 + offset)}/${length}`);
+      .map(([offset, length]) => `${v4(0x0ac80000 + offset)}/${length}`);
     fc.assert(
       fc.property(fc.array(near, { maxLength: 40 }), (occupied) => {
         const free = Array.from({ length: 256 }, (_, n) => `10.200.${n}.0/24`).find(

@@ -2,7 +2,7 @@ import { deleteAddress, type LinkAddress, listAddresses, newAddress } from '../.
 import { changeLink, deleteLink, findLink, type Link, listLinks, newBridge } from '../../../ffi/network/links.ts';
 import { NETLINK_ROUTE, NetlinkSocket } from '../../../ffi/network/netlink.ts';
 import { listRoutes } from '../../../ffi/network/routes.ts';
-import { addressIn, bareAddress, broadcastOf, macOfAddress, overlaps } from '../../../model/addresses.ts';
+import { addressIn, bareAddress, macOfAddress, overlaps } from '../../../model/addresses.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import type { HostSettings } from './host-settings.ts';
 import { withoutLinkLocal } from './link-local.ts';
@@ -67,7 +67,7 @@ export class BridgeLinks {
         hint: 'Make the bridge first, or leave out -b to let tsdocker make one.',
       });
     }
-    const addresses = listAddresses(this.#socket).filter((address) => address.link === link.index);
+    const addresses = listAddresses(this.#socket, 'ipv4').filter((address) => address.link === link.index);
     if (addresses.some(({ address }) => bareAddress(address) === config.gateway)) return;
     throw new TsdError('TSD_NETWORK', `bridge ${config.bridge} does not have the address ${config.gateway}`, {
       class: 'precondition',
@@ -100,7 +100,7 @@ export class BridgeLinks {
   /** Interfaces that lead out of the host: those of default routes, and what is neither a bridge nor a port of one. */
   outward(): string[] {
     const defaults = new Set(
-      listRoutes(this.#socket).flatMap(({ destination, link }) => (destination.endsWith('/0') ? [link] : [])),
+      listRoutes(this.#socket, 'ipv4').flatMap(({ destination, link }) => (destination.endsWith('/0') ? [link] : [])),
     );
     return listLinks(this.#socket).flatMap(({ index, name, kind, master }) => {
       const plain = kind !== 'bridge' && master === 0 && name !== 'lo';
@@ -109,7 +109,7 @@ export class BridgeLinks {
   }
 
   occupied(): string[] {
-    const routes = listRoutes(this.#socket).map(({ destination }) => destination);
+    const routes = listRoutes(this.#socket, 'ipv4').map(({ destination }) => destination);
     return [...routes.filter((destination) => !destination.endsWith('/0')), ...nameServers().map((ip) => `${ip}/32`)];
   }
 
@@ -141,12 +141,12 @@ export class BridgeLinks {
   }
 
   #setAddress(link: number, address: string): void {
-    const present = listAddresses(this.#socket).filter((entry) => entry.link === link);
+    const present = listAddresses(this.#socket, 'ipv4').filter((entry) => entry.link === link);
     const wrong = present.filter((entry) => entry.address !== address);
     const missing = wrong.length === present.length;
     this.#socket.request([
       ...wrong.map(deleteAddress),
-      ...(missing ? [newAddress({ link, address }, { broadcast: broadcastOf(address), prefixRoute: true })] : []),
+      ...(missing ? [newAddress({ link, address }, { prefixRoute: true })] : []),
     ]);
   }
 

@@ -4,7 +4,7 @@ import { changeLink, deleteLink, findLink, type Link, newVeth } from '../../../f
 import type { NetlinkMessage, NetlinkSocket } from '../../../ffi/network/netlink.ts';
 import { type NewRoute, newRoute } from '../../../ffi/network/routes.ts';
 import { inNetns } from '../../../ffi/process/namespaces.ts';
-import { broadcastOf, networkOf } from '../../../model/addresses.ts';
+import { networkOf } from '../../../model/addresses.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import type { EndpointConfig, Sandbox } from '../../contract/network.ts';
 import { withRouteSocket } from '../route-socket.ts';
@@ -146,7 +146,7 @@ export class EndpointLinks {
       changeLink(host.index, { alias, port, up: true }),
     ]);
     this.#inside(sandbox, (socket) => {
-      socket.request(insideMessages(config, network, host.peer, created ? [] : listAddresses(socket)));
+      socket.request(insideMessages(config, network, host.peer, created ? [] : listAddresses(socket, 'ipv4')));
       settle(socket, [CONTAINER_INTERFACE]);
     });
     settle(this.#socket, [host.name, network.bridge]);
@@ -211,7 +211,7 @@ function insideMessages(
     ...withoutLinkLocal(link, network.mtu),
     changeLink(link, { up: true }),
     ...wrong.map(deleteAddress),
-    newAddress({ link, address }, { broadcast: broadcastOf(address), prefixRoute: network.icc }),
+    newAddress({ link, address }, { prefixRoute: network.icc }),
   ];
   return [...messages, ...routesOf(network).map((route) => newRoute({ ...route, link }))];
 }

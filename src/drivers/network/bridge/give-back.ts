@@ -47,7 +47,7 @@ export function giveBack({ names, bridges, settings, firewall }: HostParts): str
 
 /** Bridges of others with an address: who made them found that the host forwards, and did not have to see to it. */
 function forwardingUsers(bridges: BridgeLinks, links: readonly Link[]): string[] {
-  const addressed = new Set(listAddresses(bridges.socket).map(({ link }) => link));
+  const addressed = new Set(listAddresses(bridges.socket, 'ipv4').map(({ link }) => link));
   return links
     .filter((link) => link.kind === 'bridge' && bridges.keyOf(link) === null && addressed.has(link.index))
     .map(({ name }) => name);

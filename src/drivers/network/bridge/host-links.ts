@@ -45,7 +45,7 @@ export class HostLinks {
     return {
       top: listTopLinks(this.#socket),
       plugged: listPluggedLinks(this.#socket),
-      addresses: listAddresses(this.#socket),
+      addresses: listAddresses(this.#socket, 'ipv4'),
     };
   }
 }

@@ -7,7 +7,7 @@ export function nameServers(): string[] {
     .split('\n')
     .flatMap((line) => {
       const [keyword, address = ''] = line.trim().split(/\s+/);
-      const usable = keyword === 'nameserver' && parseAddress(address) !== null && !address.startsWith('127.');
+      const usable = keyword === 'nameserver' && parseAddress(address, 'ipv4') !== null && !address.startsWith('127.');
       return usable ? [address] : [];
     });
 }

@@ -1,6 +1,6 @@
 /** What a caller may hand to the driver; text that reaches the kernel or libnftables has passed here. */
 import { isIPv6 } from 'node:net';
-import { containsNetwork, parseAddress, parseCidr } from '../../../model/addresses.ts';
+import { bareAddress, containsAddress, parseAddress, parseCidr } from '../../../model/addresses.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import type { EndpointConfig, PublishedPort } from '../../contract/network.ts';
 import { checkContainerId } from '../container-id.ts';
@@ -18,8 +18,8 @@ function invalid(message: string): TsdError {
 
 export function checkNetwork(config: BridgeNetwork): void {
   checkInterfaceName(config.bridge);
-  if (parseCidr(config.subnet) === null) throw invalid(`${JSON.stringify(config.subnet)} is not a subnet`);
-  if (parseAddress(config.gateway) === null || !containsNetwork(config.subnet, `${config.gateway}/32`)) {
+  if (parseCidr(config.subnet, 'ipv4') === null) throw invalid(`${JSON.stringify(config.subnet)} is not a subnet`);
+  if (!containsAddress(config.subnet, config.gateway)) {
     throw invalid(`gateway ${JSON.stringify(config.gateway)} is not an address of ${config.subnet}`);
   }
   if (!Number.isInteger(config.mtu) || config.mtu < MIN_MTU || config.mtu > MAX_MTU) {
@@ -28,7 +28,8 @@ export function checkNetwork(config: BridgeNetwork): void {
 }
 
 export function checkPublishedPort({ hostIp, hostPort, containerPort, protocol }: PublishedPort): void {
-  if (parseAddress(hostIp) === null && !isIPv6(hostIp)) throw invalid(`${JSON.stringify(hostIp)} is not an address`);
+  if (parseAddress(hostIp, 'ipv4') === null && !isIPv6(hostIp))
+    throw invalid(`${JSON.stringify(hostIp)} is not an address`);
   checkPortNumber(hostPort);
   checkPortNumber(containerPort);
   checkProtocol(protocol);
@@ -44,7 +45,7 @@ function checkProtocol(protocol: string): void {
 
 export function checkEndpoint(config: EndpointConfig, network: BridgeNetwork): void {
   checkContainerId(config.containerId);
-  if (parseCidr(config.address) === null || !containsNetwork(network.subnet, config.address.replace(/\/.*/, '/32'))) {
+  if (parseCidr(config.address, 'ipv4') === null || !containsAddress(network.subnet, bareAddress(config.address))) {
     throw invalid(`${JSON.stringify(config.address)} is not an address of ${network.subnet}`);
   }
   if (!MAC_PATTERN.test(config.mac)) throw invalid(`${JSON.stringify(config.mac)} is not a MAC address`);
@@ -53,7 +54,7 @@ export function checkEndpoint(config: EndpointConfig, network: BridgeNetwork): v
     throw invalid(`${config.network} is internal: a container on it cannot publish ports`);
   }
   for (const { address, port, protocol } of config.reach) {
-    if (parseAddress(address) === null) throw invalid(`${JSON.stringify(address)} is not an address`);
+    if (parseAddress(address, 'ipv4') === null) throw invalid(`${JSON.stringify(address)} is not an address`);
     checkPortNumber(port);
     checkProtocol(protocol);
   }

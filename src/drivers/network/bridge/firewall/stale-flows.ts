@@ -49,7 +49,9 @@ export class StaleFlows {
     const ports = new Set([...before, ...now].flatMap((element) => portOfElement(element)?.hostPort ?? []));
     const flows = this.#conntrack.udpFlowsTo(ports);
     if (flows.length === 0) return;
-    const own = withRouteSocket((socket) => new Set(listAddresses(socket).map(({ address }) => bareAddress(address))));
+    const own = withRouteSocket(
+      (socket) => new Set(listAddresses(socket, 'ipv4').map(({ address }) => bareAddress(address))),
+    );
     const isOurs = (address: string): boolean => own.has(address) || address.startsWith('127.');
     this.#conntrack.forget(staleFlows({ before, now }, flows, isOurs));
   }
