@@ -34,7 +34,7 @@ const RTN_UNICAST = 1;
 const RTM_F_CLONED = 0x200;
 
 /** Where everything goes that no other route leads to. */
-export const DEFAULT_ROUTE: Readonly<Record<Family, string>> = { ipv4: '0.0.0.0/0', ipv6: '::/0' };
+const DEFAULT_ROUTE: Readonly<Record<Family, string>> = { ipv4: '0.0.0.0/0', ipv6: '::/0' };
 
 interface RouteHeader {
   readonly family: number;
@@ -56,7 +56,7 @@ function rtmsg({ family, prefixLength, protocol, scope, type }: RouteHeader): Bu
 }
 
 export interface NewRoute {
-  /** CIDR, of {@link DEFAULT_ROUTE} for the default route. */
+  /** CIDR, `0.0.0.0/0` or `::/0` for the default route. */
   readonly destination: string;
   /** Null: the destination is on the link itself. */
   readonly gateway: string | null;
