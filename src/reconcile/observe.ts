@@ -110,7 +110,7 @@ function observedNetworks(
       specHash: '',
       spec: {},
       bridge: fallback.interfaceName,
-      subnet: fallback.subnet,
+      subnet: fallback.ipv4?.subnet ?? '',
       missing: missingOfNetwork(ports.drifts, key, kernel),
     });
   }

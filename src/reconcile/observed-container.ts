@@ -171,7 +171,7 @@ export class ContainerSight {
     const bridged = spec !== undefined && isBridged(networkMode(spec.network)) && !isCutOff(networks, spec);
     // A namespace without its endpoint is what an interrupted connect leaves: not a sandbox to start in.
     const sandbox = network.sandbox(id) !== null && (!bridged || record.network !== null);
-    const seen = kernel === null ? last?.seen : lookedAt(record, kernel.endpoints.get(id), last?.seen);
+    const seen = kernel === null ? last?.seen : lookedAt(record, kernel.endpoints.get(id)?.[0], last?.seen);
     return {
       seen,
       handle: runs.exec.running(id),

@@ -7,6 +7,7 @@ import { NETLINK_ROUTE, NetlinkSocket } from '../ffi/network/netlink.ts';
 import { addressIn, chooseBridgeAddress, containsNetwork, networkOf } from '../model/addresses.ts';
 import { describeError, TsdError, toTsdError } from '../model/errors/errors.ts';
 import type { ResourceKey } from '../model/resource.ts';
+import { ipv4RangeOf } from '../reconcile/ops/networks/network-config.ts';
 import type { ResourceStore } from '../state/history/resource-store.ts';
 import type { Logger } from './log.ts';
 
@@ -95,8 +96,8 @@ function defaultNetworkConfig(options: DefaultNetworkOptions, networks: Networks
     key: KEY,
     driver: options.driver,
     interfaceName: options.bridge ?? options.defaultBridge,
-    subnet: networkOf(address),
-    gateway: address.slice(0, address.indexOf('/')),
+    ipv4: { subnet: networkOf(address), gateway: address.slice(0, address.indexOf('/')) },
+    ipv6: null,
     mtu: options.mtu === 0 ? defaultMtu() : options.mtu,
     internal: false,
     options: { foreign: options.bridge !== null, icc: options.icc, masquerade: options.ipMasq },
@@ -154,7 +155,8 @@ export class DefaultNetwork {
     try {
       const config = defaultNetworkConfig({ ...this.#parts, previous }, networks);
       networks.ensureNetwork(config);
-      const { interfaceName: bridge, subnet, gateway } = config;
+      const { interfaceName: bridge } = config;
+      const { subnet, gateway } = ipv4RangeOf(config);
       // Only what worked is remembered: a mistyped name would hand the subnet of a foreign interface to the next start.
       if (recorded?.bridge !== bridge || recorded.subnet !== subnet || recorded.gateway !== gateway) {
         records.setNetwork({ key: KEY, specHash: '', written: {}, schemaVersion: 1, bridge, subnet, gateway });

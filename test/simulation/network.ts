@@ -22,8 +22,8 @@ export class SimNetwork implements Networks {
   /** Namespaces held by descriptor, by container id. */
   readonly #held = new Map<string, number>();
   readonly #networks = new Map<string, NetworkConfig>();
-  /** Interfaces of the networks that containers were attached to in this process. */
-  readonly #attached = new Map<string, string>();
+  /** The endpoints that were attached in this process, by container. */
+  readonly #attached = new Map<string, EndpointConfig>();
   /** Rules as they should be; taken over from the kernel at first. */
   readonly #wanted: Map<string, readonly PublishedPort[]>;
 
@@ -48,7 +48,8 @@ export class SimNetwork implements Networks {
   }
 
   ensureNetwork(config: NetworkConfig): void {
-    const { key, interfaceName: bridge, gateway } = config;
+    const { key, interfaceName: bridge, ipv4 } = config;
+    const gateway = ipv4?.gateway ?? '';
     this.#life.step('network.bridge');
     this.#kernel.bridges.set(bridge, { key, bridge, gateway });
     this.#networks.set(key, config);
@@ -93,8 +94,7 @@ export class SimNetwork implements Networks {
     if (!this.#kernel.veths.has(config.containerId)) this.attach(config);
     else {
       this.#setPorts(config.containerId, config.ports);
-      const network = this.#networks.get(config.network);
-      if (network !== undefined) this.#attached.set(config.containerId, network.interfaceName);
+      this.#attached.set(config.containerId, config);
     }
   }
 
@@ -103,7 +103,7 @@ export class SimNetwork implements Networks {
   }
 
   #attach(config: EndpointConfig, from: string | null): void {
-    const { containerId, ports, address } = config;
+    const { containerId, ports, ipv4 } = config;
     const network = this.#networks.get(config.network);
     const netns = this.#held.get(containerId);
     if (network === undefined || netns === undefined) {
@@ -116,8 +116,8 @@ export class SimNetwork implements Networks {
       throw new TsdError('TSD_NETWORK', `bridge ${network.interfaceName} does not exist`, { class: 'precondition' });
     }
     this.#life.step('network.link');
-    this.#kernel.link(containerId, { address, bridge: network.interfaceName, netns });
-    this.#attached.set(containerId, network.interfaceName);
+    this.#kernel.link(containerId, { address: ipv4 ?? '', bridge: network.interfaceName, netns });
+    this.#attached.set(containerId, config);
     this.#life.step('network.publish');
     if (from !== null) this.#setPorts(from, []);
     this.#setPorts(containerId, ports);
@@ -130,6 +130,15 @@ export class SimNetwork implements Networks {
   withdraw(containerId: string): void {
     this.#life.step('network.withdraw');
     this.#setPorts(containerId, []);
+  }
+
+  disconnect(containerId: string, network: string): void {
+    if (this.#attached.get(containerId)?.network !== network) return;
+    this.#attached.delete(containerId);
+    this.#life.step('network.unpublish');
+    this.#setPorts(containerId, []);
+    this.#life.step('network.unlink');
+    this.#kernel.veths.delete(containerId);
   }
 
   /** Each part is tried whatever became of the others. */
@@ -166,23 +175,21 @@ export class SimNetwork implements Networks {
   observe(): ObservedNetworks {
     const { bridges, veths, ports, rules } = this.#kernel;
     this.#life.step('network.observe');
-    const endpoints = new Map<string, ObservedEndpoint>();
+    const endpoints = new Map<string, readonly ObservedEndpoint[]>();
     for (const containerId of new Set([...veths.keys(), ...ports.keys(), ...this.#attached.keys()])) {
       const veth = veths.get(containerId);
-      const wanted = this.#attached.get(containerId);
+      const network = this.#attached.get(containerId)?.network ?? null;
+      const wanted = this.#networks.get(network ?? '')?.interfaceName;
       const bridge = veth && bridges.has(veth.bridge) ? veth.bridge : null;
       const unplugged = wanted !== undefined && bridge !== wanted ? [`veth not on ${wanted}`] : [];
-      endpoints.set(containerId, {
-        containerId,
-        connected: veth !== undefined,
-        drift: veth === undefined ? ['veth missing'] : unplugged,
-        ports: ports.get(containerId) ?? [],
-      });
+      const drift = veth === undefined ? ['veth missing'] : unplugged;
+      const seen = { containerId, network, connected: veth !== undefined, drift, ports: ports.get(containerId) ?? [] };
+      endpoints.set(containerId, [seen]);
     }
     const networks = new Map<string, ObservedNetwork>();
     for (const { key } of bridges.values()) networks.set(key, { found: true, drift: ['bridge or rules'] });
-    for (const { key, interfaceName, gateway } of this.#networks.values()) {
-      const isWhole = rules && bridges.get(interfaceName)?.gateway === gateway;
+    for (const { key, interfaceName, ipv4 } of this.#networks.values()) {
+      const isWhole = rules && bridges.get(interfaceName)?.gateway === ipv4?.gateway;
       networks.set(key, { found: networks.has(key), drift: isWhole ? [] : ['bridge or rules'] });
     }
     return { networks, endpoints };

@@ -44,17 +44,17 @@ import { SimNetwork } from './network.ts';
 import { guarded, openSimStores, simFiles, transaction } from './stores.ts';
 import { INJECTED, Killed, Life, type Universe } from './universe.ts';
 
-export const DEFAULT_BRIDGE: NetworkConfig = {
+export const DEFAULT_BRIDGE = {
   key: 'network//bridge',
   driver: 'sim',
   interfaceName: 'tsdocker0',
   // With room for all that a script declares and for what is beside it: addresses come round again.
-  subnet: '172.17.0.0/26',
-  gateway: '172.17.0.1',
+  ipv4: { subnet: '172.17.0.0/26', gateway: '172.17.0.1' },
+  ipv6: null,
   mtu: 1500,
   internal: false,
   options: {},
-};
+} satisfies NetworkConfig;
 
 const SETTINGS = {
   dns: [],
@@ -304,8 +304,8 @@ export class SimSupervisor {
     const { parts, life } = this;
     try {
       life.sheltered = true;
-      const { key, interfaceName: bridge, subnet, gateway } = DEFAULT_BRIDGE;
-      const record = { specHash: '', written: {}, schemaVersion: 1, bridge, subnet, gateway };
+      const { key, interfaceName: bridge, ipv4 } = DEFAULT_BRIDGE;
+      const record = { specHash: '', written: {}, schemaVersion: 1, bridge, ...ipv4 };
       parts.resources.setNetwork({ key: key as ResourceKey, ...record });
       parts.network.ensureNetwork(DEFAULT_BRIDGE);
       life.sheltered = false;

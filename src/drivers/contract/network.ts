@@ -5,7 +5,15 @@
 import type { JsonValue } from '../../model/json.ts';
 import type { Driver } from './driver.ts';
 
-/** A network. `subnet` and `gateway` are resolved; allocation is not the driver's job. */
+/** Addresses of a network in one family. */
+export interface NetworkRange {
+  /** CIDR: 10.80.0.0/24, fd12:3456:789a:1::/64. */
+  readonly subnet: string;
+  /** An address of the subnet. Null for a network that leads nowhere else. */
+  readonly gateway: string | null;
+}
+
+/** A network. Its ranges are resolved; allocation is not the driver's job. */
 export interface NetworkConfig {
   /** Key of the network: `network/app/name`, or `network//bridge` for the default one. */
   readonly key: string;
@@ -13,9 +21,10 @@ export interface NetworkConfig {
   readonly driver: string;
   /** Name of its interface on the host, at most 15 bytes. Records of containers name the network by it. */
   readonly interfaceName: string;
-  /** CIDR of the network, e.g. 10.80.0.0/24. */
-  readonly subnet: string;
-  readonly gateway: string;
+  /** Null for a network without IPv4. */
+  readonly ipv4: NetworkRange | null;
+  /** Null for a network without IPv6. */
+  readonly ipv6: NetworkRange | null;
   readonly mtu: number;
   /** No route to other networks and no published ports. */
   readonly internal: boolean;
@@ -31,15 +40,22 @@ export interface PublishedPort {
   readonly protocol: 'tcp' | 'udp';
 }
 
-/** One container's attachment to one network. */
+/** One container's attachment to one network; container and network identify it. */
 export interface EndpointConfig {
   /** Container id, 64 hex. */
   readonly containerId: string;
   /** Key of the network. */
   readonly network: string;
-  /** IPv4 address with prefix length: 10.80.0.2/24. */
-  readonly address: string;
-  readonly mac: string;
+  /** Name of the interface inside: eth0. */
+  readonly interfaceName: string;
+  /** Address with the prefix length of the network, 10.80.0.2/24; null where the network has no IPv4. */
+  readonly ipv4: string | null;
+  /** Address with the prefix length of the network; null where the network has no IPv6. */
+  readonly ipv6: string | null;
+  /** Null for the driver's own choice. */
+  readonly mac: string | null;
+  /** The families whose default route leads through this endpoint, where its network has a gateway. */
+  readonly defaultRoute: { readonly ipv4: boolean; readonly ipv6: boolean };
   readonly ports: readonly PublishedPort[];
   /** Ports of other containers (its links) that this one may reach although its network does not let containers connect to each other. */
   readonly reach: readonly { readonly address: string; readonly port: number; readonly protocol: 'tcp' | 'udp' }[];
@@ -62,6 +78,8 @@ export interface ObservedNetwork {
 /** One of our endpoints as the kernel has it. */
 export interface ObservedEndpoint {
   readonly containerId: string;
+  /** Key of the network; null when only the kernel knows the endpoint. */
+  readonly network: string | null;
   /** False when its interface is gone. */
   readonly connected: boolean;
   /** What differs from the configuration that was attached or resumed: `interface down`. Ports are not part of it. */
@@ -73,8 +91,8 @@ export interface ObservedEndpoint {
 export interface ObservedNetworks {
   /** By key: those established in this process and those found. */
   readonly networks: ReadonlyMap<string, ObservedNetwork>;
-  /** By container id: those attached in this process and those found. */
-  readonly endpoints: ReadonlyMap<string, ObservedEndpoint>;
+  /** By container id: those attached in this process and those found. No list is empty. */
+  readonly endpoints: ReadonlyMap<string, readonly ObservedEndpoint[]>;
 }
 
 /** What a driver does that has networks. */
@@ -82,8 +100,8 @@ export interface NetworkConnections {
   /** Creates or repairs a network. @throws TSD_SUBNET_CONFLICT, TSD_NETWORK */
   ensureNetwork(config: NetworkConfig): void;
   removeNetwork(key: string): void;
-  /** Returns the interface names of an attached container: on the host, and in the sandbox. */
-  interfaces(containerId: string): { readonly host: string; readonly container: string };
+  /** Returns the interface names of an endpoint: on the host, and in the sandbox. */
+  interfaces(containerId: string, network: string): { readonly host: string; readonly container: string };
   /** Connects the sandbox: interface, address, route, published ports. Repairs missing parts and changes ports in place. */
   attach(config: EndpointConfig): void;
   /**
@@ -96,9 +114,11 @@ export interface NetworkConnections {
    * endpoint from one packet to the next; open connections stay with `from`.
    */
   handOver(from: string, to: EndpointConfig): void;
-  /** Unpublishes all ports and frees the host ports. The endpoint stays; {@link attach} publishes again. */
+  /** Unpublishes all ports of a container and frees the host ports. Its endpoints stay; {@link attach} publishes again. */
   withdraw(containerId: string): void;
-  /** Removes ports and interface. Succeeds when they are already gone. The sandbox is released right after it. */
+  /** Removes ports and interface of an endpoint. Succeeds when they are already gone. The container may be running. */
+  disconnect(containerId: string, network: string): void;
+  /** Removes all endpoints of a container. Succeeds when they are already gone. The sandbox is released right after it. */
   detach(containerId: string): void;
   /**
    * Returns everything of ours in the kernel, with the same objects while nothing changed. The number of system calls does

@@ -8,6 +8,7 @@ import type {
   NetworkConnections,
   NetworkDriver,
   Networks,
+  ObservedEndpoint,
   ObservedNetworks,
   PublishedPort,
   Sandbox,
@@ -16,6 +17,16 @@ import { collectErrors } from './collect-errors.ts';
 import type { Sandboxes } from './sandboxes.ts';
 
 const NOTHING_SEEN: ObservedNetworks = { networks: new Map(), endpoints: new Map() };
+
+/** The endpoints of each container, whichever drivers see them. */
+function together(views: readonly ObservedNetworks['endpoints'][]): ObservedNetworks['endpoints'] {
+  const found = new Map<string, readonly ObservedEndpoint[]>();
+  for (const view of views) {
+    for (const [containerId, endpoints] of view)
+      found.set(containerId, [...(found.get(containerId) ?? []), ...endpoints]);
+  }
+  return found;
+}
 
 export class NetworksByDriver implements Networks {
   readonly drivers: readonly NetworkDriver[];
@@ -102,6 +113,10 @@ export class NetworksByDriver implements Networks {
     ]);
   }
 
+  disconnect(containerId: string, network: string): void {
+    this.#byNetwork.get(network)?.connections?.disconnect(containerId, network);
+  }
+
   observe(): ObservedNetworks {
     const views = this.#connections
       .map((connections) => connections.observe())
@@ -110,7 +125,7 @@ export class NetworksByDriver implements Networks {
     if (views.length <= 1) return only;
     return {
       networks: new Map(views.flatMap(({ networks }) => [...networks])),
-      endpoints: new Map(views.flatMap(({ endpoints }) => [...endpoints])),
+      endpoints: together(views.map(({ endpoints }) => endpoints)),
     };
   }
 

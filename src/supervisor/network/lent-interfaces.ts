@@ -6,6 +6,7 @@ import type { NetworkConfig, Networks } from '../../drivers/contract/network.ts'
 import { isHostAddress, macOfAddress, prefixLengthOf } from '../../model/addresses.ts';
 import { TsdError } from '../../model/errors/errors.ts';
 import type { LeaseBook } from '../../reconcile/ops/networks/lease-book.ts';
+import { ipv4RangeOf } from '../../reconcile/ops/networks/network-config.ts';
 import { inUse, type RelayedPort, relay } from './port-relay.ts';
 
 export interface Interface {
@@ -62,10 +63,11 @@ export class LentInterfaces {
       if (requested === null || requested === known.address) return known;
       throw new TsdError('TSD_BAD_REQUEST', `${id} has ${known.address}; release it before it gets another address`);
     }
-    if (requested !== null && !isHostAddress(requested, network.subnet)) {
-      throw new TsdError('TSD_BAD_REQUEST', `requested ip is out of range: ${requested} is not in ${network.subnet}`);
+    const { subnet, gateway } = ipv4RangeOf(network);
+    if (requested !== null && !isHostAddress(requested, subnet)) {
+      throw new TsdError('TSD_BAD_REQUEST', `requested ip is out of range: ${requested} is not in ${subnet}`);
     }
-    const { key, subnet, gateway, interfaceName: bridge } = network;
+    const { key, interfaceName: bridge } = network;
     const address = leases.lend({ network: key, subnet, gateway, fixedCidr, requested });
     if (address === null) {
       const message =

@@ -38,13 +38,23 @@ export function restoreEndpoints(
     const desired = record.owner && ports.desired().resources.get(record.owner.key);
     const container = desired?.kind === 'container' ? (desired as Desired<'container'>) : null;
     // Resuming it would repair drift that the manifest wants left alone.
-    if (container && container.spec.drift !== 'heal' && !seen().get(id)?.connected) continue;
+    if (
+      container &&
+      container.spec.drift !== 'heal' &&
+      !seen()
+        .get(id)
+        ?.some(({ connected }) => connected)
+    )
+      continue;
     attempt(record.engineName, () =>
       ports.network.resume({
         containerId: id,
         network: network.key,
-        address: `${address}/${prefixLength}`,
+        interfaceName: 'eth0',
+        ipv4: `${address}/${prefixLength}`,
+        ipv6: null,
         mac,
+        defaultRoute: { ipv4: true, ipv6: false },
         ports: published,
         reach: container ? reachOf(ports.reach, container) : [],
       }),

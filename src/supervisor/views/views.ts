@@ -286,7 +286,7 @@ export function networkViews(input: ViewInput, ports: NetworkViewPorts): Network
   const records = new Map(ports.resources.networks().map((record) => [record.key, record]));
   return keysOf('network', desired, observed.networks).map((key) => {
     const network = observed.networks.get(key);
-    const gateway = records.get(key)?.gateway ?? ports.defaultNetwork()?.gateway ?? null;
+    const gateway = records.get(key)?.gateway ?? ports.defaultNetwork()?.ipv4?.gateway ?? null;
     const { app, name } = parseKey(key);
     return {
       name,

@@ -58,12 +58,12 @@ class Cables implements NetworkConnections {
   }
 
   ensureNetwork(config: NetworkConfig): void {
-    const { key, interfaceName: name, gateway, subnet, options } = config;
+    const { key, interfaceName: name, ipv4, options } = config;
     const [option] = Object.keys(options);
     if (option !== undefined) throw new TsdError('TSD_NETWORK', `no option ${option}`, { class: 'invalid' });
     if (!this.#has(name)) ip('link', 'add', name, 'type', 'bridge');
     ip('link', 'set', name, 'alias', `${this.#prefix}${key}`);
-    ip('address', 'replace', `${gateway}/${subnet.split('/')[1]}`, 'dev', name);
+    ip('address', 'replace', `${ipv4?.gateway}/${ipv4?.subnet.split('/')[1]}`, 'dev', name);
     ip('link', 'set', name, 'up');
     this.#networks.set(key, config);
   }
@@ -90,9 +90,9 @@ class Cables implements NetworkConnections {
     }
     ip('link', 'set', host, 'alias', `${this.#prefix}${config.containerId}`, 'master', network.interfaceName, 'up');
     inNetns(sandbox.netnsFd, () => {
-      ip('link', 'set', 'eth0', 'address', config.mac, 'up');
-      ip('address', 'replace', config.address, 'dev', 'eth0');
-      ip('route', 'replace', 'default', 'via', network.gateway);
+      ip('link', 'set', 'eth0', 'address', config.mac ?? '', 'up');
+      ip('address', 'replace', config.ipv4 ?? '', 'dev', 'eth0');
+      ip('route', 'replace', 'default', 'via', network.ipv4?.gateway ?? '');
     });
     this.#attached.set(config.containerId, config);
   }
@@ -107,6 +107,10 @@ class Cables implements NetworkConnections {
   }
 
   withdraw(): void {}
+
+  disconnect(containerId: string, network: string): void {
+    if (this.#attached.get(containerId)?.network === network) this.detach(containerId);
+  }
 
   detach(containerId: string): void {
     const { host } = this.interfaces(containerId);
@@ -126,13 +130,14 @@ class Cables implements NetworkConnections {
       const isUp = found.get(interfaceName)?.flags.includes('UP') === true;
       networks.set(key, { found: networks.has(key), drift: isUp ? [] : ['bridge'] });
     }
-    const endpoints = new Map<string, ObservedEndpoint>();
+    const endpoints = new Map<string, readonly ObservedEndpoint[]>();
     for (const containerId of [...ids.filter((id) => !isKey(id)), ...this.#attached.keys()]) {
       const link = found.get(this.interfaces(containerId).host);
-      const network = this.#networks.get(this.#attached.get(containerId)?.network ?? '');
+      const key = this.#attached.get(containerId)?.network ?? null;
+      const network = this.#networks.get(key ?? '');
       const unplugged = network !== undefined && link?.master !== network.interfaceName ? ['cable unplugged'] : [];
       const drift = link === undefined ? ['cable missing'] : unplugged;
-      endpoints.set(containerId, { containerId, connected: link !== undefined, drift, ports: [] });
+      endpoints.set(containerId, [{ containerId, network: key, connected: link !== undefined, drift, ports: [] }]);
     }
     return { networks, endpoints };
   }

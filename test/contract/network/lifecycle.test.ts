@@ -90,7 +90,7 @@ describe('observe', () => {
     const seen = driver.observe();
     expect(seen.networks).toEqual(new Map([['network/test/n1', { found: true, drift: [] }]]));
     expect([...seen.endpoints.values()]).toEqual([
-      { containerId: idOf('a'), connected: true, drift: [], ports: [PUBLISHED] },
+      [{ containerId: idOf('a'), network: 'network/test/n1', connected: true, drift: [], ports: [PUBLISHED] }],
     ]);
   });
 
@@ -125,7 +125,7 @@ test.each([576, 1279, 1280])('a network with an MTU of %d works, also where that
   start(driver, endpoint('a', 1, 2));
   driver.ensureNetwork(network(1));
   driver.attach(endpoint('a', 1, 2));
-  expect(driver.observe().endpoints.get(idOf('a'))).toMatchObject({ connected: true, drift: [] });
+  expect(driver.observe().endpoints.get(idOf('a'))?.[0]).toMatchObject({ connected: true, drift: [] });
 });
 
 describe('an observe after others without a change', () => {
@@ -147,7 +147,7 @@ describe('an observe after others without a change', () => {
   test('sees a change inside one namespace and keeps the others', () => {
     const other = seen().get(idOf('b'));
     inNetns(driver.sandbox(idOf('a'))?.netnsFd as number, () => shell('ip route delete default'));
-    expect(seen().get(idOf('a'))?.drift).toEqual(['default route missing']);
+    expect(seen().get(idOf('a'))?.[0]?.drift).toEqual(['default route missing']);
     expect(seen().get(idOf('b'))).toBe(other);
   });
 
@@ -155,13 +155,13 @@ describe('an observe after others without a change', () => {
     inNetns(driver.sandbox(idOf('a'))?.netnsFd as number, () => shell('ip address delete 10.231.1.2/24 dev eth0'));
     // Addresses are asked for through a socket that is there, routes through new ones.
     withoutFreeDescriptors(() => expect(seen).toThrow(/EMFILE/));
-    expect(seen().get(idOf('a'))?.drift).toContain('address 10.231.1.2/24 missing');
+    expect(seen().get(idOf('a'))?.[0]?.drift).toContain('address 10.231.1.2/24 missing');
   });
 
   test('sees ports that moved to another container, and a detached container', () => {
     driver.handOver(idOf('a'), endpoint('b', 1, 3, { ports: [PUBLISHED] }));
-    expect(seen().get(idOf('a'))?.ports).toEqual([]);
-    expect(seen().get(idOf('b'))?.ports).toEqual([PUBLISHED]);
+    expect(seen().get(idOf('a'))?.[0]?.ports).toEqual([]);
+    expect(seen().get(idOf('b'))?.[0]?.ports).toEqual([PUBLISHED]);
     driver.detach(idOf('b'));
     expect([...seen().keys()]).toEqual([idOf('a')]);
   });
@@ -232,19 +232,23 @@ describe('drift is repaired', () => {
     driver.ensureNetwork(network(1));
     driver.attach(config);
     expect(driver.observe().networks.get('network/test/n1')).toEqual({ found: true, drift: [] });
-    expect(driver.observe().endpoints.get(idOf('a'))).toMatchObject({ connected: true, drift: [], ports: [PUBLISHED] });
+    expect(driver.observe().endpoints.get(idOf('a'))?.[0]).toMatchObject({
+      connected: true,
+      drift: [],
+      ports: [PUBLISHED],
+    });
     expect(reaches(null, HOST_ADDRESS, 8080)).toBe(true);
   }
 
   test('a deleted veth pair', () => {
     shell(`ip link del ${VETH}`);
-    expect(driver.observe().endpoints.get(idOf('a'))).toMatchObject({ connected: false, drift: ['veth missing'] });
+    expect(driver.observe().endpoints.get(idOf('a'))?.[0]).toMatchObject({ connected: false, drift: ['veth missing'] });
     repair();
   });
 
   test('a veth pair that is down and out of its bridge', () => {
     shell(`ip link set ${VETH} nomaster down`);
-    expect(driver.observe().endpoints.get(idOf('a'))).toMatchObject({
+    expect(driver.observe().endpoints.get(idOf('a'))?.[0]).toMatchObject({
       connected: true,
       drift: ['veth not on tsdt1', 'interface down'],
     });
@@ -258,7 +262,7 @@ describe('drift is repaired', () => {
 
   test("a container's interface that is down and lost its routes", () => {
     inNetns(netns, () => shell('ip link set eth0 down'));
-    expect(driver.observe().endpoints.get(idOf('a'))?.drift).toContain('interface down');
+    expect(driver.observe().endpoints.get(idOf('a'))?.[0]?.drift).toContain('interface down');
     repair();
     expect(inNetns(netns, () => shell('ip route show default'))).toContain('10.231.1.1');
   });
@@ -279,13 +283,13 @@ describe('drift is repaired', () => {
   test('a removed table', () => {
     shell(`nft delete table ip ${TABLE}`);
     expect(networkDrift()).toEqual(['bridge or rules']);
-    expect(driver.observe().endpoints.get(idOf('a'))?.ports).toEqual([]);
+    expect(driver.observe().endpoints.get(idOf('a'))?.[0]?.ports).toEqual([]);
     repair();
   });
 
   test('a removed port, by attach alone', () => {
     shell(`nft delete element ip ${TABLE} ports_any '{ tcp . 8080 }'`);
-    expect(driver.observe().endpoints.get(idOf('a'))?.ports).toEqual([]);
+    expect(driver.observe().endpoints.get(idOf('a'))?.[0]?.ports).toEqual([]);
     driver.attach(config);
     expect(reaches(null, HOST_ADDRESS, 8080)).toBe(true);
   });
@@ -317,10 +321,10 @@ describe('a new supervisor', () => {
     const adopted = driver.adoptSandbox(idOf('a'), netnsOf(pid));
     expect(namespaceIdentity(adopted.netnsFd)).toBe(identity);
     // The listener on [::1] ended with the first supervisor, so the port counts as drift until it is attached again.
-    expect(driver.observe().endpoints.get(idOf('a'))).toMatchObject({ connected: true, drift: [], ports: [] });
+    expect(driver.observe().endpoints.get(idOf('a'))?.[0]).toMatchObject({ connected: true, drift: [], ports: [] });
     driver.ensureNetwork(network(1));
     driver.resume(endpoint('a', 1, 2, { ports: [PUBLISHED] }));
-    expect(driver.observe().endpoints.get(idOf('a'))?.ports).toEqual([PUBLISHED]);
+    expect(driver.observe().endpoints.get(idOf('a'))?.[0]?.ports).toEqual([PUBLISHED]);
     expect(reaches(null, HOST_ADDRESS, 8080)).toBe(true);
   });
 
@@ -347,7 +351,7 @@ describe('a new supervisor', () => {
     driver.ensureNetwork(network(1));
     driver.resume(endpoint('a', 1, 2, { ports: [PUBLISHED] }));
     expect(index()).toBe(before);
-    expect(driver.observe().endpoints.get(idOf('a'))).toMatchObject({
+    expect(driver.observe().endpoints.get(idOf('a'))?.[0]).toMatchObject({
       connected: true,
       drift: ['interface down'],
       ports: [PUBLISHED],
@@ -355,7 +359,11 @@ describe('a new supervisor', () => {
     shell(`ip link del ${VETH}`);
     driver.resume(endpoint('a', 1, 2, { ports: [PUBLISHED] }));
     expect(index()).not.toBe(before);
-    expect(driver.observe().endpoints.get(idOf('a'))).toMatchObject({ connected: true, drift: [], ports: [PUBLISHED] });
+    expect(driver.observe().endpoints.get(idOf('a'))?.[0]).toMatchObject({
+      connected: true,
+      drift: [],
+      ports: [PUBLISHED],
+    });
   });
 
   test('observes unknown endpoints of its instance, attached to a bridge or not', () => {
@@ -364,9 +372,9 @@ describe('a new supervisor', () => {
     driver.close();
     driver = newDriver();
     driver.adoptSandbox(idOf('a'), netnsOf(pid));
-    expect(driver.observe().endpoints.get(idOf('a'))).toMatchObject({ connected: true });
+    expect(driver.observe().endpoints.get(idOf('a'))?.[0]).toMatchObject({ connected: true });
     shell(`ip link set ${VETH} nomaster`);
-    expect(driver.observe().endpoints.get(idOf('a'))).toMatchObject({ connected: true });
+    expect(driver.observe().endpoints.get(idOf('a'))?.[0]).toMatchObject({ connected: true });
   });
 
   test('refuses the ports of unknown containers to others, not to themselves', () => {
@@ -440,7 +448,7 @@ test('names and numbers that could inject commands are refused', () => {
   driver.ensureNetwork(network(1));
   driver.createSandbox(idOf('a'));
   for (const changes of [
-    { address: '10.231.1.2 } ; flush ruleset' },
+    { ipv4: '10.231.1.2 } ; flush ruleset' },
     { mac: 'no' },
     { ports: [{ ...PUBLISHED, hostIp: '0.0.0.0 . tcp' }] },
     { ports: [{ ...PUBLISHED, hostPort: 70000 }] },

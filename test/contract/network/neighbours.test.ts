@@ -175,14 +175,14 @@ describe('a foreign bridge', () => {
     expect(await sourceSeen(null, '127.0.0.1', 8080)).toBe('10.231.1.1');
     expect(await sourceSeen(null, '::1', 8080)).toBe('10.231.1.1');
     expect(driver.observe().networks.get(foreign.key)).toEqual({ found: false, drift: [] });
-    expect(driver.observe().endpoints.get(idOf('a'))?.ports).toEqual([PUBLISHED]);
+    expect(driver.observe().endpoints.get(idOf('a'))?.[0]?.ports).toEqual([PUBLISHED]);
     driver.detach(idOf('a'));
     driver.removeNetwork(foreign.key);
     expect(state()).toBe(before);
   });
 
   test('without the address of the network is refused, naming its addresses', () => {
-    const other = { ...foreign, subnet: '10.231.9.0/24', gateway: '10.231.9.1' };
+    const other = { ...foreign, ipv4: { subnet: '10.231.9.0/24', gateway: '10.231.9.1' } };
     expect(() => driver.ensureNetwork(other)).toThrow(
       expect.objectContaining({ hint: expect.stringContaining('10.231.1.1/24') }),
     );

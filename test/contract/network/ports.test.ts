@@ -138,7 +138,7 @@ describe('attach', () => {
     serve(a, 80);
     serve(a, 81);
     serveUdp(a, 80);
-    expect(driver.observe().endpoints.get(idOf('a'))?.ports).toEqual(ports);
+    expect(driver.observe().endpoints.get(idOf('a'))?.[0]?.ports).toEqual(ports);
     expect(await sourceSeen(null, '127.0.0.1', 8080)).toBe('10.231.1.1');
     expect(await sourceSeen(null, HOST_ADDRESS, 8080)).toBe(HOST_ADDRESS);
     expect(await sourceSeenUdp(null, HOST_ADDRESS, 8080)).toBe(HOST_ADDRESS);
@@ -168,7 +168,7 @@ describe('without rules', () => {
     expect(await sourceSeen(null, '127.0.0.1', 8080)).toBe('10.231.1.1');
     expect(await sourceSeen(null, '::1', 8080)).toBe('10.231.1.1');
     expect(shell('nft list ruleset')).toBe('');
-    expect(driver.observe().endpoints.get(idOf('a'))?.ports).toEqual([PUBLISHED]);
+    expect(driver.observe().endpoints.get(idOf('a'))?.[0]?.ports).toEqual([PUBLISHED]);
     driver.detach(idOf('a'));
     expect(blocked(outside, HOST_ADDRESS, 8080)).toBe(true);
   });

@@ -74,13 +74,14 @@ export function newDriver(options: Partial<NetworkDriverContext> = {}): Networks
 
 /** Network number `n`: 10.231.n.0/24 on bridge `tsdt<n>`. */
 export function network(n: number, changes: Partial<BridgeNetwork> = {}): NetworkConfig {
-  const { bridge = `tsdt${n}`, foreign = false, icc = true, masquerade = true, ...common } = changes;
+  const { bridge = `tsdt${n}`, foreign = false, icc = true, masquerade = true, ...others } = changes;
+  const { subnet = `10.231.${n}.0/24`, gateway = `10.231.${n}.1`, ...common } = others;
   return {
     key: `network/test/n${n}`,
     driver: 'bridge',
     interfaceName: bridge,
-    subnet: `10.231.${n}.0/24`,
-    gateway: `10.231.${n}.1`,
+    ipv4: { subnet, gateway },
+    ipv6: null,
     mtu: 1500,
     internal: false,
     options: { foreign, icc, masquerade },
@@ -101,8 +102,11 @@ export function endpoint(
   return {
     containerId: idOf(name),
     network: `network/test/n${net}`,
-    address: `${address}/24`,
+    interfaceName: 'eth0',
+    ipv4: `${address}/24`,
+    ipv6: null,
     mac: macOfAddress(address),
+    defaultRoute: { ipv4: true, ipv6: false },
     ports: [],
     reach: [],
     ...changes,

@@ -72,7 +72,7 @@ export function describeNetworkDriver(name: string, { create, capabilities }: Te
 
     if (!capabilities.networks) return;
 
-    const seen = (container: string) => networks.observe().endpoints.get(idOf(container));
+    const seen = (container: string) => networks.observe().endpoints.get(idOf(container))?.[0];
 
     it('connects containers of one network, again and again with the same result', () => {
       for (let times = 0; times < 2; times++) networks.ensureNetwork(config(1));
@@ -82,8 +82,14 @@ export function describeNetworkDriver(name: string, { create, capabilities }: Te
       serve(b, 80);
       expect(reaches(a, '10.231.1.3', 80)).toBe(true);
       expect(networks.observe().networks).toEqual(new Map([[config(1).key, { found: true, drift: [] }]]));
-      expect(seen('a')).toEqual({ containerId: idOf('a'), connected: true, drift: [], ports: [] });
-      const { container } = networks.driver(name).connections?.interfaces(idOf('a')) ?? {};
+      expect(seen('a')).toEqual({
+        containerId: idOf('a'),
+        network: config(1).key,
+        connected: true,
+        drift: [],
+        ports: [],
+      });
+      const { container } = networks.driver(name).connections?.interfaces(idOf('a'), config(1).key) ?? {};
       expect(inNetns(a, () => shell(`ip -o -4 addr show ${container}`))).toContain('10.231.1.2/24');
     });
 
@@ -100,7 +106,7 @@ export function describeNetworkDriver(name: string, { create, capabilities }: Te
       networks.ensureNetwork(config(1));
       const a = start(networks, endpoint('a', 1, 2));
       serve(start(networks, endpoint('b', 1, 3)), 80);
-      const { host } = networks.driver(name).connections?.interfaces(idOf('a')) ?? {};
+      const { host } = networks.driver(name).connections?.interfaces(idOf('a'), config(1).key) ?? {};
       shell(`ip link delete ${host}`);
       expect(seen('a')).toMatchObject({ connected: false, drift: [expect.any(String)] });
       networks.attach(endpoint('a', 1, 2));
@@ -119,18 +125,20 @@ export function describeNetworkDriver(name: string, { create, capabilities }: Te
     it('finds what an earlier supervisor left, goes on with it and removes it', () => {
       networks.ensureNetwork(config(1));
       serve(start(networks, endpoint('b', 1, 3)), 80);
-      const held = shell(`ip -o link show ${networks.driver(name).connections?.interfaces(idOf('b')).host}`).split(
-        ':',
-      )[0];
+      const held = shell(
+        `ip -o link show ${networks.driver(name).connections?.interfaces(idOf('b'), config(1).key).host}`,
+      ).split(':')[0];
       const next = open();
       try {
         expect(next.observe().networks.get(config(1).key)).toMatchObject({ found: true, drift: [expect.any(String)] });
-        expect(next.observe().endpoints.get(idOf('b'))).toMatchObject({ connected: true });
+        expect(next.observe().endpoints.get(idOf('b'))?.[0]).toMatchObject({ connected: true });
         next.ensureNetwork(config(1));
         next.createSandbox(idOf('b'));
         next.resume(endpoint('b', 1, 3));
         expect(
-          shell(`ip -o link show ${next.driver(name).connections?.interfaces(idOf('b')).host}`).split(':')[0],
+          shell(`ip -o link show ${next.driver(name).connections?.interfaces(idOf('b'), config(1).key).host}`).split(
+            ':',
+          )[0],
         ).toBe(held);
         expect(reaches(null, '10.231.1.3', 80)).toBe(true);
       } finally {

@@ -27,8 +27,12 @@ const network = {
 const web = {
   containerId: id,
   network: network.key,
+  interfaceName: 'eth0',
   address: '10.80.0.2/24',
+  ipv4: '10.80.0.2/24',
+  ipv6: null,
   mac: '02:42:0a:50:00:02',
+  defaultRoute: { ipv4: true, ipv6: false },
   ports: [
     { hostIp: '0.0.0.0', hostPort: 8080, containerPort: 80, protocol: 'tcp' },
     { hostIp: '127.0.0.1', hostPort: 53, containerPort: 5353, protocol: 'udp' },

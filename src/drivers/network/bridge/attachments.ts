@@ -1,7 +1,7 @@
-import type { EndpointConfig } from '../../contract/network.ts';
+import type { BridgeEndpoint } from './bridge-endpoint.ts';
 
 export interface Attached {
-  readonly config: EndpointConfig;
+  readonly config: BridgeEndpoint;
   /** True when the bridge of its network is foreign. */
   readonly foreign: boolean;
   /** Index of the host's end of its pair. */

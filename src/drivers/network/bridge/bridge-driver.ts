@@ -17,6 +17,7 @@ import { collectErrors } from '../collect-errors.ts';
 import { SandboxView } from '../sandbox-view.ts';
 import type { Sandboxes } from '../sandboxes.ts';
 import { Attachments } from './attachments.ts';
+import { type BridgeEndpoint, bridgeEndpoint } from './bridge-endpoint.ts';
 import { BridgeLinks, type ObservedBridge } from './bridge-links.ts';
 import { allDestinationsOf, destinationsOf, EndpointLinks } from './endpoint-links.ts';
 import { EndpointView } from './endpoint-view.ts';
@@ -150,14 +151,14 @@ class BridgeDriver implements NetworkDriver, NetworkConnections {
     this.#attached.withoutPorts(from);
   }
 
-  resume(config: EndpointConfig): void {
-    const { containerId } = config;
+  resume(endpoint: EndpointConfig): void {
+    const { containerId } = endpoint;
     const link = this.#endpoints.indexOf(containerId);
     if (link === null) {
-      this.attach(config);
+      this.attach(endpoint);
       return;
     }
-    const { network } = this.#place(config);
+    const { config, network } = this.#place(endpoint);
     const { elements, listeners } = publish(config, this.#publishOptions(network.foreign));
     const wanted = [...elements, ...this.#linkElements(config, network)];
     this.#forwarders.set(containerId, listeners);
@@ -168,9 +169,9 @@ class BridgeDriver implements NetworkDriver, NetworkConnections {
   }
 
   /** @param from the container that has the ports until then; null for none */
-  #attach(config: EndpointConfig, from: string | null): void {
-    const { containerId } = config;
-    const { network, sandbox } = this.#place(config);
+  #attach(wanted: EndpointConfig, from: string | null): void {
+    const { containerId } = wanted;
+    const { config, network, sandbox } = this.#place(wanted);
     const firewall = this.#firewall();
     for (const port of config.ports) this.#checkHolder(port, [containerId, from]);
     const { created, index } = this.#endpoints.connect(config, network, sandbox);
@@ -186,19 +187,24 @@ class BridgeDriver implements NetworkDriver, NetworkConnections {
   }
 
   /** Between what an endpoint is. @throws TsdError TSD_NETWORK, precondition, when either is not there. */
-  #place(config: EndpointConfig): { readonly network: BridgeNetwork; readonly sandbox: Sandbox } {
-    const network = this.#networks.get(config.network);
-    const sandbox = this.#sandboxes.get(config.containerId);
+  #place(wanted: EndpointConfig): {
+    readonly config: BridgeEndpoint;
+    readonly network: BridgeNetwork;
+    readonly sandbox: Sandbox;
+  } {
+    const network = this.#networks.get(wanted.network);
+    const sandbox = this.#sandboxes.get(wanted.containerId);
     if (network === undefined || sandbox === null) {
       const missing =
-        network === undefined ? `network ${config.network}` : `sandbox of container ${config.containerId}`;
+        network === undefined ? `network ${wanted.network}` : `sandbox of container ${wanted.containerId}`;
       throw new TsdError('TSD_NETWORK', `${missing} does not exist`, { class: 'precondition', step: 'attach' });
     }
+    const config = bridgeEndpoint(wanted);
     checkEndpoint(config, network);
-    return { network, sandbox };
+    return { config, network, sandbox };
   }
 
-  #remember(config: EndpointConfig, { foreign }: BridgeNetwork, link: number): void {
+  #remember(config: BridgeEndpoint, { foreign }: BridgeNetwork, link: number): void {
     this.#ports.set(config.containerId, config.ports);
     this.#attached.remember({ config, foreign, link });
   }
@@ -215,6 +221,18 @@ class BridgeDriver implements NetworkDriver, NetworkConnections {
     ]);
     this.#ports.set(containerId, []);
     this.#attached.withoutPorts(containerId);
+  }
+
+  disconnect(containerId: string, network: string): void {
+    if (this.#attached.get(containerId)?.config.network !== network) return;
+    const firewall = this.#firewall();
+    collectErrors(`disconnect container ${containerId} from ${network}`, [
+      () => this.#forwarders.set(containerId, []),
+      () => firewall?.set(endpointOwner(containerId), []),
+      () => this.#endpoints.disconnect(containerId),
+    ]);
+    this.#ports.set(containerId, []);
+    this.#attached.forget(containerId);
   }
 
   detach(containerId: string): void {
@@ -321,7 +339,7 @@ class BridgeDriver implements NetworkDriver, NetworkConnections {
   }
 
   /** Listeners first: they may find the port taken. When the rules fail, they are put back. */
-  #publish(config: EndpointConfig, network: BridgeNetwork, firewall: Firewall | null, from: string | null): void {
+  #publish(config: BridgeEndpoint, network: BridgeNetwork, firewall: Firewall | null, from: string | null): void {
     const { containerId } = config;
     const { elements, listeners } = publish(config, this.#publishOptions(network.foreign));
     const changes = new Map([[endpointOwner(containerId), [...elements, ...this.#linkElements(config, network)]]]);
@@ -339,7 +357,7 @@ class BridgeDriver implements NetworkDriver, NetworkConnections {
     }
   }
 
-  #linkElements(config: EndpointConfig, network: BridgeNetwork): Element[] {
+  #linkElements(config: BridgeEndpoint, network: BridgeNetwork): Element[] {
     return linkElements(config, network, this.#names.veth(config.containerId));
   }
 

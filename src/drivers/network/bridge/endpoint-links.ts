@@ -6,8 +6,9 @@ import { type NewRoute, newRoute } from '../../../ffi/network/routes.ts';
 import { inNetns } from '../../../ffi/process/namespaces.ts';
 import { networkOf } from '../../../model/addresses.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
-import type { EndpointConfig, Sandbox } from '../../contract/network.ts';
+import type { Sandbox } from '../../contract/network.ts';
 import { withRouteSocket } from '../route-socket.ts';
+import type { BridgeEndpoint } from './bridge-endpoint.ts';
 import { withoutLinkLocal } from './link-local.ts';
 import { CONTAINER_INTERFACE, type Names } from './names.ts';
 import type { BridgeNetwork } from './network-options.ts';
@@ -29,7 +30,7 @@ export class EndpointLinks {
   }
 
   /** Creates or repairs the pair of a container. Returns whether it was created now, and the index of the host's end. */
-  connect(config: EndpointConfig, network: BridgeNetwork, sandbox: Sandbox): { created: boolean; index: number } {
+  connect(config: BridgeEndpoint, network: BridgeNetwork, sandbox: Sandbox): { created: boolean; index: number } {
     const bridge = findLink(this.#socket, network.bridge);
     if (bridge === null) {
       throw new TsdError('TSD_NETWORK', `bridge ${network.bridge} does not exist`, { class: 'precondition' });
@@ -72,7 +73,7 @@ export class EndpointLinks {
   }
 
   /** Returns false when a pair between this bridge and this sandbox is already there. */
-  #create(config: EndpointConfig, network: BridgeNetwork, sandbox: Sandbox, master: number): boolean {
+  #create(config: BridgeEndpoint, network: BridgeNetwork, sandbox: Sandbox, master: number): boolean {
     const message = newVeth({
       name: this.#names.veth(config.containerId),
       mtu: network.mtu,
@@ -129,7 +130,7 @@ export class EndpointLinks {
   }
 
   #configure(
-    config: EndpointConfig,
+    config: BridgeEndpoint,
     network: BridgeNetwork,
     sandbox: Sandbox,
     master: number,
@@ -197,7 +198,7 @@ export function allDestinationsOf(network: BridgeNetwork): string[] {
  * and through the rules.
  */
 function insideMessages(
-  config: EndpointConfig,
+  config: BridgeEndpoint,
   network: BridgeNetwork,
   link: number,
   present: ReturnType<typeof listAddresses>,

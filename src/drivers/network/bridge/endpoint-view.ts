@@ -28,7 +28,7 @@ export interface EndpointViewParts {
 
 interface Endpoints {
   readonly seen: Map<string, SeenEndpoint>;
-  readonly endpoints: Map<string, ObservedEndpoint>;
+  readonly endpoints: Map<string, readonly ObservedEndpoint[]>;
 }
 
 export class EndpointView {
@@ -49,7 +49,7 @@ export class EndpointView {
     links: readonly Link[],
     plugged: readonly PluggedLink[],
     table: ReadTable | null,
-  ): ReadonlyMap<string, ObservedEndpoint> {
+  ): ReadonlyMap<string, readonly ObservedEndpoint[]> {
     const { sandboxes, forwarders, attached } = this.#parts;
     // Should the look fail halfway, what it found until then must not be passed over by the next one.
     const last = this.#last;
@@ -80,7 +80,7 @@ export class EndpointView {
     const addresses = this.#parts.sandboxes.addresses(containerId);
     const now = { ...before, addresses, missingRoutes: this.#missingRoutes(containerId) };
     seen.set(containerId, now);
-    endpoints.set(containerId, this.#shown(now));
+    endpoints.set(containerId, [this.#shown(now)]);
   }
 
   #shown(seen: SeenEndpoint): ObservedEndpoint {
@@ -89,7 +89,13 @@ export class EndpointView {
     const bridge = config && networks.get(config.network)?.bridge;
     const wanted = config && bridge !== undefined ? { bridge, address: config.address } : null;
     const { containerId, ports } = seen;
-    return { containerId, connected: seen.hostInterface !== null, drift: endpointDrift(seen, wanted), ports };
+    return {
+      containerId,
+      network: config?.network ?? null,
+      connected: seen.hostInterface !== null,
+      drift: endpointDrift(seen, wanted),
+      ports,
+    };
   }
 
   #put(links: readonly Link[], plugged: readonly PluggedLink[], table: ReadTable | null): Endpoints {
@@ -118,7 +124,7 @@ export class EndpointView {
     for (const containerId of attached.ids()) {
       if (!seen.has(containerId)) seen.set(containerId, { ...UNCONNECTED, containerId });
     }
-    return { seen, endpoints: new Map([...seen].map(([id, endpoint]) => [id, this.#shown(endpoint)])) };
+    return { seen, endpoints: new Map([...seen].map(([id, endpoint]) => [id, [this.#shown(endpoint)]])) };
   }
 
   #missingRoutes(containerId: string): string[] {

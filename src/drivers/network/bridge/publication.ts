@@ -7,7 +7,8 @@
  * come back when it attaches the endpoint again.
  */
 import { bareAddress } from '../../../model/addresses.ts';
-import type { EndpointConfig, PublishedPort } from '../../contract/network.ts';
+import type { PublishedPort } from '../../contract/network.ts';
+import type { BridgeEndpoint } from './bridge-endpoint.ts';
 import type { Element } from './firewall/ruleset.ts';
 
 export interface Listener {
@@ -52,7 +53,7 @@ export function boundAddresses(hostIp: string, options: PublishOptions): string[
   return [...new Set([hostIp, ...listenerAddresses(hostIp, options)])];
 }
 
-export function publish(config: Pick<EndpointConfig, 'address' | 'ports'>, options: PublishOptions): Publication {
+export function publish(config: Pick<BridgeEndpoint, 'address' | 'ports'>, options: PublishOptions): Publication {
   const address = bareAddress(config.address);
   const elements: Element[] = [];
   const listeners = new Map<string, Listener>();

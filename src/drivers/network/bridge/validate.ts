@@ -2,8 +2,9 @@
 import { isIPv6 } from 'node:net';
 import { bareAddress, containsAddress, parseAddress, parseCidr } from '../../../model/addresses.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
-import type { EndpointConfig, PublishedPort } from '../../contract/network.ts';
+import type { PublishedPort } from '../../contract/network.ts';
 import { checkContainerId } from '../container-id.ts';
+import type { BridgeEndpoint } from './bridge-endpoint.ts';
 import { checkInterfaceName } from './names.ts';
 import type { BridgeNetwork } from './network-options.ts';
 
@@ -43,7 +44,7 @@ function checkProtocol(protocol: string): void {
   if (protocol !== 'tcp' && protocol !== 'udp') throw invalid(`${JSON.stringify(protocol)} is not tcp or udp`);
 }
 
-export function checkEndpoint(config: EndpointConfig, network: BridgeNetwork): void {
+export function checkEndpoint(config: BridgeEndpoint, network: BridgeNetwork): void {
   checkContainerId(config.containerId);
   if (parseCidr(config.address, 'ipv4') === null || !containsAddress(network.subnet, bareAddress(config.address))) {
     throw invalid(`${JSON.stringify(config.address)} is not an address of ${network.subnet}`);

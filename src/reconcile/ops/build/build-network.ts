@@ -10,7 +10,7 @@ import { addressIn, macOfAddress } from '../../../model/addresses.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import { buildResolvConf, readResolvConf } from '../../../state/containers/resolv-conf.ts';
 import type { LeaseBook } from '../networks/lease-book.ts';
-import { type DefaultNetworks, isDefaultNetworkOff, noDefaultBridge } from '../networks/network-config.ts';
+import { type DefaultNetworks, ipv4RangeOf, isDefaultNetworkOff, noDefaultBridge } from '../networks/network-config.ts';
 import { type BuildWork, buildLeaseKey } from './build-work.ts';
 
 export interface BuildNetworkPorts {
@@ -46,27 +46,28 @@ export function connect(ports: BuildNetworkPorts, id: string, network: BuildNetw
     });
   }
   ports.network.ensureNetwork(config);
+  const { subnet, gateway } = ipv4RangeOf(config);
   const address = ports.leases.address({
     network: config.key,
     owner: buildLeaseKey(id),
-    subnet: config.subnet,
-    gateway: config.gateway,
+    subnet,
+    gateway,
     fixedCidr: ports.settings.fixedCidr,
     requested: null,
     // A manifest cannot declare an address of the default bridge.
     reserved: () => new Set(),
   });
   if (address === null) {
-    throw new TsdError(
-      'TSD_ADDRESS_POOL_FULL',
-      `no available ip addresses on network ${config.key} (${config.subnet})`,
-    );
+    throw new TsdError('TSD_ADDRESS_POOL_FULL', `no available ip addresses on network ${config.key} (${subnet})`);
   }
   ports.network.attach({
     containerId: id,
     network: config.key,
-    address: addressIn(address, config.subnet),
+    interfaceName: 'eth0',
+    ipv4: addressIn(address, subnet),
+    ipv6: null,
     mac: macOfAddress(address),
+    defaultRoute: { ipv4: true, ipv6: false },
     ports: [],
     reach: [],
   });

@@ -113,7 +113,7 @@ function recordedNetwork(
   const config = network === null ? null : networkOf(ports.networks, desired);
   const connections = config && ports.network.driver(config.driver).connections;
   if (network === null || config === null || connections === null) return { type: 'none' };
-  const { host, container } = connections.interfaces(id);
+  const { host, container } = connections.interfaces(id, config.key);
   const { bridge, mac, address, prefixLength, gateway } = network;
   const { mtu } = config;
   return {

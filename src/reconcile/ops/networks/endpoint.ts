@@ -15,6 +15,7 @@ import { type ImageStores, imageById, imageIdOf } from '../images/image-of.ts';
 import type { LeaseBook } from './lease-book.ts';
 import {
   type DefaultNetworks,
+  ipv4RangeOf,
   isDefaultNetworkOff,
   type KnownNetworks,
   networkConfig,
@@ -90,12 +91,13 @@ function fixedAddresses(declared: Declared, network: ResourceKey): ReadonlySet<s
 
 /** Leases an address, the same one as long as the container is declared. @throws TsdError TSD_ADDRESS_POOL_FULL. */
 function leaseAddress(ports: EndpointPorts, desired: Desired<'container'>, network: NetworkConfig): string {
+  const { subnet, gateway } = ipv4RangeOf(network);
   const fixed = network.key === ports.networks.defaultNetwork()?.key ? ports.settings.fixedCidr : null;
   const address = ports.leases.address({
     network: network.key,
     owner: desired.key,
-    subnet: network.subnet,
-    gateway: network.gateway,
+    subnet,
+    gateway,
     fixedCidr: fixed,
     requested: desired.spec.address,
     reserved: () => fixedAddresses(ports, network.key as ResourceKey),
@@ -104,7 +106,7 @@ function leaseAddress(ports: EndpointPorts, desired: Desired<'container'>, netwo
   const { address: fixedAddress } = desired.spec;
   const message =
     fixedAddress === null
-      ? `no available ip addresses on network ${network.key} (${network.subnet})`
+      ? `no available ip addresses on network ${network.key} (${subnet})`
       : `ip already allocated: another container has ${fixedAddress} on network ${network.key}`;
   throw new TsdError('TSD_ADDRESS_POOL_FULL', message, {
     key: desired.key,
@@ -208,8 +210,11 @@ export function endpointConfig(
   return {
     containerId,
     network: network.key,
-    address: addressIn(address, network.subnet),
+    interfaceName: 'eth0',
+    ipv4: addressIn(address, ipv4RangeOf(network).subnet),
+    ipv6: null,
     mac: macOfAddress(address),
+    defaultRoute: { ipv4: true, ipv6: false },
     ports: publishedPorts(ports, desired),
     reach: reachOf(ports, desired),
   };
@@ -221,14 +226,14 @@ export function recordedNetwork(
   endpoint: EndpointConfig,
   network: NetworkConfig,
 ): ContainerNetwork {
-  const address = bareAddress(endpoint.address);
+  const { subnet, gateway } = ipv4RangeOf(network);
   const { imageId } = recordOf(ports, endpoint.containerId);
   const published = new Set(endpoint.ports.map(({ containerPort, protocol }) => `${containerPort}/${protocol}`));
   return {
-    address,
-    prefixLength: prefixLengthOf(network.subnet),
-    mac: endpoint.mac,
-    gateway: network.gateway,
+    address: bareAddress(endpoint.ipv4 ?? ''),
+    prefixLength: prefixLengthOf(subnet),
+    mac: endpoint.mac ?? '',
+    gateway,
     bridge: network.interfaceName,
     ports: endpoint.ports,
     exposed: exposedPorts(desired.spec, imageById(ports.imageStores, imageId, desired).ports).filter(

@@ -1,4 +1,4 @@
-import type { NetworkConfig } from '../../../drivers/contract/network.ts';
+import type { NetworkConfig, NetworkRange } from '../../../drivers/contract/network.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import type { ResourceKey } from '../../../model/resource.ts';
 import { networkSpecOf } from '../../../state/containers/written-spec.ts';
@@ -26,12 +26,18 @@ export function networkConfig({ settings }: Pick<KnownNetworks, 'settings'>, rec
     key: record.key,
     driver: settings.networkDriver,
     interfaceName: record.bridge,
-    subnet: record.subnet,
-    gateway: record.gateway,
+    ipv4: { subnet: record.subnet, gateway: record.gateway },
+    ipv6: null,
     mtu: spec.mtu ?? settings.mtu,
     internal: spec.internal,
     options: { icc: spec.icc, masquerade: spec.masquerade },
   };
+}
+
+/** @throws TsdError TSD_NETWORK for a network without IPv4 addresses that leads out. */
+export function ipv4RangeOf({ key, ipv4 }: NetworkConfig): { [field in keyof NetworkRange]: string } {
+  if (ipv4 !== null && ipv4.gateway !== null) return { subnet: ipv4.subnet, gateway: ipv4.gateway };
+  throw new TsdError('TSD_NETWORK', `${key} has no IPv4 subnet with a gateway`, { class: 'unsupported' });
 }
 
 /** All networks that there are, the default one among them. */

@@ -9,7 +9,7 @@
 
 import { bareAddress, networkOf } from '../../../../model/addresses.ts';
 import { append } from '../../../../model/lists.ts';
-import type { EndpointConfig } from '../../../contract/network.ts';
+import type { BridgeEndpoint } from '../bridge-endpoint.ts';
 import type { Names } from '../names.ts';
 import type { BridgeNetwork } from '../network-options.ts';
 
@@ -214,7 +214,7 @@ export function isPort({ set }: Element): boolean {
 }
 
 /** What lets an endpoint reach its links, and keeps it to its addresses where that decides who is let through. */
-export function linkElements(config: EndpointConfig, network: BridgeNetwork, hostInterface: string): Element[] {
+export function linkElements(config: BridgeEndpoint, network: BridgeNetwork, hostInterface: string): Element[] {
   const source = bareAddress(config.address);
   const reach = config.reach.map(
     ({ address, port, protocol }): Element => ({
