@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
+import { PATIENCE_MS } from './test/support/wait.ts';
 
 /** Tests of the root levels wait for the kernel, for timers and for each other's processes more than they calculate. */
 const WORKERS = availableParallelism() * 2;
@@ -24,6 +25,8 @@ const level = (name: string, timeoutMs: number) => ({
     include: [`test/${name}/**/*.test.ts`],
     testTimeout: timeoutMs,
     hookTimeout: timeoutMs,
+    // As `until` waits; a test that waits in vain says for what, before its own time is over.
+    expect: { poll: { timeout: Math.min(PATIENCE_MS, timeoutMs / 2), interval: 10 } },
     setupFiles: ['test/support/property-seed.ts'],
     pool: 'forks' as const,
     // A guest takes most of the memory.

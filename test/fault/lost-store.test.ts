@@ -95,7 +95,7 @@ test('an unusable history.db is rebuilt from the second copies, reported, and ke
   await supervisor.start();
   await apply('shop', app('one'));
   supervisor.drop('blog.yaml', app('one'));
-  await expect.poll(() => mode('blog').catch(() => ''), { timeout: 20_000 }).toBe('one');
+  await expect.poll(() => mode('blog').catch(() => '')).toBe('one');
   const before = [await running('shop'), await running('blog')];
   let kept = 0;
   for (const { damage, says, aside } of DAMAGES) {
@@ -116,7 +116,7 @@ test('an unusable history.db is rebuilt from the second copies, reported, and ke
   await apply('shop', app('two'));
   expect(await mode('shop')).toBe('two');
   await supervisor.ok('delete', '-f', join(supervisor.base, 'shop.yaml'));
-  await expect.poll(() => running('shop'), { timeout: 20_000 }).toEqual([]);
+  await expect.poll(() => running('shop')).toEqual([]);
   expect(await running('blog')).toEqual(before[1]);
 });
 
@@ -166,7 +166,7 @@ describe("yesterday's history.db in place of today's", () => {
     await apply('shop', app('two'));
     await putBackup();
     await supervisor.ok('approve', 'shop@store');
-    await expect.poll(() => mode('shop').catch(() => ''), { timeout: 20_000 }).toBe('one');
+    await expect.poll(() => mode('shop').catch(() => '')).toBe('one');
     await supervisor.crash();
     await supervisor.start();
     expect(await mode('shop')).toBe('one');
@@ -179,7 +179,7 @@ describe("yesterday's history.db in place of today's", () => {
     await apply('calm', app('one'));
     await backUp();
     await supervisor.ok('delete', '-f', join(supervisor.base, 'shop.yaml'));
-    await expect.poll(() => running('shop'), { timeout: 20_000 }).toEqual([]);
+    await expect.poll(() => running('shop')).toEqual([]);
     await putBackup();
     await afterALook(supervisor);
     expect(await running('shop')).toEqual([]);
@@ -214,7 +214,7 @@ describe("yesterday's history.db in place of today's", () => {
     await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
     await backUp();
     supervisor.drop('blog.yaml', app('two'));
-    await expect.poll(() => mode('blog').catch(() => ''), { timeout: 20_000 }).toBe('two');
+    await expect.poll(() => mode('blog').catch(() => '')).toBe('two');
     await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
     const before = await running('blog');
     await putBackup();
@@ -268,7 +268,7 @@ describe.skipIf(!hasCommit(BEFORE))(
       ]);
       expect((await checks()).map(({ message }) => message).join()).toContain('there is no second copy');
       await supervisor.ok('approve', 'shop@none');
-      await expect.poll(() => running('shop'), { timeout: 20_000 }).toEqual([]);
+      await expect.poll(() => running('shop')).toEqual([]);
     });
   },
 );
@@ -334,7 +334,7 @@ describe('other state that cannot be read', () => {
     await supervisor.stop();
     writeFileSync(path, whole);
     await supervisor.start();
-    await expect.poll(() => mode('shop').catch(() => ''), { timeout: 20_000 }).toBe('two');
+    await expect.poll(() => mode('shop').catch(() => '')).toBe('two');
     expect(await supervisor.ok('exec', 'web', '--', 'busybox', 'cat', '/data/file')).toBe('kept\n');
   });
 

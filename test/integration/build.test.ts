@@ -372,7 +372,7 @@ RUN --mount=type=cache,target=/cache wc -l < /cache/count > /lines2
     child.kill('SIGINT');
     expect(await new Promise((done) => child.once('close', done))).toBe(1);
     expect(complaint).toBe('the build was cancelled\n');
-    await expect.poll(() => supervisor.hostState(), { timeout: 30_000 }).toEqual(before);
+    await expect.poll(() => supervisor.hostState()).toEqual(before);
     await expect
       .poll(() => readdirSync(join(supervisor.root, 'tmp')).filter((name) => name.startsWith('build-')))
       .toEqual([]);
@@ -389,8 +389,8 @@ RUN --mount=type=cache,target=/cache wc -l < /cache/count > /lines2
     await supervisor.crash();
     await new Promise((done) => (child.exitCode === null ? child.once('exit', done) : done(null)));
     await supervisor.start();
-    await expect.poll(() => supervisor.hostState(), { timeout: 60_000 }).toEqual(before);
-    await expect.poll(snapshots, { timeout: 60_000 }).toEqual([]);
+    await expect.poll(() => supervisor.hostState()).toEqual(before);
+    await expect.poll(snapshots).toEqual([]);
     expect(await built(context({ Dockerfile: 'FROM busybox:1\nRUN true\n' }))).toMatch(/^sha256:/);
   });
 
@@ -407,13 +407,13 @@ RUN --mount=type=cache,target=/cache wc -l < /cache/count > /lines2
     );
     const logs = (): Promise<string> => supervisor.ok('logs', 'chain');
     const { id } = await supervisor.waitFor('chain', 'running', ({ phase }) => phase === 'Running');
-    await expect.poll(logs, { timeout: 20_000 }).toBe('first\n');
+    await expect.poll(logs).toBe('first\n');
     // Nothing was tried before what it is built from was there.
     expect(await supervisor.ok('events', '--since', '1h')).not.toContain('not made yet');
     writeFileSync(join(base, 'message.new'), 'second\n');
     renameSync(join(base, 'message.new'), join(base, 'message'));
     await supervisor.waitFor('chain', 'recreated', (view) => view.phase === 'Running' && view.id !== id);
-    await expect.poll(logs, { timeout: 20_000 }).toBe('second\n');
+    await expect.poll(logs).toBe('second\n');
     expect(await supervisor.ok('why', 'image/chain')).toContain(
       'image/chain/middle, which it is built from, is another image now',
     );
@@ -421,7 +421,7 @@ RUN --mount=type=cache,target=/cache wc -l < /cache/count > /lines2
     const nothingLeft = async () => /nothing to do/i.test((await supervisor.cli('plan')).stdout);
     await until('nothing left to do', nothingLeft);
     rmSync(join(supervisor.manifests, 'chain.yaml'));
-    await expect.poll(() => supervisor.container('chain'), { timeout: 20_000 }).toBeUndefined();
+    await expect.poll(() => supervisor.container('chain')).toBeUndefined();
   });
 
   test('a .build unit of Quadlet builds with labels and variables, and its containers run', async () => {
@@ -432,7 +432,7 @@ RUN --mount=type=cache,target=/cache wc -l < /cache/count > /lines2
     );
     supervisor.drop('unit.container', '[Container]\nImage=unit.build\nExec=sh -c "echo $$A $$B; exec sleep 100000"\n');
     await supervisor.waitFor('unit', 'running', ({ phase }) => phase === 'Running');
-    await expect.poll(() => supervisor.ok('logs', 'unit'), { timeout: 20_000 }).toBe('image unit\n');
+    await expect.poll(() => supervisor.ok('logs', 'unit')).toBe('image unit\n');
     const archive = join(work, 'unit.tar');
     await supervisor.ok('save', '-o', archive, 'manifests/unit');
     expect((await imageContent(archive)).config.config).toMatchObject({ Labels: { one: '1', two: '2' } });
@@ -451,19 +451,19 @@ RUN --mount=type=cache,target=/cache wc -l < /cache/count > /lines2
     );
     const logs = (): Promise<string> => supervisor.ok('logs', 'site');
     const { id } = await supervisor.waitFor('site', 'running', ({ phase }) => phase === 'Running');
-    await expect.poll(logs, { timeout: 20_000 }).toBe('first\n');
+    await expect.poll(logs).toBe('first\n');
     writeFileSync(join(directory, 'message.new'), 'second\n');
     renameSync(join(directory, 'message.new'), join(directory, 'message'));
     await supervisor.waitFor('site', 'recreated', (view) => view.phase === 'Running' && view.id !== id);
-    await expect.poll(logs, { timeout: 20_000 }).toBe('second\n');
+    await expect.poll(logs).toBe('second\n');
     const generation = JSON.parse(await supervisor.ok('info', '-o', 'json')).generation;
     writeFileSync(join(directory, 'ignored'), 'y');
     writeFileSync(join(directory, 'Dockerfile'), 'FROM base\nRUN exit 3\n');
-    await expect.poll(() => supervisor.ok('get', 'images'), { timeout: 30_000 }).toMatch(/exit code 3/);
+    await expect.poll(() => supervisor.ok('get', 'images')).toMatch(/exit code 3/);
     expect((await supervisor.container('site'))?.phase).toBe('Running');
     // The image that is there is used on, and what keeps the new one away is a condition.
     await expect
-      .poll(() => supervisor.ok('describe', 'image/site/site'), { timeout: 20_000 })
+      .poll(() => supervisor.ok('describe', 'image/site/site'))
       .toMatch(/Held +yes +\S+Z +BackingOff +.*exit code 3/);
     expect(JSON.parse(await supervisor.ok('info', '-o', 'json')).generation).toBe(generation + 1);
     const { stderr } = await supervisor.cli(

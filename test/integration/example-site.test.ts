@@ -22,12 +22,12 @@ test.skipIf(findBusybox() === null)(
     const file = join(copy, 'site.yaml');
     writeFileSync(file, readFileSync(file, 'utf8').replace('18081', '28081'));
     await supervisor.ok('apply', '--wait=100s', '-f', file);
-    await expect.poll(page, { timeout: 30_000 }).toMatch(/<h1>A site<\/h1><pre>\nWelcome\./);
+    await expect.poll(page).toMatch(/<h1>A site<\/h1><pre>\nWelcome\./);
     const { id } = await supervisor.waitFor('web', 'running', ({ phase }) => phase === 'Running');
     writeFileSync(join(copy, 'app/notes.md'), 'An ignored file changes nothing.\n');
     writeFileSync(join(copy, 'app/pages/index.txt'), 'Changed & <built>.\n');
     await supervisor.waitFor('web', 'recreated', (view) => view.id !== id && view.phase === 'Running');
-    await expect.poll(page, { timeout: 30_000 }).toContain('Changed &amp; &lt;built>.');
+    await expect.poll(page).toContain('Changed &amp; &lt;built>.');
     const manual = ['build', '-t', 'site:manual', '--build-context', 'busybox=docker-image://site/busybox'];
     await supervisor.ok(...manual, '--build-arg', 'TITLE=A site', join(copy, 'app'));
     const images = JSON.parse(await supervisor.ok('images', '-o', 'json')) as { id: string; tags: string[] }[];

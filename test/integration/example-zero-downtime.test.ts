@@ -38,7 +38,7 @@ test.skipIf(findBusybox() === null || !NGINX_INSTALLED)(
     const two = text.replace('PAGE: one', 'PAGE: two');
     writeFileSync(file, two);
     await supervisor.ok('apply', '--wait', '-f', file);
-    await expect.poll(page, { timeout: 30_000 }).toBe('two');
+    await expect.poll(page).toBe('two');
     writeFileSync(file, two.replace('exec busybox httpd', 'exit 3; exec busybox httpd'));
     const failed = await supervisor.cli('apply', '--wait', '-f', file);
     expect(failed.status).not.toBe(0);
@@ -91,14 +91,14 @@ test.skipIf(findBusybox() === null || !NGINX_INSTALLED)(
     writeFileSync(untied, PROXIED('two', 'dependsOn: [web]'));
     await supervisor.ok('apply', '--wait', '-f', untied);
     await supervisor.waitFor('web', 'replaced', ({ id, ready }) => ready && id !== web?.id);
-    await expect.poll(() => supervisor.container('web.old'), { timeout: 30_000 }).toBeUndefined();
+    await expect.poll(() => supervisor.container('web.old')).toBeUndefined();
     expect(await page()).toBe('failed: 502');
 
     writeFileSync(untied, PROXIED('three', 'dependsOn: [web]\n    onDependencyRestart: restart'));
     expect((await supervisor.cli('plan', '-f', untied)).stdout).not.toContain('note ');
     await supervisor.ok('apply', '--wait', '-f', untied);
     await supervisor.waitFor('proxy', 'restarted', ({ pid, ready }) => ready && pid !== proxy?.pid);
-    await expect.poll(page, { timeout: 30_000 }).toBe('three');
+    await expect.poll(page).toBe('three');
     expect((await supervisor.cli('plan')).stdout).toBe('Nothing to do.\n');
   },
 );

@@ -34,7 +34,7 @@ async function runWeb(): Promise<void> {
     `${BUSYBOX_IMAGE}volumes: { data: {} }\ncontainers:\n  web: { image: busybox, command: ${script}, volumes: ["data:/data"] }\n`,
   );
   await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
-  await expect.poll(() => supervisor.ok('changes', 'web'), { timeout: 10_000 }).toContain('A /ready');
+  await expect.poll(() => supervisor.ok('changes', 'web')).toContain('A /ready');
 }
 
 describe('a container', () => {
@@ -86,9 +86,7 @@ describe('a container that changes during a read of its files', () => {
       'app.yaml',
       `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${shell(script)}, restart: always }\n`,
     );
-    await expect
-      .poll(async () => (await supervisor.cli('changes', 'web')).stdout, { timeout: 20_000 })
-      .toContain('A /ready');
+    await expect.poll(async () => (await supervisor.cli('changes', 'web')).stdout).toContain('A /ready');
   }
 
   /** How a stream ended; `meanwhile` runs at its first event. */
@@ -157,17 +155,20 @@ test('is not read while its start copies files into a volume', async () => {
   const client = new SupervisorClient(supervisor.socket);
   const refusals = new Set<string>();
   const changes = () => client.imageFiles.changes('web').catch((error: Error) => void refusals.add(error.message));
+  const asked: Promise<unknown>[] = [];
   const started = supervisor.waitFor('web', 'running', ({ pid }) => pid !== null);
   await until(
     'the refusal',
-    async () => {
-      await changes();
+    () => {
+      // Those of before it is made wait, and hold no later one back.
+      asked.push(changes());
       return [...refusals].some((message) => message.includes('being started'));
     },
-    30_000,
-    1,
+    undefined,
+    5,
   );
   await started;
+  await Promise.all(asked);
   expect(await changes()).toEqual([]);
 });
 

@@ -70,7 +70,7 @@ test('a host shutdown and a reset by name stop and take away what there is', asy
   expect(JSON.parse(reset.stdout)).toMatchObject({ stopped: 1, stays: [] });
   await supervisor.stop();
   await expect
-    .poll(() => supervisor.hostState(), { timeout: 20_000 })
+    .poll(() => supervisor.hostState())
     .toEqual({
       mounts: [],
       links: [],

@@ -1,8 +1,11 @@
+/** Longer than anything may take that comes to its end, on a machine that is busy with other tests too. */
+export const PATIENCE_MS = 60_000;
+
 /** Waits for a state, never for a time. */
 export async function until<T>(
   what: string,
   check: () => T | Promise<T>,
-  timeoutMs = 30_000,
+  timeoutMs = PATIENCE_MS,
   pauseMs = 10,
 ): Promise<NonNullable<T>> {
   const deadline = performance.now() + timeoutMs;

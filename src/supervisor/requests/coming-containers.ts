@@ -72,12 +72,13 @@ export class ComingContainers {
     return named.reachable(key);
   }
 
-  /** As {@link made}, when it runs or nothing is about to start it: its files can be read then. */
+  /** As {@link made}; of one that is yet to be made, when its first start is over too: its files can be read then. */
   async atRest(name: string, signal?: AbortSignal): Promise<ContainerRecord> {
-    const { named, exec, loop } = this.#ports;
+    const { named, containers, exec, loop } = this.#ports;
     const key = named.key('container', name);
+    const isThere = containers.byKey(key) !== undefined;
     const reached = (record: ContainerRecord | undefined) =>
-      record !== undefined && (exec.running(record.id) !== null || loop.inFlight(key) === undefined);
+      record !== undefined && (isThere || exec.running(record.id) !== null || loop.inFlight(key) === undefined);
     await this.#until({ key, reached }, signal);
     return named.reachable(key);
   }

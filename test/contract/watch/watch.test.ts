@@ -13,7 +13,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { basename, join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { readFinishedFile } from '../../../src/manifest/source/files.ts';
 import { scanDirectory } from '../../../src/manifest/source/scan.ts';
 import { type DirectorySnapshot, type ManifestWatcher, watchManifests } from '../../../src/manifest/source/watch.ts';
@@ -30,7 +30,7 @@ const clock = {
 };
 const severalLooks = () => {
   const before = looks;
-  return vi.waitFor(() => expect(looks).toBeGreaterThan(before + 4), { timeout: 10_000, interval: 5 });
+  return expect.poll(() => looks).toBeGreaterThan(before + 4);
 };
 
 let root: string;
@@ -58,10 +58,8 @@ function current(): Record<string, string> {
 }
 
 const put = (name: string, text: string): void => writeFileSync(join(directory, name), text);
-const becomes = (files: Record<string, string>) =>
-  vi.waitFor(() => expect(current()).toEqual(files), { timeout: 10_000, interval: 5 });
-const untilTold = (count: number) =>
-  vi.waitFor(() => expect(snapshots.length).toBeGreaterThanOrEqual(count), { timeout: 10_000, interval: 5 });
+const becomes = (files: Record<string, string>) => expect.poll(current).toEqual(files);
+const untilTold = (count: number) => expect.poll(() => snapshots.length).toBeGreaterThanOrEqual(count);
 
 beforeEach(() => {
   root = mkdtempSync('/tmp/tsd-test-watch-');
@@ -194,7 +192,7 @@ describe('a change', () => {
     } finally {
       writer.kill('SIGKILL');
     }
-    await vi.waitFor(() => expect(current()['busy.yaml']?.endsWith('\n2999\n')).toBe(true), { timeout: 10_000 });
+    await expect.poll(() => current()['busy.yaml']?.endsWith('\n2999\n')).toBe(true);
   });
 });
 
@@ -360,10 +358,10 @@ describe('an input', () => {
     watcher?.setInputs([input]);
     const changes = () => snapshots.filter(({ inputsChanged }) => inputsChanged).length;
     const toldMore = async (change: () => void) => {
-      await vi.waitFor(() => expect(snapshots.length).toBeGreaterThan(0));
+      await untilTold(1);
       const before = changes();
       change();
-      await vi.waitFor(() => expect(changes()).toBeGreaterThan(before), { timeout: 10_000, interval: 5 });
+      await expect.poll(changes).toBeGreaterThan(before);
     };
     await toldMore(() => writeFileSync(input, 'A=2'));
     await toldMore(() => {
