@@ -76,6 +76,7 @@ export interface LinkChange {
   readonly alias?: string;
   readonly master?: number;
   readonly mtu?: number;
+  readonly mac?: string;
   readonly port?: BridgePort;
   /** Gives the link no IPv6 address by itself. EAFNOSUPPORT for a link without IPv6. */
   readonly noLinkLocal?: boolean;
@@ -152,6 +153,7 @@ export function changeLink(link: number | string, change: LinkChange): NetlinkMe
   if (typeof link === 'string') parts.push(attribute(IFLA.IFNAME, link));
   if (change.alias !== undefined) parts.push(attribute(IFLA.IFALIAS, change.alias));
   if (change.mtu !== undefined) parts.push(attribute(IFLA.MTU, change.mtu));
+  if (change.mac !== undefined) parts.push(attribute(IFLA.ADDRESS, macBytes(change.mac)));
   if (change.master !== undefined) parts.push(attribute(IFLA.MASTER, change.master));
   if (change.port !== undefined) {
     const settings = nested(

@@ -1,12 +1,11 @@
 import { expect, test } from 'vitest';
 import {
-  addElements,
-  deleteElements,
-  isComplete,
-  linkElements,
+  fenceElements,
   networkElements,
-  parseTable,
-} from '../../../src/drivers/network/bridge/firewall/ruleset.ts';
+  reachElements,
+} from '../../../src/drivers/network/bridge/firewall/elements.ts';
+import { isComplete, parseTable } from '../../../src/drivers/network/bridge/firewall/read-table.ts';
+import { addElements, deleteElements } from '../../../src/drivers/network/bridge/firewall/ruleset.ts';
 import { Names } from '../../../src/drivers/network/bridge/names.ts';
 import { publish } from '../../../src/drivers/network/bridge/publication.ts';
 import { PublishedPorts } from '../../../src/drivers/network/bridge/published-ports.ts';
@@ -44,25 +43,41 @@ const web = {
 test('the elements of a network encode its rights', () => {
   const sets = (changes: Partial<typeof network>): string[] =>
     networkElements({ ...network, ...changes }).map(({ set, key }) => `${set} ${key.join(' ')}`);
-  expect(sets({})).toEqual(['bridges br0', 'subnets 10.80.0.0/24', 'open br0 br0', 'outbound 10.80.0.0/24']);
-  expect(sets({ icc: false, masquerade: false })).toEqual(['bridges br0', 'subnets 10.80.0.0/24']);
-  expect(sets({ internal: true })).toEqual(['bridges br0', 'subnets 10.80.0.0/24', 'open br0 br0', 'internal br0']);
+  expect(sets({})).toEqual([
+    'bridges br0',
+    'ranges br0 10.80.0.0/24',
+    'subnets 10.80.0.0/24',
+    'open br0 br0',
+    'outbound 10.80.0.0/24',
+  ]);
+  expect(sets({ icc: false, masquerade: false })).toEqual([
+    'bridges br0',
+    'ranges br0 10.80.0.0/24',
+    'subnets 10.80.0.0/24',
+  ]);
+  expect(sets({ internal: true })).toEqual([
+    'bridges br0',
+    'ranges br0 10.80.0.0/24',
+    'subnets 10.80.0.0/24',
+    'open br0 br0',
+    'internal br0',
+  ]);
 });
 
 test('all elements of a container are one command a set', () => {
   const { elements } = publish(web, { rules: true, foreign: false, ipv6: true });
   expect(
-    addElements(names, `endpoint:${id}`, [...elements, ...linkElements(web, { ...network, icc: false }, 'v0')])
+    addElements(names, `endpoint:${id}`, [...elements, ...reachElements(web, network), ...fenceElements(web, 'v0')])
       .join('\n')
       .replaceAll(id, 'ID'),
   ).toMatchInlineSnapshot(`
-    "add element ip tsd-abc123 ports_any { tcp . 8080 comment "tsd:abc123:endpoint:ID" : 10.80.0.2 . 80 }
-    add element ip tsd-abc123 ports { 127.0.0.1 . udp . 53 comment "tsd:abc123:endpoint:ID" : 10.80.0.2 . 5353 }
-    add element ip tsd-abc123 reach { "br0" . 10.80.0.2 . 10.80.0.3 . tcp . 5432 comment "tsd:abc123:endpoint:ID" }
+    "add element inet tsd-abc123 ports_any { tcp . 8080 comment "tsd:abc123:endpoint:ID" : 10.80.0.2 . 80 }
+    add element inet tsd-abc123 ports { 127.0.0.1 . udp . 53 comment "tsd:abc123:endpoint:ID" : 10.80.0.2 . 5353 }
+    add element inet tsd-abc123 reach { "br0" . 10.80.0.2 . 10.80.0.3 . tcp . 5432 comment "tsd:abc123:endpoint:ID" }
     add element bridge tsd-abc123 fenced { "v0" comment "tsd:abc123:endpoint:ID" }
     add element bridge tsd-abc123 leased { "v0" . 02:42:0a:50:00:02 . 10.80.0.2 comment "tsd:abc123:endpoint:ID" }"
   `);
-  expect(deleteElements(names, elements)[0]).toBe('delete element ip tsd-abc123 ports_any { tcp . 8080 }');
+  expect(deleteElements(names, elements)[0]).toBe('delete element inet tsd-abc123 ports_any { tcp . 8080 }');
 });
 
 test('listeners cover what the kernel cannot do', () => {
@@ -92,8 +107,8 @@ test('a listing is parsed by owner without foreign elements', () => {
     [`endpoint:${id}`, [{ set: 'ports_any', key: ['tcp', '8080'], value: ['10.80.0.2', '80'] }]],
     ['network:br0', [{ set: 'subnets', key: ['10.80.0.0/24'], value: null }]],
   ]);
-  expect(isComplete({ intact: true, owned }, owned)).toBe(true);
-  expect(isComplete({ intact: true, owned: new Map() }, owned)).toBe(false);
+  expect(isComplete({ intact: true, earlier: false, owned }, owned)).toBe(true);
+  expect(isComplete({ intact: true, earlier: false, owned: new Map() }, owned)).toBe(false);
   expect(isComplete(null, new Map())).toBe(false);
 });
 

@@ -22,19 +22,11 @@ import { BridgeLinks, type ObservedBridge } from './bridge-links.ts';
 import { allDestinationsOf, destinationsOf, EndpointLinks } from './endpoint-links.ts';
 import { EndpointView } from './endpoint-view.ts';
 import { fingerprintBridge } from './fingerprint.ts';
+import { fenceElements, isFenced, networkElements, reachElements, unfenced } from './firewall/elements.ts';
 import { Firewall } from './firewall/firewall.ts';
 import { openNeighbour } from './firewall/firewall-neighbours.ts';
-import {
-  type Element,
-  endpointOwner,
-  isComplete,
-  isPort,
-  linkElements,
-  networkElements,
-  type Owner,
-  type ReadTable,
-  withoutPorts,
-} from './firewall/ruleset.ts';
+import { isComplete, type ReadTable, withoutPorts } from './firewall/read-table.ts';
+import { type Element, endpointOwner, isPort, type Owner } from './firewall/ruleset.ts';
 import { bindError, Forwarders } from './forwarders/forwarders.ts';
 import { bindSocket } from './forwarders/host-sockets.ts';
 import { FORWARDING, giveBack } from './give-back.ts';
@@ -160,9 +152,9 @@ class BridgeDriver implements NetworkDriver, NetworkConnections {
     }
     const { config, network } = this.#place(endpoint);
     const { elements, listeners } = publish(config, this.#publishOptions(network.foreign));
-    const wanted = [...elements, ...this.#linkElements(config, network)];
-    this.#forwarders.set(containerId, listeners);
     const firewall = this.#firewall();
+    const wanted = [...elements, ...this.#rightsOf(config, network, firewall)];
+    this.#forwarders.set(containerId, listeners);
     if (firewall?.holds(endpointOwner(containerId), wanted) === false) firewall.set(endpointOwner(containerId), wanted);
     this.#inside.routesWanted(containerId, destinationsOf(network));
     this.#remember(config, network, link);
@@ -174,16 +166,46 @@ class BridgeDriver implements NetworkDriver, NetworkConnections {
     const { config, network, sandbox } = this.#place(wanted);
     const firewall = this.#firewall();
     for (const port of config.ports) this.#checkHolder(port, [containerId, from]);
-    const { created, index } = this.#endpoints.connect(config, network, sandbox);
-    this.#inside.routesWanted(containerId, destinationsOf(network));
-    this.#inside.routesMade(containerId, created ? allDestinationsOf(network) : null);
+    const before = firewall?.wanted.get(endpointOwner(containerId)) ?? [];
     try {
-      this.#publish(config, network, firewall, from);
+      const { created, index } = this.#connect(config, network, sandbox, firewall);
+      this.#inside.routesWanted(containerId, destinationsOf(network));
+      this.#inside.routesMade(containerId, created ? allDestinationsOf(network) : null);
+      try {
+        this.#publish(config, network, firewall, { from, created });
+      } catch (error) {
+        if (created) this.#endpoints.disconnect(containerId);
+        throw error;
+      }
+      this.#remember(config, network, index);
     } catch (error) {
-      if (created) this.#endpoints.disconnect(containerId);
+      this.#takeRightsBack(containerId, before, firewall);
       throw error;
     }
-    this.#remember(config, network, index);
+  }
+
+  /** Where that fails as well, the next observation finds rules without an endpoint and they are removed then. */
+  #takeRightsBack(containerId: string, before: readonly Element[], firewall: Firewall | null): void {
+    try {
+      firewall?.set(endpointOwner(containerId), before);
+    } catch {
+      // The first error says more.
+    }
+  }
+
+  /** Its rights are there before its first packet. */
+  #connect(
+    config: BridgeEndpoint,
+    network: BridgeNetwork,
+    sandbox: Sandbox,
+    firewall: Firewall | null,
+  ): ReturnType<EndpointLinks['connect']> {
+    const { containerId } = config;
+    if (firewall !== null && this.#endpoints.indexOf(containerId) === null) {
+      const ports = (firewall.wanted.get(endpointOwner(containerId)) ?? []).filter(isPort);
+      firewall.set(endpointOwner(containerId), [...ports, ...this.#rightsOf(config, network, null)]);
+    }
+    return this.#endpoints.connect(config, network, sandbox);
   }
 
   /** Between what an endpoint is. @throws TsdError TSD_NETWORK, precondition, when either is not there. */
@@ -339,17 +361,25 @@ class BridgeDriver implements NetworkDriver, NetworkConnections {
   }
 
   /** Listeners first: they may find the port taken. When the rules fail, they are put back. */
-  #publish(config: BridgeEndpoint, network: BridgeNetwork, firewall: Firewall | null, from: string | null): void {
+  #publish(
+    config: BridgeEndpoint,
+    network: BridgeNetwork,
+    firewall: Firewall | null,
+    { from, created }: { readonly from: string | null; readonly created: boolean },
+  ): void {
     const { containerId } = config;
     const { elements, listeners } = publish(config, this.#publishOptions(network.foreign));
-    const changes = new Map([[endpointOwner(containerId), [...elements, ...this.#linkElements(config, network)]]]);
+    const rights = this.#rightsOf(config, network, firewall);
+    const changes = new Map([[endpointOwner(containerId), [...elements, ...rights]]]);
     if (from !== null) changes.set(endpointOwner(from), this.#linksOf(from, firewall));
     const before = this.#forwarders.listenersOf(containerId);
     const held = from === null ? [] : this.#forwarders.listenersOf(from);
     if (from === null) this.#forwarders.set(containerId, listeners);
     else this.#forwarders.handOver(from, containerId, listeners);
+    // What it has since just now is there.
+    const isDone = created && from === null && firewall?.holds(endpointOwner(containerId), [...elements, ...rights]);
     try {
-      firewall?.setAll(changes);
+      if (isDone !== true) firewall?.setAll(changes);
     } catch (error) {
       if (from !== null) this.#forwarders.handOver(containerId, from, held);
       this.#forwarders.set(containerId, before);
@@ -357,8 +387,17 @@ class BridgeDriver implements NetworkDriver, NetworkConnections {
     }
   }
 
-  #linkElements(config: BridgeEndpoint, network: BridgeNetwork): Element[] {
-    return linkElements(config, network, this.#names.veth(config.containerId));
+  /**
+   * Whom an endpoint may reach, and by which addresses. One that runs since a version that did not keep containers of an
+   * open network to theirs is left as it is until its next start.
+   * @param running holds the rules it runs by; null when it does not run yet
+   */
+  #rightsOf(config: BridgeEndpoint, network: BridgeNetwork, running: Firewall | null): Element[] {
+    const host = this.#names.veth(config.containerId);
+    const held = running?.wanted.get(endpointOwner(config.containerId)) ?? [];
+    const isAdopted = held.some(({ set }) => set === 'unfenced') || (running?.tookOverEarlier && !isFenced(held));
+    const fence = isAdopted && network.icc ? [unfenced(host)] : fenceElements(config, host);
+    return [...reachElements(config, network), ...fence];
   }
 
   /** What an endpoint keeps when its ports go: the ways to its links. */

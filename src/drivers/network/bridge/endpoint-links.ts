@@ -208,7 +208,7 @@ function insideMessages(
     (entry) => entry.link === link && (entry.address !== address || entry.prefixRoute !== network.icc),
   );
   const messages = [
-    changeLink(link, { mtu: network.mtu }),
+    changeLink(link, { mtu: network.mtu, mac: config.mac }),
     ...withoutLinkLocal(link, network.mtu),
     changeLink(link, { up: true }),
     ...wrong.map(deleteAddress),

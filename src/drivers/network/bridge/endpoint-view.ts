@@ -4,7 +4,8 @@ import type { ObservedEndpoint, PublishedPort } from '../../contract/network.ts'
 import type { SandboxView } from '../sandbox-view.ts';
 import type { Attachments } from './attachments.ts';
 import { destinationsOf, type EndpointLinks } from './endpoint-links.ts';
-import { endpointOwner, type ReadTable } from './firewall/ruleset.ts';
+import type { ReadTable } from './firewall/read-table.ts';
+import { endpointOwner } from './firewall/ruleset.ts';
 import type { Forwarders } from './forwarders/forwarders.ts';
 import type { BridgeNetwork } from './network-options.ts';
 import {
