@@ -8,7 +8,7 @@ import { TestSupervisor } from '../support/supervisor.ts';
 import { until } from '../support/wait.ts';
 
 const NAMES = Object.getOwnPropertyNames(Object.prototype);
-const MUTATIONS = 20_000;
+const MUTATIONS = 5_000;
 
 const SEEDS: readonly (readonly [file: string, text: string])[] = [
   [

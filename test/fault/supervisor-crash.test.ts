@@ -54,7 +54,7 @@ describe('a container during a read of its files', () => {
   const TICKS = shell(
     'dd if=/dev/zero of=/large bs=1M count=400; i=0; while true; do i=$((i+1)); echo tick $i; sleep 0.05; done',
   );
-  const MANIFEST = `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${TICKS}, restart: always, health: { exec: [busybox, "true"], interval: 100ms, timeout: 100ms, retries: 3 } }\n`;
+  const MANIFEST = `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${TICKS}, restart: always, health: { exec: [busybox, "true"], interval: 100ms, timeout: 1s, retries: 2 } }\n`;
   const lastTick = async () =>
     Number(/tick (\d+)\n$/.exec((await supervisor.cli('logs', '--tail', '1', 'web')).stdout)?.[1]);
   /** Ready may come before there is a file that takes long to read. */

@@ -133,8 +133,8 @@ test('lost addresses of containers and networks are healed, reported or ignored'
     inside(drift, 'addr', 'flush', 'dev', 'eth0');
     ip('addr', 'flush', 'dev', bridges.get(drift)?.bridge ?? '');
   }
-  await until('the container healed', () => containerHas('heal'), 40_000);
-  await until('the network healed', () => networkHas('heal'), 40_000);
+  await until('the container healed', () => containerHas('heal'));
+  await until('the network healed', () => networkHas('heal'));
   expect(inside('heal', 'route')).toContain('default via');
   expect(await supervisor.container('cheal')).toMatchObject({ pid: views.get('heal')?.pid, restarts: 0 });
   await supervisor.waitFor('creport', 'the drift', ({ message }) =>
@@ -167,7 +167,7 @@ test('a lost default route is healed, reported or ignored', async () => {
   const has = (drift: string) => route(drift).includes(`default via ${supervisor.subnet}.1`);
   expect(policies.filter(has)).toEqual(policies);
   for (const drift of policies) route(drift, 'delete', 'default');
-  await until('the route back', () => has('heal'), 40_000);
+  await until('the route back', () => has('heal'));
   expect((await supervisor.container('rheal'))?.pid).toBe(pids.get('heal'));
   expect(await supervisor.ok('why', 'rheal')).toContain('because: default route missing');
   await supervisor.waitFor('rreport', 'the drift', ({ message }) =>

@@ -108,8 +108,9 @@ test('start-first fails no request on the fixed port, drains open connections, a
 
   supervisor.drop(file, manifest('web', port, server('two'), update) + LINKED);
   await until('the other answer', () => client.answers.includes('two'));
-  const after = await supervisor.waitFor('web', 'the successor', ({ id }) => id !== before.id);
+  // While the old one drains.
   expect(await early.ask()).toContain('one');
+  const after = await supervisor.waitFor('web', 'the successor', ({ id }) => id !== before.id);
   const old = await supervisor.container('web.old');
   expect(old === undefined || old.pid === before.pid).toBe(true);
   await until('the old one gone', async () => (await supervisor.container('web.old')) === undefined);
@@ -188,7 +189,7 @@ test('an update whose check never passes reports the output of the check until t
     stopTimeout: 0s
     env: { SCRIPT: "${script}" }
     ${health(script)}
-    update: { order: ${order}, timeout: 3s, drain: 0s }
+    update: { order: ${order}, timeout: 8s, drain: 0s }
 `;
   const heldBack = ({ conditions }: { readonly conditions: readonly { readonly reason: string }[] }) =>
     conditions.some(({ reason }) => reason === 'HeldBack');
@@ -199,7 +200,7 @@ test('an update whose check never passes reports the output of the check until t
     });
     supervisor.drop('quiet.yaml', text(order, 'echo db down; exit 1'));
     const held = await supervisor.waitFor('quiet', 'held back and ready', (view) => view.ready && heldBack(view));
-    const reason = /not ready within 3\.0 s: health check failed.*: exit 1: db down/;
+    const reason = /not ready within 8\.0 s: health check failed.*: exit 1: db down/;
     expect(held.conditions.find(({ reason: word }) => word === 'HeldBack')?.message).toMatch(reason);
 
     const { steps } = JSON.parse(await supervisor.ok('why', 'quiet', '-o', 'json')) as WhyView;
@@ -277,7 +278,7 @@ test('apply --wait reports once why a changed container is not ready', async () 
     stopTimeout: 0s
     env: { SCRIPT: "${script}" }
     health: { exec: ["busybox", "sh", "-c", "${script}"], interval: 1s, retries: 50 }
-    update: { timeout: 4s }
+    update: { timeout: 10s }
 `;
   const file = supervisor.file('apply/slow.yaml', text('exit 0'));
   await supervisor.ok('apply', '--wait', '-f', file);

@@ -1,14 +1,29 @@
 /** Servers that tests start on this host: a port for one, and its end. */
 import type { ChildProcess } from 'node:child_process';
-import { type AddressInfo, createServer } from 'node:net';
+import { randomInt } from 'node:crypto';
+import { createServer } from 'node:net';
+import { lease } from './leases.ts';
 
-/** A TCP port of 127.0.0.1 that was free a moment ago. */
-export async function freePort(): Promise<number> {
+/** Below the ports that the kernel and tsdocker pick by themselves. */
+const PORTS = { first: 20_000, count: 10_000 };
+
+/** Whether nothing of this host uses the port, on any address. */
+async function isFree(port: number): Promise<boolean> {
   const server = createServer();
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((done) => server.close(done));
-  return port;
+  const free = await new Promise<boolean>((done) => {
+    server.once('error', () => done(false));
+    server.listen(port, () => done(true));
+  });
+  if (free) await new Promise((done) => server.close(done));
+  return free;
+}
+
+/** A free TCP port, which no other test gets as long as this process lives. */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = PORTS.first + randomInt(PORTS.count);
+    if (lease(`port-${port}`) && (await isFree(port))) return port;
+  }
 }
 
 /** Kills a server and waits until it is gone. */

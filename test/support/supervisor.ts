@@ -22,7 +22,8 @@ import { SupervisorClient } from '../../src/api/client.ts';
 import type { ContainerView } from '../../src/api/views/resource-views.ts';
 import { type ExitRecord, readExitRecord } from '../../src/drivers/exec/native/shim/exit-record.ts';
 import { type HostState, hostState, type Marks, removeLeft } from './leaks.ts';
-import { until } from './wait.ts';
+import { lease, release } from './leases.ts';
+import { PATIENCE_MS, until } from './wait.ts';
 
 const TSDOCKER = resolve(import.meta.dirname, '../../bin/tsdocker');
 
@@ -32,32 +33,21 @@ export interface CliResult {
   readonly stderr: string;
 }
 
-/** Links that are there after this long stay. */
-const LINKS_GO_MS = 5_000;
 /** How much of a supervisor's log a failing wait shows. */
 const LOG_LINES = 15;
 
 let serial = 0;
 
-/** Test files run side by side, each by one of this many workers at most (`maxWorkers` of vitest.config.ts). */
-const WORKERS = 8;
-/** /24 networks that one worker may use. */
-const SUBNETS = 31;
-
-/**
- * One /24 of 10.232.0.0/16 that no route of this host leads to; other test runs may have some of them. Each worker has a
- * range of its own: between the look and the bridge, another worker may look too.
- */
+/** One /24 of 10.232.0.0/16 that no route of this host leads to and no other test uses. */
 function freeSubnet(first: number): string {
   // Destinations are hexadecimal, the last byte of the address first.
   const routes = readFileSync('/proc/net/route', 'utf8');
   const isFree = (third: number) => !routes.includes(`\t00${third.toString(16).toUpperCase().padStart(2, '0')}E80A\t`);
-  const worker = Number(process.env.VITEST_POOL_ID ?? 1) % WORKERS;
-  const third = Array.from({ length: SUBNETS }, (_, index) => worker * SUBNETS + ((first + index) % SUBNETS)).find(
-    isFree,
-  );
-  if (third === undefined) throw new Error('all of 10.232.0.0/16 is in use: remove bridges that earlier tests left');
-  return `10.232.${third}`;
+  for (let index = 0; index < 256; index++) {
+    const third = (first + index) % 256;
+    if (isFree(third) && lease(`subnet-10.232.${third}`)) return `10.232.${third}`;
+  }
+  throw new Error('all of 10.232.0.0/16 is in use: remove bridges that earlier tests left');
 }
 
 export class TestSupervisor {
@@ -259,6 +249,7 @@ export class TestSupervisor {
       throw error;
     } finally {
       rmSync(this.base, { recursive: true, force: true });
+      release(`subnet-${this.subnet}`);
     }
   }
 
@@ -278,7 +269,7 @@ export class TestSupervisor {
     });
     await this.stop();
     // The kernel takes links along with a namespace a moment after its last user has let it go.
-    await until('no link left', () => this.hostState().links.length === 0, LINKS_GO_MS).catch(() => {});
+    await until('no link left', () => this.hostState().links.length === 0, PATIENCE_MS / 2).catch(() => {});
     expect(this.hostState()).toEqual({ mounts: [], links: [], tables: [], cgroups: [], processes: [] });
   }
 }
