@@ -3,7 +3,7 @@
 import { VERSION } from '../api/version.ts';
 import type { ExecDriver } from '../drivers/contract/exec.ts';
 import type { GraphDriver } from '../drivers/contract/graph.ts';
-import { DEFAULT_NETWORK_DRIVER } from '../drivers/registry.ts';
+import { DEFAULT_NETWORK_DRIVER, NETWORK_DRIVER_TABLE } from '../drivers/network-table.ts';
 import type { OnShutdown } from '../engine/shutdown-handlers.ts';
 import { systemTimers } from '../engine/timers.ts';
 import { systemClock } from '../ffi/boot-clock.ts';
@@ -17,6 +17,7 @@ import { NetworkNames } from '../reconcile/names/network-names.ts';
 import type { RollBack } from '../reconcile/ops/containers/update-outcome.ts';
 import type { Declared } from '../reconcile/ops/declared.ts';
 import { LeaseBook } from '../reconcile/ops/networks/lease-book.ts';
+import type { NewNetworks } from '../reconcile/ops/networks/network.ts';
 import { unreadPeer } from '../reconcile/ops/networks/unread-endpoint.ts';
 import type { PathBook } from '../reconcile/path-book.ts';
 import type { DaemonConfig } from '../settings/daemon-config.ts';
@@ -27,6 +28,7 @@ import type { Logger } from '../supervisor/log.ts';
 import { openBooks, workInProgress } from './books.ts';
 import { createConfiguration, type SettingsReader } from './configuration.ts';
 import { instanceOf, openDrivers } from './drivers.ts';
+import { newNetworks } from './new-networks.ts';
 import { createObserver, type Observing } from './ports/observer.ts';
 import { type Around, type OpSettings, type OpStores, opPorts, type Parts } from './ports/op-ports.ts';
 import type { Stores } from './stores.ts';
@@ -66,6 +68,7 @@ export function openParts(opened: OpenedBefore, handlers: OnShutdown): OpenedPar
   const { resources, leases: savedLeases } = stores.history;
   const defaultNetwork = new DefaultNetwork({
     ...config,
+    newNetworks: newNetworks(config, state),
     driver: DEFAULT_NETWORK_DRIVER,
     networks: drivers.network,
     records: resources,
@@ -93,16 +96,13 @@ export function openParts(opened: OpenedBefore, handlers: OnShutdown): OpenedPar
   return { parts, observing, defaultNetwork, names };
 }
 
-function aroundOps(
-  { config, state, limits, registry, trustPolicy, manifests, paths, stores, settings, tmpDir }: OpenedBefore,
-  boot: string,
-  defaultNetwork: DefaultNetwork,
-): Around {
+function aroundOps(opened: OpenedBefore, boot: string, defaultNetwork: DefaultNetwork): Around {
+  const { config, state, registry, trustPolicy, manifests, paths, stores, settings } = opened;
   return {
     instance: instanceOf(state),
     clock: systemClock,
     bootId: boot,
-    settings: opSettings(config, limits, tmpDir),
+    settings: opSettings(opened, newNetworks(config, state)),
     registry,
     trustPolicy,
     ...manifests,
@@ -112,12 +112,17 @@ function aroundOps(
   };
 }
 
-function opSettings(config: DaemonConfig, limits: LimitSupport, tmpDir: string): OpSettings {
+function opSettings(
+  { config, limits, tmpDir }: Pick<OpenedBefore, 'config' | 'limits' | 'tmpDir'>,
+  newNetworks: NewNetworks,
+): OpSettings {
   return {
     dns: config.dns,
     dnsSearch: config.dnsSearch,
     defaultIp: config.ip,
     networkDriver: DEFAULT_NETWORK_DRIVER,
+    networkDrivers: NETWORK_DRIVER_TABLE,
+    newNetworks,
     mtu: config.mtu === 0 ? defaultMtu() : config.mtu,
     fixedCidr: config.fixedCidr,
     version: VERSION,

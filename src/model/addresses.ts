@@ -225,10 +225,6 @@ export function allocateAddress(
   return null;
 }
 
-/** Subnets for networks that name none are cut from this. */
-export const DEFAULT_SUBNET_POOL = '10.200.0.0/16';
-export const DEFAULT_SUBNET_PREFIX_LENGTH = 24;
-
 /**
  * The first subnet of the pool that overlaps nothing occupied; null when there is none.
  * @param occupied networks in CIDR notation, of any family, in any order.

@@ -42,8 +42,8 @@ export interface ObservedNetwork {
   readonly specHash: string;
   /** Normalised spec it was made from, for the field diff. */
   readonly spec: unknown;
-  readonly bridge: string;
-  readonly subnet: string;
+  /** What it is where its spec leaves that open: fields of a manifest with the values that would say the same. */
+  readonly decided: Readonly<Record<string, unknown>>;
   /** What its driver misses in the kernel, as short noun phrases; empty when all is as configured. */
   readonly missing: readonly string[];
 }

@@ -14,7 +14,7 @@ import { healthchecks } from './health/probes-of.ts';
 import type { ContainerSight } from './observed-container.ts';
 import type { OpFailureCache } from './op-failure-cache.ts';
 import type { ImageStores } from './ops/images/image-of.ts';
-import type { KnownNetworks } from './ops/networks/network-config.ts';
+import { decidedOf, type KnownNetworks } from './ops/networks/network-config.ts';
 import { type VolumeUsers, volumesLeftBehind } from './ops/released-volumes.ts';
 import { type OrphanSightPorts, orphans } from './orphans.ts';
 import type { PathBook } from './path-book.ts';
@@ -105,21 +105,21 @@ function observedNetworks(
   const fallback = ports.defaultNetwork();
   if (fallback) {
     const key = fallback.key as ResourceKey;
-    networks.set(key, {
-      key,
-      specHash: '',
-      spec: {},
-      bridge: fallback.interfaceName,
-      subnet: fallback.ipv4?.subnet ?? '',
-      missing: missingOfNetwork(ports.drifts, key, kernel),
-    });
+    const missing = missingOfNetwork(ports.drifts, key, kernel);
+    networks.set(key, { key, specHash: '', spec: {}, decided: {}, missing });
   }
   for (const record of ports.resources.networks()) {
-    const { key, specHash, written, bridge, subnet } = record;
+    const { key, specHash, written } = record;
     // The supervisor creates the default bridge from its settings; for now it cannot.
     if (key === DEFAULT_NETWORK && !fallback) continue;
     const missing = missingOfNetwork(ports.drifts, key, kernel);
-    networks.set(key, { key, specHash, spec: written, bridge, subnet, missing });
+    networks.set(key, {
+      key,
+      specHash,
+      spec: written,
+      decided: decidedOf(record, ports.settings.networkDrivers),
+      missing,
+    });
   }
   return networks;
 }

@@ -10,6 +10,7 @@ import type {
   Sandbox,
 } from '../../src/drivers/contract/network.ts';
 import { TsdError } from '../../src/model/errors/errors.ts';
+import type { HostUse } from '../../src/model/networks/address-pools.ts';
 import type { Kernel } from './kernel.ts';
 import type { Life } from './universe.ts';
 
@@ -201,8 +202,8 @@ export class SimNetwork implements Networks {
     throw new TsdError('TSD_PORT_IN_USE', `host port ${port.hostPort} is used by another program`);
   }
 
-  occupiedSubnets(): readonly string[] {
-    return [];
+  hostUse(): HostUse {
+    return { routes: [], nameServers: [] };
   }
 
   giveBack(): readonly string[] {

@@ -34,6 +34,7 @@ import { plan } from '../../src/reconcile/plan/plan.ts';
 import { startGate } from '../../src/reconcile/start-gate.ts';
 import { UpdateBook } from '../../src/reconcile/update-book.ts';
 import type { ContainerRecord } from '../../src/state/containers/container-record.ts';
+import { EARLIER_DEFAULTS } from '../../src/state/history/network-record.ts';
 import { Adoption } from '../../src/supervisor/take-over/take-over.ts';
 import type { Disk } from './disk.ts';
 import { SimExec } from './exec.ts';
@@ -61,6 +62,11 @@ const SETTINGS = {
   dnsSearch: [],
   defaultIp: '0.0.0.0',
   networkDriver: 'sim',
+  networkDrivers: { sim: { fields: [], modes: [], modesWithoutGateway: [], ofHost: true } },
+  newNetworks: {
+    pools: { ipv4: [{ base: '10.200.0.0/16', size: 24 }], ipv6: [] },
+    families: () => ({ ipv6: false, ipv6Problem: null }),
+  },
   mtu: 1500,
   fixedCidr: null,
   version: '0',
@@ -304,9 +310,9 @@ export class SimSupervisor {
     const { parts, life } = this;
     try {
       life.sheltered = true;
-      const { key, interfaceName: bridge, ipv4 } = DEFAULT_BRIDGE;
-      const record = { specHash: '', written: {}, schemaVersion: 1, bridge, ...ipv4 };
-      parts.resources.setNetwork({ key: key as ResourceKey, ...record });
+      const { key, driver, interfaceName, ipv4, ipv6 } = DEFAULT_BRIDGE;
+      const made = { driver, interfaceName, ipv4, ipv6, defaults: EARLIER_DEFAULTS };
+      parts.resources.setNetwork({ key: key as ResourceKey, specHash: '', written: {}, schemaVersion: 1, ...made });
       parts.network.ensureNetwork(DEFAULT_BRIDGE);
       life.sheltered = false;
       parts.exec.onExit((exit) => parts.exits.record(exit));

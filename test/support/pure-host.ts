@@ -222,8 +222,8 @@ export class PureHost {
     const before = this.networks.get(key);
     const specHash = declared?.specHash ?? before?.specHash ?? '';
     const spec = declared?.spec ?? before?.spec;
-    const subnet = declared?.spec.subnet ?? before?.subnet ?? '10.99.0.0/24';
-    this.networks.set(key, { key, specHash, spec, bridge: 'br', subnet, missing: [] });
+    const subnet = declared?.spec.subnet ?? before?.decided.subnet ?? '10.99.0.0/24';
+    this.networks.set(key, { key, specHash, spec, decided: { subnet, driver: 'bridge' }, missing: [] });
   }
 
   #container(op: Extract<Op, { containerId: string }>, declared: Desired<'container'> | undefined): void {

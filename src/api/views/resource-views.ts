@@ -94,9 +94,15 @@ export interface VolumeView {
 export interface NetworkView {
   readonly name: string;
   readonly app: string;
+  /** Empty for one that is not made yet. */
+  readonly driver: string;
+  /** Its interface on the host; the name stands for the network also where its driver makes no such interface. */
   readonly bridge: string;
+  /** Null without IPv4, and for one that is not made yet. */
   readonly subnet: string | null;
   readonly gateway: string | null;
+  readonly subnet6: string | null;
+  readonly gateway6: string | null;
   readonly phase: 'Pending' | 'Ready' | 'Failed';
   readonly containers: number;
   readonly message: string;

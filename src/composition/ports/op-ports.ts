@@ -7,6 +7,7 @@ import type { LimitName } from '../../ffi/host/sysinfo.ts';
 import type { Registry } from '../../images/registry/registries.ts';
 import type { TrustPolicyFile } from '../../images/trust/policy.ts';
 import type { Clock } from '../../model/clock.ts';
+import type { NetworkDriverTable } from '../../model/networks/driver-fields.ts';
 import type { DriftMemory } from '../../reconcile/drift-memory.ts';
 import type { ExitRecorder } from '../../reconcile/exits.ts';
 import type { GroupCommit } from '../../reconcile/group-commit.ts';
@@ -25,6 +26,7 @@ import type { ImageWork } from '../../reconcile/ops/images/image-work.ts';
 import type { KeyedMutex } from '../../reconcile/ops/keyed-mutex.ts';
 import type { EndpointPorts } from '../../reconcile/ops/networks/endpoint.ts';
 import type { LeaseBook } from '../../reconcile/ops/networks/lease-book.ts';
+import type { NewNetworks } from '../../reconcile/ops/networks/network.ts';
 import type { DefaultNetworks, KnownNetworks } from '../../reconcile/ops/networks/network-config.ts';
 import type { AddressPorts } from '../../reconcile/ops/networks/unread-endpoint.ts';
 import { type IsOwned, ownersOf } from '../../reconcile/ops/owners.ts';
@@ -97,6 +99,8 @@ export interface OpSettings {
   readonly defaultIp: string;
   /** Driver of networks that name none. */
   readonly networkDriver: string;
+  readonly networkDrivers: NetworkDriverTable;
+  readonly newNetworks: NewNetworks;
   readonly mtu: number;
   /** Addresses of the default bridge are taken from this part of its subnet; null for all of it. */
   readonly fixedCidr: string | null;

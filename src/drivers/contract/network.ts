@@ -2,7 +2,9 @@
  * What a network driver does, and what operations see of all of them. A container has one sandbox (a network namespace),
  * whichever drivers connect it; sandboxes are therefore not a driver's: {@link Networks} holds them.
  */
+
 import type { JsonValue } from '../../model/json.ts';
+import type { HostUse } from '../../model/networks/address-pools.ts';
 import type { Driver } from './driver.ts';
 
 /** Addresses of a network in one family. */
@@ -131,8 +133,6 @@ export interface NetworkConnections {
    * @throws TSD_PORT_IN_USE naming the other container or the foreign listener
    */
   checkPort(port: PublishedPort, containerId: string | null): void;
-  /** Returns the subnets and addresses of the host that a new network must not overlap (routes, name servers). */
-  occupiedSubnets(): readonly string[];
   /**
    * Removes everything of ours from the host: restores changed settings, then removes rules and interfaces. Call it only
    * while no container runs; {@link ensureNetwork} recreates networks. Returns a sentence for each thing that stays.
@@ -173,6 +173,8 @@ export interface Networks extends Omit<NetworkConnections, 'interfaces'> {
    * @throws TSD_NETWORK when there is no sandbox
    */
   openSocket(containerId: string, protocol: 'tcp' | 'udp', family: 'ipv4' | 'ipv6'): number;
+  /** Returns what the host itself uses of the address space, which a new network must not overlap. */
+  hostUse(): HostUse;
   /** As for a driver; releases the sandbox too. */
   detach(containerId: string): void;
   close(): void;

@@ -2,6 +2,7 @@
 
 import { TsdError } from '../../model/errors/errors.ts';
 import { append } from '../../model/lists.ts';
+import type { HostUse } from '../../model/networks/address-pools.ts';
 import type {
   EndpointConfig,
   NetworkConfig,
@@ -14,6 +15,8 @@ import type {
   Sandbox,
 } from '../contract/network.ts';
 import { collectErrors } from './collect-errors.ts';
+import { readHostUse } from './host-use.ts';
+import { withRouteSocket } from './route-socket.ts';
 import type { Sandboxes } from './sandboxes.ts';
 
 const NOTHING_SEEN: ObservedNetworks = { networks: new Map(), endpoints: new Map() };
@@ -133,8 +136,8 @@ export class NetworksByDriver implements Networks {
     for (const connections of this.#publishing) connections.checkPort(port, containerId);
   }
 
-  occupiedSubnets(): readonly string[] {
-    return [...new Set(this.#connections.flatMap((connections) => connections.occupiedSubnets()))];
+  hostUse(): HostUse {
+    return withRouteSocket(readHostUse);
   }
 
   giveBack(): readonly string[] {

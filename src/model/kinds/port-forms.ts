@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { networkOf, parseCidr } from '../addresses.ts';
 import { type ExposedPort, type ExtraHost, type Parsed, type PortMapping, parsed, refused } from './short-forms.ts';
 
 /** Dotted IPv4 without leading zeros. */
@@ -97,16 +96,4 @@ export function parseExtraHost(text: string): Parsed<ExtraHost> {
   const address = colon < 0 ? '' : text.slice(colon + 1).trim();
   if (!isHostName(name)) return refused(`"${text}" is not name:address`);
   return isIP(address) ? parsed({ name, address }) : refused(`"${text}": "${address}" is not an IP address`);
-}
-
-/** An IPv4 network in CIDR form, cleared of host bits: `10.80.0.7/24` is refused, `10.80.0.0/24` is not. */
-export function parseSubnet(text: string): Parsed<string> {
-  // A length may be written as Go reads it: `10.0.0.0/08`.
-  const written = text.trim().replace(/\/0(?=\d$)/, '/');
-  const cidr = parseCidr(written, 'ipv4');
-  if (cidr === null) return refused(`"${text}" is not an IPv4 subnet; write for example 10.80.0.0/24`);
-  if (cidr.prefixLength < 8 || cidr.prefixLength > 30)
-    return refused(`"${text}": the prefix length must be between 8 and 30`);
-  const network = networkOf(written);
-  return network === written ? parsed(network) : refused(`"${text}" has host bits set; the network is ${network}`);
 }

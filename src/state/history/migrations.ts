@@ -143,6 +143,26 @@ export const MIGRATIONS: readonly string[] = [
   'CREATE TABLE held_apps (app TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT, WITHOUT ROWID;',
   // Of earlier entries it is not known which container had the key.
   'ALTER TABLE timeline ADD COLUMN container_id TEXT; ALTER TABLE timeline ADD COLUMN image TEXT;',
+  // Networks that are there stay as they are: bridges with IPv4, and what a spec leaves open means for them what it meant.
+  `
+  ALTER TABLE networks RENAME TO earlier_networks;
+  CREATE TABLE networks (
+    key TEXT PRIMARY KEY,
+    spec_hash TEXT NOT NULL,
+    written TEXT NOT NULL,
+    schema_version INTEGER NOT NULL,
+    driver TEXT NOT NULL,
+    interface TEXT NOT NULL UNIQUE,
+    ipv4 TEXT,
+    ipv6 TEXT,
+    defaults TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO networks SELECT key, spec_hash, written, schema_version, 'bridge', bridge,
+    json_object('subnet', subnet, 'gateway', gateway), NULL,
+    '{"ipv6":false,"metadata":true,"directAccess":true}'
+    FROM earlier_networks;
+  DROP TABLE earlier_networks;
+  `,
 ];
 
 /**

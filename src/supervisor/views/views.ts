@@ -281,21 +281,28 @@ export function volumeViews(input: ViewInput, ports: VolumeViewPorts): VolumeVie
   });
 }
 
+type Shape = Pick<NetworkConfig, 'driver' | 'interfaceName' | 'ipv4' | 'ipv6'>;
+
 export function networkViews(input: ViewInput, ports: NetworkViewPorts): NetworkView[] {
   const { desired, observed } = input;
-  const records = new Map(ports.resources.networks().map((record) => [record.key, record]));
+  const known = new Map<string, Shape>(ports.resources.networks().map((record) => [record.key, record]));
+  const fallback = ports.defaultNetwork();
+  if (fallback) known.set(fallback.key, fallback);
   return keysOf('network', desired, observed.networks).map((key) => {
     const network = observed.networks.get(key);
-    const gateway = records.get(key)?.gateway ?? ports.defaultNetwork()?.ipv4?.gateway ?? null;
+    const shape = network && known.get(key);
     const { app, name } = parseKey(key);
     return {
       name,
       app,
-      bridge: network?.bridge ?? '',
-      subnet: network?.subnet ?? null,
-      gateway: network ? gateway : null,
+      driver: shape?.driver ?? '',
+      bridge: shape?.interfaceName ?? '',
+      subnet: shape?.ipv4?.subnet ?? null,
+      gateway: shape?.ipv4?.gateway ?? null,
+      subnet6: shape?.ipv6?.subnet ?? null,
+      gateway6: shape?.ipv6?.gateway ?? null,
       ...resourceStatus(input, key, network?.missing.length === 0),
-      containers: ports.containers.all().filter((record) => network && record.network?.bridge === network.bridge)
+      containers: ports.containers.all().filter((record) => shape && record.network?.bridge === shape.interfaceName)
         .length,
       source: desired.resources.get(key)?.source ?? null,
     };

@@ -144,10 +144,6 @@ class Cables implements NetworkConnections {
 
   checkPort(): void {}
 
-  occupiedSubnets(): readonly string[] {
-    return [];
-  }
-
   giveBack(): readonly string[] {
     for (const { ifname, ifalias } of links()) if (ifalias?.startsWith(this.#prefix)) remove(ifname);
     this.#networks.clear();

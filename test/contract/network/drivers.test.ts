@@ -16,7 +16,7 @@ import {
 } from './private-host.ts';
 import { describeNetworkDriver } from './suite.ts';
 
-const { bridge, none, host } = NETWORK_DRIVERS as Record<'bridge' | 'none' | 'host', (typeof NETWORK_DRIVERS)[string]>;
+const { bridge, none, host } = NETWORK_DRIVERS;
 
 beforeAll(() => {
   enterPrivateHost();

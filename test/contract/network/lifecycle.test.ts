@@ -412,7 +412,8 @@ describe('a foreign process', () => {
   });
 
   test("'s subnet is a conflict", () => {
-    expect(driver.occupiedSubnets()).toContain('198.51.100.0/24');
+    const uplink = { destination: '198.51.100.0/24', gateway: null, link: 'uplink' };
+    expect(driver.hostUse().routes).toContainEqual(uplink);
     const overlapping = { subnet: '198.51.100.128/25', gateway: '198.51.100.129' };
     expect(() => driver.ensureNetwork(network(1, overlapping))).toThrow(
       expect.objectContaining({ code: 'TSD_SUBNET_CONFLICT' }),

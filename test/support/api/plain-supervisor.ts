@@ -108,9 +108,12 @@ const VOLUME: VolumeView = {
 const NETWORK: NetworkView = {
   name: 'back',
   app: 'blog',
+  driver: 'bridge',
   bridge: 'tsd5f00aa11',
   subnet: '10.80.0.0/24',
   gateway: '10.80.0.1',
+  subnet6: 'fd12:3456:789a:1::/64',
+  gateway6: 'fd12:3456:789a:1::1',
   phase: 'Ready',
   containers: 2,
   message: '',

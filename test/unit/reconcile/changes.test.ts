@@ -160,6 +160,17 @@ describe('networks', () => {
     `);
   });
 
+  test('what was decided when the network was made can be written down without a change of it', () => {
+    const host = hostWith({ blog: { networks: { back: {} }, containers: { db: { network: 'back' } } } });
+    const only = (extra: Record<string, unknown>) => ({
+      blog: { networks: { back: { subnet: '10.99.0.0/24', ...extra } }, containers: { db: { network: 'back' } } },
+    });
+    expect(textOn(host, declare(only({ driver: 'bridge' }), 2))).toMatchInlineSnapshot(
+      `"ensure network/blog/back — driver, subnet changed in blog.yaml:1:3"`,
+    );
+    expect(textOn(host, declare(only({ driver: 'macvlan' }), 2))).toContain('remove network/blog/back');
+  });
+
   test('a network whose container cannot move stays unchanged, and so do its other containers', () => {
     const host = hostWith(onBack('10.80.0.0/24'));
     host.obstacles.set('container/blog/db', 'bind source /srv/db is missing');

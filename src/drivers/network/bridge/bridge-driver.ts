@@ -306,10 +306,6 @@ class BridgeDriver implements NetworkDriver, NetworkConnections {
     }
   }
 
-  occupiedSubnets(): readonly string[] {
-    return this.#bridges.occupied();
-  }
-
   giveBack(): readonly string[] {
     const firewall = this.#firewallFor(false);
     this.#forwarders.close();

@@ -2,11 +2,11 @@ import { deleteAddress, type LinkAddress, listAddresses, newAddress } from '../.
 import { changeLink, deleteLink, findLink, type Link, listLinks, newBridge } from '../../../ffi/network/links.ts';
 import { NETLINK_ROUTE, NetlinkSocket } from '../../../ffi/network/netlink.ts';
 import { listRoutes } from '../../../ffi/network/routes.ts';
-import { addressIn, bareAddress, macOfAddress, overlaps } from '../../../model/addresses.ts';
+import { addressIn, bareAddress, macOfAddress } from '../../../model/addresses.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
+import { readHostUse, requireUnused } from '../host-use.ts';
 import type { HostSettings } from './host-settings.ts';
 import { withoutLinkLocal } from './link-local.ts';
-import { nameServers } from './name-servers.ts';
 import type { Names } from './names.ts';
 import type { BridgeNetwork } from './network-options.ts';
 
@@ -108,11 +108,6 @@ export class BridgeLinks {
     });
   }
 
-  occupied(): string[] {
-    const routes = listRoutes(this.#socket, 'ipv4').map(({ destination }) => destination);
-    return [...routes.filter((destination) => !destination.endsWith('/0')), ...nameServers().map((ip) => `${ip}/32`)];
-  }
-
   close(): void {
     this.#socket.close();
   }
@@ -129,12 +124,7 @@ export class BridgeLinks {
   }
 
   #create(config: BridgeNetwork): void {
-    const clash = this.occupied().find((occupied) => overlaps(occupied, config.subnet));
-    if (clash !== undefined) {
-      throw new TsdError('TSD_SUBNET_CONFLICT', `subnet ${config.subnet} overlaps ${clash}, which this host uses`, {
-        step: `create bridge ${config.bridge}`,
-      });
-    }
+    requireUnused(readHostUse(this.#socket), config.subnet, `create bridge ${config.bridge}`);
     const { bridge: name, mtu } = config;
     this.#settings.forgetBridge(name);
     this.#socket.request([newBridge({ name, mtu, mac: macOfAddress(config.gateway), group: this.#names.group })]);

@@ -95,7 +95,7 @@ function moveAddresses(
 function networkKeyOf(networks: KnownNetworks, { network }: ContainerRecord): string | null {
   const fallback = networks.defaultNetwork();
   if (network?.bridge === fallback?.interfaceName) return fallback?.key ?? null;
-  return networks.resources.networks().find(({ bridge }) => bridge === network?.bridge)?.key ?? null;
+  return networks.resources.networks().find(({ interfaceName }) => interfaceName === network?.bridge)?.key ?? null;
 }
 
 /**

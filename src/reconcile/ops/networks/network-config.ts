@@ -1,8 +1,13 @@
 import type { NetworkConfig, NetworkRange } from '../../../drivers/contract/network.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
+import type { NetworkSpec } from '../../../model/kinds/network.ts';
+import { parentInterface } from '../../../model/kinds/network-rules.ts';
+import type { DRIVER_FIELDS, NetworkDriverTable } from '../../../model/networks/driver-fields.ts';
+import { own } from '../../../model/own.ts';
 import type { ResourceKey } from '../../../model/resource.ts';
 import { networkSpecOf } from '../../../state/containers/written-spec.ts';
-import type { NetworkRecord, ResourceStore } from '../../../state/history/resource-store.ts';
+import type { NetworkDefaults, NetworkRecord } from '../../../state/history/network-record.ts';
+import type { ResourceStore } from '../../../state/history/resource-store.ts';
 
 /** The default bridge of this host. */
 export interface DefaultNetworks {
@@ -15,22 +20,78 @@ export interface DefaultNetworks {
 /** The existing networks, as recorded at their creation. */
 export interface KnownNetworks extends DefaultNetworks {
   readonly resources: Pick<ResourceStore, 'networks'>;
-  /** For those that declare none. */
-  readonly settings: { readonly mtu: number; readonly networkDriver: string };
+  /** The mtu is for those that declare none. */
+  readonly settings: { readonly mtu: number; readonly networkDrivers: NetworkDriverTable };
+}
+
+/** Left out where it is as it always was. */
+export function accessOptions({
+  metadata,
+  directAccess,
+}: Pick<NetworkDefaults, 'metadata' | 'directAccess'>): NetworkConfig['options'] {
+  return { ...(!metadata && { metadata }), ...(!directAccess && { directAccess }) };
+}
+
+/** What a driver reads of a network besides what every network has. */
+function driverOptions(
+  { driver, defaults }: NetworkRecord,
+  spec: NetworkSpec,
+  drivers: NetworkDriverTable,
+): NetworkConfig['options'] {
+  const { icc, masquerade, gatewayMode, metadata, directAccess, mode, mtu } = spec;
+  const options: Record<(typeof DRIVER_FIELDS)[number], NetworkConfig['options']> = {
+    bridgeName: {},
+    icc: { icc },
+    masquerade: { masquerade },
+    gatewayMode: {
+      ...(gatewayMode?.ipv4 && { gatewayMode4: gatewayMode.ipv4 }),
+      ...(gatewayMode?.ipv6 && { gatewayMode6: gatewayMode.ipv6 }),
+    },
+    metadata: accessOptions({ metadata: metadata ?? defaults.metadata, directAccess: true }),
+    directAccess: accessOptions({ metadata: true, directAccess: directAccess ?? defaults.directAccess }),
+    parent: { parent: parentInterface({ parent: spec.parent ?? null, vlan: spec.vlan ?? null }), ownMtu: mtu !== null },
+    vlan: {},
+    mode: { mode: mode ?? null },
+  };
+  const fields = own(drivers, driver)?.fields ?? [];
+  return Object.assign({}, ...fields.map((field) => options[field]));
 }
 
 /** Returns the driver's configuration of a declared network, from the record of its creation. */
 export function networkConfig({ settings }: Pick<KnownNetworks, 'settings'>, record: NetworkRecord): NetworkConfig {
+  const { key, driver, interfaceName, ipv4, ipv6 } = record;
+  // Stored specs lack the fields that their version did not have.
   const spec = networkSpecOf(record);
   return {
-    key: record.key,
-    driver: settings.networkDriver,
-    interfaceName: record.bridge,
-    ipv4: { subnet: record.subnet, gateway: record.gateway },
-    ipv6: null,
+    key,
+    driver,
+    interfaceName,
+    ipv4,
+    ipv6,
     mtu: spec.mtu ?? settings.mtu,
     internal: spec.internal,
-    options: { icc: spec.icc, masquerade: spec.masquerade },
+    options: driverOptions(record, spec, settings.networkDrivers),
+  };
+}
+
+/** What a manifest could write of a network without another effect than that of leaving it out. */
+export function decidedOf(
+  { driver, interfaceName, ipv4, ipv6, defaults }: NetworkRecord,
+  drivers: NetworkDriverTable,
+): Record<string, unknown> {
+  return {
+    driver,
+    mode: own(drivers, driver)?.modes[0] ?? null,
+    gatewayMode: { ipv4: 'nat', ipv6: 'nat' },
+    bridgeName: interfaceName,
+    ipv4: ipv4 !== null,
+    subnet: ipv4?.subnet ?? null,
+    gateway: ipv4?.gateway ?? null,
+    ipv6: ipv6 !== null,
+    subnet6: ipv6?.subnet ?? null,
+    gateway6: ipv6?.gateway ?? null,
+    metadata: defaults.metadata,
+    directAccess: defaults.directAccess,
   };
 }
 

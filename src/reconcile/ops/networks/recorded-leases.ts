@@ -18,7 +18,7 @@ export function settleLeases(
   { containers, leases, resources }: RecordedLeasePorts,
   only?: ReadonlySet<ResourceKey>,
 ): void {
-  const networks = new Map(resources.networks().map(({ bridge, key }) => [bridge, key]));
+  const networks = new Map(resources.networks().map(({ interfaceName, key }) => [interfaceName, key]));
   const amiss = new Map<string, Map<string, ResourceKey>>();
   for (const { owner, network } of containers.all()) {
     const key = networks.get(network?.bridge ?? '');
