@@ -74,18 +74,17 @@ export function newDriver(options: Partial<NetworkDriverContext> = {}): Networks
 
 /** Network number `n`: 10.231.n.0/24 on bridge `tsdt<n>`. */
 export function network(n: number, changes: Partial<BridgeNetwork> = {}): NetworkConfig {
-  const { bridge = `tsdt${n}`, foreign = false, icc = true, masquerade = true, ...others } = changes;
-  const { subnet = `10.231.${n}.0/24`, gateway = `10.231.${n}.1`, ...common } = others;
+  const { key = `network/test/n${n}`, bridge = `tsdt${n}`, mtu = 1500, internal = false, ...others } = changes;
+  const { subnet = `10.231.${n}.0/24`, gateway = `10.231.${n}.1`, ...options } = others;
   return {
-    key: `network/test/n${n}`,
+    key,
     driver: 'bridge',
     interfaceName: bridge,
     ipv4: { subnet, gateway },
     ipv6: null,
-    mtu: 1500,
-    internal: false,
-    options: { foreign, icc, masquerade },
-    ...common,
+    mtu,
+    internal,
+    options,
   };
 }
 

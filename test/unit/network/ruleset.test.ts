@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { bridgeOptions } from '../../../src/drivers/network/bridge/bridge-options.ts';
 import {
   fenceElements,
   networkElements,
@@ -15,13 +16,11 @@ const id = 'a'.repeat(64);
 const network = {
   key: 'network/app/n',
   bridge: 'br0',
-  foreign: false,
   subnet: '10.80.0.0/24',
   gateway: '10.80.0.1',
   mtu: 1500,
-  icc: true,
-  masquerade: true,
   internal: false,
+  ...bridgeOptions({}),
 };
 const web = {
   containerId: id,
@@ -42,26 +41,27 @@ const web = {
 
 test('the elements of a network encode its rights', () => {
   const sets = (changes: Partial<typeof network>): string[] =>
-    networkElements({ ...network, ...changes }).map(({ set, key }) => `${set} ${key.join(' ')}`);
-  expect(sets({})).toEqual([
-    'bridges br0',
-    'ranges br0 10.80.0.0/24',
-    'subnets 10.80.0.0/24',
-    'open br0 br0',
-    'outbound 10.80.0.0/24',
-  ]);
-  expect(sets({ icc: false, masquerade: false })).toEqual([
-    'bridges br0',
-    'ranges br0 10.80.0.0/24',
-    'subnets 10.80.0.0/24',
-  ]);
-  expect(sets({ internal: true })).toEqual([
-    'bridges br0',
-    'ranges br0 10.80.0.0/24',
-    'subnets 10.80.0.0/24',
-    'open br0 br0',
-    'internal br0',
-  ]);
+    networkElements({ ...network, ...changes })
+      .map(({ set, key }) => `${set} ${key.join(' ')}`)
+      .sort();
+  const common = ['bridges br0', 'ranges br0 10.80.0.0/24', 'subnets 10.80.0.0/24'];
+  const having = (...more: readonly string[]): string[] => [...common, ...more].sort();
+  expect(sets({})).toEqual(having('open br0 br0', 'outbound 10.80.0.0/24'));
+  expect(sets({ icc: false, masquerade: false })).toEqual(having());
+  expect(sets({ internal: true })).toEqual(having('open br0 br0', 'internal br0'));
+  const closed = { icc: false, masquerade: false } as const;
+  expect(sets({ ...closed, metadata: false, hostAccess: false })).toEqual(
+    having('metadata_closed br0', 'hostless br0'),
+  );
+  expect(sets({ ...closed, directAccess: true })).toEqual(having('exposed br0 ipv4'));
+  expect(sets({ icc: false, gatewayMode4: 'nat-unprotected' })).toEqual(
+    having('exposed br0 ipv4', 'outbound 10.80.0.0/24'),
+  );
+  expect(sets({ icc: false, gatewayMode4: 'routed' })).toEqual(having('routed br0 ipv4'));
+  expect(sets({ icc: false, gatewayMode4: 'isolated', internal: true })).toEqual(
+    having('isolated br0 ipv4', 'internal br0'),
+  );
+  expect(sets({ foreign: true })).toContain('ranges br0 0.0.0.0/0');
 });
 
 test('all elements of a container are one command a set', () => {

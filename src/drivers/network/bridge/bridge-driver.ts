@@ -33,6 +33,7 @@ import { FORWARDING, giveBack } from './give-back.ts';
 import { HostLinks, type HostView } from './host-links.ts';
 import { HostSettings } from './host-settings.ts';
 import { hasIpv6 } from './link-local.ts';
+import { LoopbackShield } from './loopback-shield.ts';
 import { CONTAINER_INTERFACE, Names } from './names.ts';
 import { type BridgeNetwork, bridgeNetwork } from './network-options.ts';
 import { BROKEN, networkDrift } from './observe.ts';
@@ -40,7 +41,7 @@ import { boundAddresses, type PublishOptions, publish } from './publication.ts';
 import { PublishedPorts } from './published-ports.ts';
 import { checkEndpoint, checkNetwork, checkPublishedPort } from './validate.ts';
 
-export interface BridgeOptions {
+export interface BridgeDriverOptions {
   readonly instance: Instance;
   /** False: no packet filter is touched (--iptables=false). Ports are then published by listeners of this process. */
   readonly iptables: boolean;
@@ -51,7 +52,7 @@ export interface BridgeOptions {
 }
 
 /** Bridges, veth pairs and nftables rules; see the comments of ruleset.ts. */
-export function createBridgeDriver(options: BridgeOptions): NetworkDriver {
+export function createBridgeDriver(options: BridgeDriverOptions): NetworkDriver {
   return new BridgeDriver(options);
 }
 
@@ -63,11 +64,12 @@ class BridgeDriver implements NetworkDriver, NetworkConnections {
   readonly name = 'bridge';
   readonly capabilities = { sandbox: true, ports: true };
   readonly connections = this;
-  readonly #options: BridgeOptions;
+  readonly #options: BridgeDriverOptions;
   readonly #names: Names;
   readonly #settings: HostSettings;
   readonly #bridges: BridgeLinks;
   readonly #links: HostLinks;
+  readonly #shield: LoopbackShield;
   readonly #endpoints: EndpointLinks;
   readonly #sandboxes: Sandboxes;
   readonly #inside: SandboxView;
@@ -79,7 +81,7 @@ class BridgeDriver implements NetworkDriver, NetworkConnections {
   readonly #ipv6 = hasIpv6();
   #opened: Firewall | null = null;
 
-  constructor(options: BridgeOptions) {
+  constructor(options: BridgeDriverOptions) {
     this.#options = options;
     this.#sandboxes = options.sandboxes;
     this.#inside = new SandboxView(options.sandboxes);
@@ -87,6 +89,7 @@ class BridgeDriver implements NetworkDriver, NetworkConnections {
     this.#settings = new HostSettings(options.originals);
     this.#bridges = new BridgeLinks(this.#names, this.#settings);
     this.#links = new HostLinks(this.#bridges.socket);
+    this.#shield = new LoopbackShield(this.#names, this.#bridges.socket);
     this.#endpoints = new EndpointLinks(this.#names, this.#bridges.socket);
     this.#view = new EndpointView({
       links: this.#endpoints,
@@ -99,7 +102,7 @@ class BridgeDriver implements NetworkDriver, NetworkConnections {
   }
 
   fingerprint(): Fingerprint {
-    return fingerprintBridge(this.#options, this.#names);
+    return fingerprintBridge(this.#options, this.#names, this.#shield.problem);
   }
 
   ensureNetwork(wanted: NetworkConfig): void {
@@ -227,6 +230,7 @@ class BridgeDriver implements NetworkDriver, NetworkConnections {
   }
 
   #remember(config: BridgeEndpoint, { foreign }: BridgeNetwork, link: number): void {
+    if (!foreign) this.#shield.put(link);
     this.#ports.set(config.containerId, config.ports);
     this.#attached.remember({ config, foreign, link });
   }
@@ -318,6 +322,7 @@ class BridgeDriver implements NetworkDriver, NetworkConnections {
   close(): void {
     this.#forwarders.close();
     this.#inside.close();
+    this.#shield.close();
     this.#links.close();
     this.#bridges.close();
     this.#opened?.close();
@@ -392,8 +397,9 @@ class BridgeDriver implements NetworkDriver, NetworkConnections {
     const host = this.#names.veth(config.containerId);
     const held = running?.wanted.get(endpointOwner(config.containerId)) ?? [];
     const isAdopted = held.some(({ set }) => set === 'unfenced') || (running?.tookOverEarlier && !isFenced(held));
-    const fence = isAdopted && network.icc ? [unfenced(host)] : fenceElements(config, host);
-    return [...reachElements(config, network), ...fence];
+    const reach = reachElements(config, network);
+    if (network.icc && network.spoofing) return reach;
+    return [...reach, ...(isAdopted && network.icc ? [unfenced(host)] : fenceElements(config, host))];
   }
 
   /** What an endpoint keeps when its ports go: the ways to its links. */

@@ -1,6 +1,7 @@
 /** What the rules know of networks and endpoints. Pure. */
 
 import { bareAddress, networkOf } from '../../../../model/addresses.ts';
+import { append } from '../../../../model/lists.ts';
 import type { BridgeEndpoint } from '../bridge-endpoint.ts';
 import type { BridgeNetwork } from '../network-options.ts';
 import type { SetName } from './layout.ts';
@@ -8,22 +9,46 @@ import { type Element, isFence, type Owner } from './ruleset.ts';
 
 const element = (set: SetName, ...key: readonly string[]): Element => ({ set, key, value: null });
 
-/** Of every IPv4 range a network may have. A foreign bridge leads to others' machines, whose addresses we do not know. */
-const ANY_SOURCE = '0.0.0.0/0';
-const ANY_SOURCE6 = '::/0';
+/** The sets of each family of addresses. */
+const FAMILIES = {
+  ipv4: { proto: 'ipv4', ranges: 'ranges', subnets: 'subnets', outbound: 'outbound', any: '0.0.0.0/0', own: [] },
+  ipv6: {
+    proto: 'ipv6',
+    ranges: 'ranges6',
+    subnets: 'subnets6',
+    outbound: 'outbound6',
+    any: '::/0',
+    // Neighbours are asked for from link-local addresses, and from none at all.
+    own: ['fe80::/10', '::'],
+  },
+} as const;
+
+type Sets = (typeof FAMILIES)['ipv4' | 'ipv6'];
+
+function rangeElements(config: BridgeNetwork, subnet: string, sets: Sets): Element[] {
+  const { bridge, internal, masquerade, directAccess } = config;
+  const mode = sets.proto === 'ipv4' ? config.gatewayMode4 : config.gatewayMode6;
+  const elements = [element(sets.subnets, subnet)];
+  // A foreign bridge leads to machines of others, whose addresses are not known here.
+  const sources = config.foreign || config.spoofing ? [sets.any] : [subnet, ...sets.own];
+  for (const source of sources) elements.push(element(sets.ranges, bridge, source));
+  if (mode === 'isolated') elements.push(element('isolated', bridge, sets.proto));
+  if (internal || mode === 'isolated') return elements;
+  if (masquerade && mode !== 'routed') elements.push(element(sets.outbound, subnet));
+  if (mode === 'routed') elements.push(element('routed', bridge, sets.proto));
+  if (mode === 'nat-unprotected' || directAccess) elements.push(element('exposed', bridge, sets.proto));
+  return elements;
+}
 
 export function networkElements(config: BridgeNetwork): Element[] {
-  const { bridge, foreign, icc, internal, masquerade } = config;
-  const subnet = networkOf(config.subnet);
-  const elements = [
-    element('bridges', bridge),
-    element('ranges', bridge, foreign ? ANY_SOURCE : subnet),
-    element('subnets', subnet),
-  ];
-  if (foreign) elements.push(element('ranges6', bridge, ANY_SOURCE6));
+  const { bridge, foreign, icc, internal, metadata, hostAccess } = config;
+  const elements = [element('bridges', bridge)];
+  append(elements, rangeElements(config, networkOf(config.subnet), FAMILIES.ipv4));
+  if (foreign) elements.push(element('ranges6', bridge, FAMILIES.ipv6.any));
   if (icc) elements.push(element('open', bridge, bridge));
   if (internal) elements.push(element('internal', bridge));
-  if (masquerade && !internal) elements.push(element('outbound', subnet));
+  if (!metadata) elements.push(element('metadata_closed', bridge));
+  if (!hostAccess) elements.push(element('hostless', bridge));
   return elements;
 }
 
@@ -33,8 +58,8 @@ export function withAnySource(owned: ReadonlyMap<Owner, readonly Element[]>): Ma
     [...owned].map(([owner, elements]) => {
       const bridges = elements.filter(({ set }) => set === 'bridges').flatMap(({ key }) => key);
       const sources = bridges.flatMap((bridge) => [
-        element('ranges', bridge, ANY_SOURCE),
-        element('ranges6', bridge, ANY_SOURCE6),
+        element('ranges', bridge, FAMILIES.ipv4.any),
+        element('ranges6', bridge, FAMILIES.ipv6.any),
       ]);
       return [owner, [...elements, ...sources]];
     }),
