@@ -8,6 +8,7 @@ const isProduction = process.argv.includes('--production');
 const PROGRAM = [
   'src/cli/index.ts',
   'src/main.ts',
+  'src/resolver/main.ts',
   'src/resolver/protocol.ts',
   'scripts/*.mjs',
   'bench/**/*.mjs',

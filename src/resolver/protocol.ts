@@ -13,8 +13,8 @@
  * connections has no resolver: it removes both files and starts one.
  *
  * Control. On a connection to `control.sock` go messages of both sides: a length (u32, big-endian), and that many bytes of
- * JSON. The supervisor sends requests, each with an `id`; the resolver answers each with one reply of that `id`, in
- * order. Requests may be sent without waiting for replies. A new connection that says hello ends the one before it.
+ * JSON. The supervisor sends requests, each with a number (`encodeRequest`); the resolver answers each with one reply of that `id`,
+ * in order. Requests may be sent without waiting for replies. A new connection that says hello ends the one before it.
  *
  * Descriptors go by a second connection, the lane, to `descriptors.sock` (`connectTo(path, 'packets')`). Neither side has to wait for
  * it to be readable: what a message on the control connection speaks of has been sent on the lane before. So, to begin:
@@ -261,6 +261,11 @@ export function encodeMessage(message: unknown): Buffer {
   bytes.writeUInt32BE(bytes.length - LENGTH_BYTES, 0);
   bytes.write(text, LENGTH_BYTES);
   return bytes;
+}
+
+/** A request as the supervisor sends it. It stands by itself beside its number: some requests have an `id` of their own. */
+export function encodeRequest(id: number, request: Request): Buffer {
+  return encodeMessage({ id, request });
 }
 
 /** Cuts what arrives into messages. */

@@ -1,0 +1,44 @@
+/** Takes questions by UDP from a socket inside a sandbox. */
+import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
+import { byAddress } from '../forward/udp-port.ts';
+
+/** Bytes of replies that wait for room; more are dropped, as a network would. */
+const MAX_QUEUED_BYTES = 1024 * 1024;
+
+/** @param reply called once; null where the packet gets no answer */
+export type OnPacket = (bytes: Buffer, reply: (bytes: Buffer | null) => void) => void;
+
+export class UdpListener {
+  readonly fd: number;
+  readonly #socket: Socket;
+  #closed = false;
+
+  /** Takes the descriptor over. @throws Error when it is no UDP socket */
+  constructor(fd: number, onPacket: OnPacket, onError: (error: Error) => void) {
+    this.fd = fd;
+    this.#socket = createSocket({ type: 'udp4', lookup: byAddress as never });
+    this.#socket.on('error', onError);
+    this.#socket.on('message', (bytes: Buffer, { port, address }: RemoteInfo) => {
+      onPacket(bytes, (reply) => this.#send(reply, port, address));
+    });
+    this.#socket.bind({ fd });
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#socket.close();
+  }
+
+  #send(reply: Buffer | null, port: number, address: string): void {
+    if (reply === null || this.#closed || this.#socket.getSendQueueSize() > MAX_QUEUED_BYTES) return;
+    try {
+      this.#socket.send(reply, port, address, ignored);
+    } catch {
+      // A client without a port cannot be answered.
+    }
+  }
+}
+
+/** A reply that does not arrive is asked for again. */
+const ignored = (): void => undefined;
