@@ -1,6 +1,6 @@
 /**
  * One UDP socket for questions to servers, connected to one server while it is in use: the kernel then passes on only what
- * comes from there. Between uses it is disconnected, and gets another random port with the next (RFC 5452 §9.2).
+ * comes from there. Between uses it is disconnected, and gets another random port with the next (RFC 5452, 9.2).
  */
 import { createSocket, type Socket } from 'node:dgram';
 import type { Server } from '../protocol.ts';

@@ -15,7 +15,7 @@ const codeOf = (reply: Buffer): number => reply.readUInt16BE(2) & FLAG.code;
 
 export const isFinal = (reply: Buffer): boolean => !TRY_NEXT.has(codeOf(reply));
 
-/** It answers this question and no other (RFC 5452 §9.1). The id is compared by who gave it. */
+/** It answers this question and no other (RFC 5452, 9.1). The id is compared by who gave it. */
 export function answersQuestion(reply: Buffer, { bytes, query }: Asked): boolean {
   if (reply.length < HEADER_BYTES) return false;
   const flags = reply.readUInt16BE(2);
@@ -33,7 +33,7 @@ const small = (byte: number): number => (byte >= 0x41 && byte <= 0x5a ? byte + 0
 
 /** Seconds. Names of others change too: nothing is kept longer, whatever they say. */
 const MAX_TTL = 3600;
-/** RFC 2308 §5 allows hours; a name that has just been made should not be missed for as long. */
+/** RFC 2308, 5 allows hours; a name that has just been made should not be missed for as long. */
 const MAX_NEGATIVE_TTL = 300;
 
 export interface Lifetime {
@@ -59,7 +59,7 @@ export function lifetimeOf(reply: Buffer, query: Query): Lifetime | null {
 interface Records {
   readonly ttlsAt: readonly number[];
   readonly shortest: number;
-  /** How long it is known that there is nothing: RFC 2308 §3; null without a SOA record among the authorities. */
+  /** How long it is known that there is nothing: RFC 2308, 3; null without a SOA record among the authorities. */
   readonly negative: number | null;
   readonly isAnswered: boolean;
 }
@@ -89,7 +89,7 @@ function readRecords(reply: Buffer, { questionEnd, type }: Query): Records | nul
   return at === reply.length ? { ttlsAt, shortest, negative, isAnswered } : null;
 }
 
-/** With its first bit set it counts as zero, RFC 2181 §8. */
+/** With its first bit set it counts as zero, RFC 2181, 8. */
 function ttlIn(reply: Buffer, at: number): number {
   const ttl = reply.readUInt32BE(at);
   return ttl > 0x7fffffff ? 0 : ttl;

@@ -1,11 +1,11 @@
-/** Takes questions by TCP, any number on a connection, answered as they are ready (RFC 7766 §6.2.1.1, §7). */
+/** Takes questions by TCP, any number on a connection, answered as they are ready (RFC 7766, 6.2.1.1 and 7). */
 import { createServer, type Server, type Socket } from 'node:net';
 import type { OnPacket } from './udp-listener.ts';
 
 export interface TcpLimits {
   /** Of one container. Beyond it, the connection that has been silent longest makes room. */
   readonly connections: number;
-  /** Silence, and the time that a question may take to arrive whole (RFC 7766 §6.2.3). */
+  /** Silence, and the time that a question may take to arrive whole (RFC 7766, 6.2.3). */
   readonly idleMs: number;
 }
 

@@ -11,7 +11,7 @@ const FORWARD = 'forward';
 const NOTHING: LocalAnswer = { code: CODE.ok, records: [] };
 const NO_SUCH_NAME: LocalAnswer = { code: CODE.noSuchName, records: [] };
 const REFUSED: LocalAnswer = { code: CODE.refused, records: [] };
-/** Code 16 (RFC 6891 §9): the low four bits are in the header, the others in the reply's OPT. */
+/** Code 16 (RFC 6891, 9): the low four bits are in the header, the others in the reply's OPT. */
 const BAD_VERSION: LocalAnswer = { code: 0, records: [] };
 
 const LOOPBACK: Addresses = { ipv4: ['127.0.0.1'], ipv6: ['::1'] };
@@ -25,7 +25,7 @@ export function answer(query: Query, view: View): LocalAnswer | typeof FORWARD {
   return special(query) ?? pointer(query, view) ?? named(query, view) ?? unknown(query, view);
 }
 
-/** Names that stay on this host, RFC 6761 §6.3 and §6.4. */
+/** Names that stay on this host, RFC 6761, 6.3 and 6.4. */
 function special({ name, type }: Query): LocalAnswer | null {
   const top = name.slice(name.lastIndexOf('.') + 1);
   if (top === 'localhost') return ofAddresses(LOOPBACK, type);
@@ -51,7 +51,7 @@ function named({ name, type }: Query, view: View): LocalAnswer | null {
 function ofAddresses({ ipv4, ipv6 }: Addresses, type: number): LocalAnswer {
   if (type === TYPE.a) return ofRecords('A', ipv4);
   if (type === TYPE.aaaa) return ofRecords('AAAA', ipv6);
-  // One of the sets is an answer to a question for all (RFC 8482 §4.1).
+  // One of the sets is an answer to a question for all (RFC 8482, 4.1).
   if (type === TYPE.any) return ipv4.length > 0 ? ofRecords('A', ipv4) : ofRecords('AAAA', ipv6);
   return NOTHING;
 }

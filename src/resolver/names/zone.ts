@@ -71,7 +71,7 @@ export class Zone {
 
 const HEX = '0123456789abcdef';
 
-/** The name that a PTR question for an address has, RFC 1035 §3.5, RFC 3596 §2.5. */
+/** The name that a PTR question for an address has, RFC 1035, 3.5, RFC 3596, 2.5. */
 function reverseName(address: string): string {
   if (isIPv4(address)) return `${address.split('.').reverse().join('.')}.in-addr.arpa`;
   if (!isIPv6(address)) throw new TsdError('TSD_BAD_REQUEST', `${address} is no address`);

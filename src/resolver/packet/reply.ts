@@ -8,7 +8,7 @@ import { FLAG, HEADER_BYTES, recordAt } from './wire.ts';
  * drain; who asks more than once a second is a server that keeps answers itself, and is spared the rest.
  */
 const TTL = 1;
-/** What a datagram has room for without EDNS, RFC 1035 §4.2.1. */
+/** What a datagram has room for without EDNS, RFC 1035, 4.2.1. */
 const PLAIN_BYTES = 512;
 /** What we take, and more than what we send over UDP whatever a client says; there is no path here with a smaller MTU. */
 const EDNS_BYTES = 1232;
@@ -36,7 +36,7 @@ export interface Prepared {
   readonly room: number;
 }
 
-/** OPT of a reply: with the extended part of the code, and the client's wish for signatures (RFC 6891 §6.1.3, RFC 3225). */
+/** OPT of a reply: with the extended part of the code, and the client's wish for signatures (RFC 6891, 6.1.3, RFC 3225). */
 function ednsBytes(extendedCode: number, signed: boolean): Buffer {
   const options = {
     type: 'OPT',

@@ -1,6 +1,6 @@
 /**
  * The parts of a DNS message that are read from bytes as they are: what is passed on has to come back byte for byte, and
- * nothing that a packet says may cost more than its length. RFC 1035 §4.
+ * nothing that a packet says may cost more than its length. RFC 1035, 4.
  */
 
 export const HEADER_BYTES = 12;
