@@ -1,5 +1,6 @@
 import type {
   EndpointConfig,
+  NameSockets,
   NetworkConfig,
   NetworkDriver,
   Networks,
@@ -76,6 +77,13 @@ export class SimNetwork implements Networks {
   adoptSandbox(containerId: string, netns: number): Sandbox {
     if (!this.#held.has(containerId)) this.#hold(containerId, netns);
     return { containerId, netnsFd: netns };
+  }
+
+  /** Containers of the simulated host find names in their hosts files. */
+  readonly nameShortcoming = 'no names are answered here';
+
+  openNameSockets(): NameSockets {
+    throw new TsdError('TSD_UNSUPPORTED_HOST', this.nameShortcoming);
   }
 
   sandbox(containerId: string): Sandbox | null {

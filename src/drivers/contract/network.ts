@@ -69,6 +69,13 @@ export interface Sandbox {
   readonly netnsFd: number;
 }
 
+/** Where the names of a container are asked for: 127.0.0.11 port 53 in its sandbox. Non-blocking, close-on-exec. */
+export interface NameSockets {
+  readonly udp: number;
+  /** Listens. */
+  readonly tcp: number;
+}
+
 /** A network of ours as the kernel has it. */
 export interface ObservedNetwork {
   /** False when the kernel has nothing of it. */
@@ -175,6 +182,13 @@ export interface Networks extends Omit<NetworkConnections, 'interfaces'> {
   openSocket(containerId: string, protocol: 'tcp' | 'udp', family: 'ipv4' | 'ipv6'): number;
   /** Returns what the host itself uses of the address space, which a new network must not overlap. */
   hostUse(): HostUse;
+  /**
+   * Opens the sockets at which names are answered inside the sandbox. The caller closes them.
+   * @throws TSD_NETWORK when there is no sandbox; TSD_SYSCALL, EADDRINUSE, while others of these are open
+   */
+  openNameSockets(containerId: string): NameSockets;
+  /** Why a payload cannot listen on port 53 beside them; null where it can, or none were opened so far. */
+  readonly nameShortcoming: string | null;
   /** As for a driver; releases the sandbox too. */
   detach(containerId: string): void;
   close(): void;

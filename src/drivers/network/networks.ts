@@ -5,6 +5,7 @@ import { append } from '../../model/lists.ts';
 import type { HostUse } from '../../model/networks/address-pools.ts';
 import type {
   EndpointConfig,
+  NameSockets,
   NetworkConfig,
   NetworkConnections,
   NetworkDriver,
@@ -90,6 +91,14 @@ export class NetworksByDriver implements Networks {
     return this.#sandboxes.openSocket(containerId, protocol, family);
   }
 
+  openNameSockets(containerId: string): NameSockets {
+    return this.#sandboxes.openNameSockets(containerId);
+  }
+
+  get nameShortcoming(): string | null {
+    return this.#sandboxes.nameShortcoming;
+  }
+
   attach(config: EndpointConfig): void {
     this.#of(config).attach(config);
   }
@@ -154,6 +163,7 @@ export class NetworksByDriver implements Networks {
   close(): void {
     for (const driver of this.drivers) driver.close();
     this.#sandboxes.releaseAll();
+    this.#sandboxes.close();
   }
 
   /** @throws TsdError TSD_NETWORK, precondition, for a network that was not established; unsupported, for ports that it cannot publish. */
