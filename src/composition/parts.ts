@@ -24,13 +24,16 @@ import type { DaemonConfig } from '../settings/daemon-config.ts';
 import { RepositoryStore } from '../state/images/repositories.ts';
 import type { StateRoot } from '../state/root.ts';
 import { DefaultNetwork, defaultMtu } from '../supervisor/default-network.ts';
+import { isAnythingRunning } from '../supervisor/give-back.ts';
 import type { Logger } from '../supervisor/log.ts';
+import type { ResolverService } from '../supervisor/resolver/resolver-service.ts';
 import { openBooks, workInProgress } from './books.ts';
 import { createConfiguration, type SettingsReader } from './configuration.ts';
 import { instanceOf, openDrivers } from './drivers.ts';
 import { newNetworks } from './new-networks.ts';
 import { createObserver, type Observing } from './ports/observer.ts';
 import { type Around, type OpSettings, type OpStores, opPorts, type Parts } from './ports/op-ports.ts';
+import { openResolver } from './resolver.ts';
 import type { Stores } from './stores.ts';
 
 export interface OpenedBefore {
@@ -54,6 +57,7 @@ export interface OpenedParts {
   readonly observing: Observing;
   readonly defaultNetwork: DefaultNetwork;
   readonly names: NetworkNames;
+  readonly resolver: ResolverService;
 }
 
 /**
@@ -77,23 +81,27 @@ export function openParts(opened: OpenedBefore, handlers: OnShutdown): OpenedPar
   const around = aroundOps(opened, boot, defaultNetwork);
   const commits = new GroupCommit({ files: state.files, links: stores.links, history: stores.history });
   const leases = new LeaseBook(savedLeases, commits);
+  const unread = (id: string) => unreadPeer({ ...around, ...stores, leases }, { ...around, resources }, id);
   const names = new NetworkNames({
     containers: stores.containers,
     clock: systemClock,
     timers: systemTimers,
     onProblem: (text) => log.error(text),
-    unread: (id) => unreadPeer({ ...around, ...stores, leases }, { ...around, resources }, id),
+    unread,
   });
   handlers.onShutdown('names of networks', () => names.end(), ['exec driver', 'network drivers']);
+  const resolver = openResolver(opened, { network: drivers.network, networks: { ...around, resources }, unread });
+  const isNeeded = () => isAnythingRunning({ ...drivers, containers: stores.containers });
+  handlers.onShutdown('resolver', () => resolver.close(isNeeded), ['exec driver', 'network drivers']);
   const parts = opPorts({
     ...drivers,
     ...opStores(opened, drivers.graph, commits),
-    ...openBooks(stores, boot, { names, leases, paths: opened.paths }),
+    ...openBooks(stores, boot, { names, resolver, leases, paths: opened.paths }),
     ...workInProgress(),
     ...around,
   });
   const observing = createObserver(parts, () => readHostFacts(state.root, refusedLimits));
-  return { parts, observing, defaultNetwork, names };
+  return { parts, observing, defaultNetwork, names, resolver };
 }
 
 function aroundOps(opened: OpenedBefore, boot: string, defaultNetwork: DefaultNetwork): Around {

@@ -141,6 +141,7 @@ function openParts(life: Life, around: Surroundings): Parts {
     ...stores,
     // Files of containers are not simulated.
     names: { lines: () => [], renew: () => {}, leftOut: () => 0 },
+    resolver: { serve: () => false },
     imageWork: new ImageWork(),
     builds: new BuildWork(),
     making: new Set(),

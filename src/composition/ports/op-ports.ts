@@ -15,6 +15,7 @@ import type { HealthBook } from '../../reconcile/health/health-book.ts';
 import type { NetworkNames } from '../../reconcile/names/network-names.ts';
 import type { OpFailureCache } from '../../reconcile/op-failure-cache.ts';
 import type { BuildWork } from '../../reconcile/ops/build/build-work.ts';
+import type { NameService } from '../../reconcile/ops/containers/run-record.ts';
 import type { Configuration } from '../../reconcile/ops/containers/run-task.ts';
 import type { StopClocks } from '../../reconcile/ops/containers/stop-clocks.ts';
 import type { RollBack } from '../../reconcile/ops/containers/update-outcome.ts';
@@ -66,6 +67,7 @@ export interface OpStores {
 /** What is kept in memory of what is on disk and in the kernel. */
 export interface Books {
   readonly names: Pick<NetworkNames, 'lines' | 'renew' | 'leftOut'>;
+  readonly resolver: NameService;
   readonly leases: LeaseBook;
   readonly failures: OpFailureCache;
   readonly health: HealthBook;
@@ -186,14 +188,14 @@ function containerGroups(
   { networks, addresses, endpoints }: NetworkGroups,
 ): Pick<OpPorts, 'connections' | 'mounts' | 'drafts' | 'runRecords' | 'tasks' | 'texts'> {
   const { desired, containers, volumes, contents, commits, graph, network, exec } = parts;
-  const { names, drifts, exits, leftDown, paths, clock, bootId, settings, configuration } = parts;
+  const { names, resolver, drifts, exits, leftDown, paths, clock, bootId, settings, configuration } = parts;
   const texts = { desired, containers, addresses, networks, names, settings };
   return {
     texts,
     connections: { desired, containers, exec, network, networks, endpoints, drifts },
     mounts: { volumes, containers, contents, commits, paths },
     drafts: { desired, containers, clock, graph, exec, texts },
-    runRecords: { desired, clock, bootId, containers, texts, exits, leftDown },
+    runRecords: { desired, clock, bootId, containers, texts, resolver, exits, leftDown },
     tasks: { desired, containers, imageStores, networks, network, exec, graph, configuration, settings },
   };
 }

@@ -1,6 +1,6 @@
 /**
  * Keeps the names of a network in the hosts files of its containers. The files are bind-mounted, so they are rewritten in
- * place; what a payload wrote beside our block stays. Changes that come together are written together: n containers that
+ * place; what a payload wrote beside our block stays. Those of runs that ask the resolver have no such names. Changes that come together are written together: n containers that
  * start cost few rewrites of each file and not n.
  */
 import type { Clock, Timers } from '../../model/clock.ts';
@@ -50,8 +50,9 @@ function wholeText({ network, config, linkAddresses, hostConfig }: ContainerReco
   });
 }
 
-/** Has an endpoint and a file that was written for a run. */
-const isNamed = ({ owner, network, run }: ContainerRecord): boolean => owner !== null && network !== null && run > 0;
+/** Has an endpoint and a file that was written for a run which does not ask the resolver. */
+const isNamed = ({ owner, network, run, resolver }: ContainerRecord): boolean =>
+  owner !== null && network !== null && run > 0 && resolver === null;
 
 export class NetworkNames implements RecordWatcher {
   readonly #parts: NetworkNamesParts;
@@ -81,8 +82,8 @@ export class NetworkNames implements RecordWatcher {
 
   /** Containers of its network that the file of one does not name. */
   leftOut(containerId: string): number {
-    const bridge = this.#parts.containers.get(containerId)?.network?.bridge;
-    return bridge === undefined ? 0 : this.#index.leftOut(bridge);
+    const record = this.#parts.containers.get(containerId);
+    return record?.network && record.resolver === null ? this.#index.leftOut(record.network.bridge) : 0;
   }
 
   recordChanged(id: string): void {

@@ -237,6 +237,7 @@ function encodeExtension(record: ContainerRecord): ContainerExtension | null {
     LinkAddresses: record.linkAddresses,
     EnvAddresses: record.envAddresses,
     DependencyRuns: record.dependencyRuns,
+    Resolver: record.resolver && { Ndots: record.resolver.ndots },
   };
 }
 
@@ -314,6 +315,7 @@ export function decodeContainer(json: ConfigJson, hostConfig: HostConfig): Conta
     linkAddresses: extension?.LinkAddresses ?? {},
     envAddresses: extension?.EnvAddresses ?? {},
     dependencyRuns: extension?.DependencyRuns ?? {},
+    resolver: extension?.Resolver ? { ndots: extension.Resolver.Ndots } : null,
     hostnamePath: json.HostnamePath,
     hostsPath: json.HostsPath,
     resolvConfPath: json.ResolvConfPath,

@@ -91,6 +91,7 @@ const EXTENSION = goStruct({
   LinkAddresses: goMap(goString),
   EnvAddresses: goMap(goString),
   DependencyRuns: goMap(goString),
+  Resolver: omitEmpty(goPointer(goStruct({ Ndots: goPointer(goInt) }))),
 });
 
 export const CONFIG_JSON = goStruct({

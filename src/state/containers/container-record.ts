@@ -111,6 +111,11 @@ export interface ContainerOwner {
   readonly generation: number;
 }
 
+export interface ResolverUse {
+  /** `ndots` that its resolv.conf took over from the host; null for ours. */
+  readonly ndots: number | null;
+}
+
 /** Everything known of one container. Immutable: an update replaces it. */
 export interface ContainerRecord {
   readonly id: string;
@@ -154,6 +159,8 @@ export interface ContainerRecord {
   readonly envAddresses: Readonly<Record<string, string>>;
   /** Runs of what it depends on at the last start, by key. */
   readonly dependencyRuns: Readonly<Record<string, string>>;
+  /** How the latest run asks for names: at the resolver; null for one that has them in its hosts file alone. */
+  readonly resolver: ResolverUse | null;
   readonly hostnamePath: string;
   readonly hostsPath: string;
   readonly resolvConfPath: string;

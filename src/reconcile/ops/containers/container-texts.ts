@@ -3,9 +3,10 @@ import { readFileSync } from 'node:fs';
 import { hostname as hostName } from 'node:os';
 import type { Desired } from '../../../model/desired.ts';
 import type { ContainerTextFile } from '../../../state/containers/container-directory.ts';
+import type { ResolverUse } from '../../../state/containers/container-record.ts';
 import type { ContainerStore } from '../../../state/containers/containers.ts';
 import { buildHostname, buildHosts } from '../../../state/containers/hosts.ts';
-import { buildResolvConf } from '../../../state/containers/resolv-conf.ts';
+import { buildResolvConf, buildResolverConf } from '../../../state/containers/resolv-conf.ts';
 import { shortId } from '../../../state/ids.ts';
 import type { NetworkNames } from '../../names/network-names.ts';
 import { namesBeside } from '../../names/peer-index.ts';
@@ -63,11 +64,19 @@ export function linkAddresses(
 /** Where the own name leads without a network, as in Docker 1.4. */
 const OWN_LOOPBACK = '127.0.1.1';
 
+/** A run, as its text files have it. */
+export interface TextsOfRun {
+  /** Of the container; null without a network, and before it has one. */
+  readonly address: string | null;
+  /** It asks the resolver for the names of its network. */
+  readonly resolver: boolean;
+}
+
 export function hostsText(
   ports: TextPorts,
   desired: Desired<'container'>,
   containerId: string,
-  address: string | null,
+  { address, resolver }: TextsOfRun,
 ): string {
   const { key, spec } = desired;
   if (usesHostNetwork(spec)) return hostText('/etc/hosts');
@@ -81,26 +90,32 @@ export function hostsText(
     domainname: spec.domainname,
     links,
     extraHosts: spec.extraHosts.map((host) => `${host.name}:${host.address}`),
-    names: ports.names.lines(bridge, key, beside),
+    names: resolver ? [] : ports.names.lines(bridge, key, beside),
   });
+}
+
+export interface ContainerTexts {
+  readonly files: Readonly<Record<ContainerTextFile, string>>;
+  /** As the record of the run has it. */
+  readonly resolver: ResolverUse | null;
 }
 
 export function containerTexts(
   ports: TextPorts,
   desired: Desired<'container'>,
   containerId: string,
-): Readonly<Record<ContainerTextFile, string>> {
+  run: TextsOfRun,
+): ContainerTexts {
   const { spec } = desired;
-  const resolvConf = hostText('/etc/resolv.conf');
-  return {
-    hostname: buildHostname(hostnameOf(ports, desired, containerId), spec.domainname),
-    hosts: hostsText(ports, desired, containerId, null),
-    'resolv.conf': usesHostNetwork(spec)
-      ? resolvConf
-      : buildResolvConf(
-          { servers: spec.dns, search: spec.dnsSearch },
-          { servers: ports.settings.dns, search: ports.settings.dnsSearch },
-          resolvConf,
-        ),
-  };
+  const hostname = buildHostname(hostnameOf(ports, desired, containerId), spec.domainname);
+  const hosts = hostsText(ports, desired, containerId, run);
+  const hostConf = hostText('/etc/resolv.conf');
+  const own = { servers: spec.dns, search: spec.dnsSearch };
+  const supervisor = { servers: ports.settings.dns, search: ports.settings.dnsSearch };
+  if (run.resolver) {
+    const { text, ndots } = buildResolverConf(own, supervisor, hostConf);
+    return { files: { hostname, hosts, 'resolv.conf': text }, resolver: { ndots } };
+  }
+  const conf = usesHostNetwork(spec) ? hostConf : buildResolvConf(own, supervisor, hostConf);
+  return { files: { hostname, hosts, 'resolv.conf': conf }, resolver: null };
 }

@@ -57,8 +57,9 @@ export async function updateContainer(ports: UpdatePorts, op: OpOf<'container.up
 }
 
 /** Tells a running container the present addresses of those it links to, and lets it reach them. */
-function relink(ports: RelinkPorts, desired: Desired<'container'>, { id, network }: ContainerRecord): void {
-  ports.containers.writeText(id, 'hosts', hostsText(ports.texts, desired, id, network?.address ?? null));
+function relink(ports: RelinkPorts, desired: Desired<'container'>, { id, network, resolver }: ContainerRecord): void {
+  const run = { address: network?.address ?? null, resolver: resolver !== null };
+  ports.containers.writeText(id, 'hosts', hostsText(ports.texts, desired, id, run));
   // On a network whose containers reach each other only by links, rules name the addresses.
   if (network !== null) connect(ports.connections, desired, id);
   ports.containers.update({ ...recordOf(ports, id), linkAddresses: linkAddresses(ports.texts, desired) });

@@ -13,14 +13,24 @@ import type { ResolvedVolume } from '../../task/task-spec.ts';
 import { recordOf } from '../declared.ts';
 import type { ContainerImage } from '../images/image-of.ts';
 import { linkTargets } from '../networks/endpoint.ts';
-import { containerTexts, hostsText, linkAddresses, type TextPorts } from './container-texts.ts';
+import { containerTexts, linkAddresses, type TextPorts } from './container-texts.ts';
 import { recordedVolumes } from './mounts.ts';
 import { declaredPart } from './record-draft.ts';
 import { type StopPorts, stopAgainst } from './stop-override.ts';
 
+/** What answers the names of containers. */
+export interface NameService {
+  /**
+   * Sees to it that the resolver answers in the namespace of a container that is about to run. Returns false where it
+   * cannot: the container then finds names in its hosts file, and its conditions say why.
+   */
+  serve(containerId: string): boolean;
+}
+
 export interface RunRecordPorts extends StopPorts {
   readonly containers: Pick<ContainerStore, 'get' | 'byKey' | 'update' | 'updateSoon' | 'renewTexts'>;
   readonly texts: TextPorts;
+  readonly resolver: NameService;
   readonly exits: Pick<ExitRecorder, 'started'>;
   /** Containers that did not run when this supervisor started and are not started by itself (`--restart=false`). */
   readonly leftDown: Pick<Set<string>, 'delete'>;
@@ -52,10 +62,11 @@ export function recordBegin(
   op: OpOf<'container.start'>,
 ): ContainerRecord {
   const record = recordOf(ports, op.containerId);
-  ports.containers.renewTexts(op.containerId, {
-    ...containerTexts(ports.texts, desired, op.containerId),
-    hosts: hostsText(ports.texts, desired, op.containerId, record.network?.address ?? null),
+  const { files, resolver } = containerTexts(ports.texts, desired, op.containerId, {
+    address: record.network?.address ?? null,
+    resolver: record.network !== null && ports.resolver.serve(op.containerId),
   });
+  ports.containers.renewTexts(op.containerId, files);
   const { wallMs, bootMs } = ports.clock.now();
   const begun: ContainerRecord = {
     ...record,
@@ -69,6 +80,7 @@ export function recordBegin(
     linkAddresses: linkAddresses(ports.texts, desired),
     envAddresses: envAddresses(ports, desired),
     dependencyRuns: dependencyRuns(ports, desired),
+    resolver,
     volumes: recordedVolumes(volumes),
   };
   // Written before the start, so that a run whose supervisor died meanwhile is looked for.

@@ -8,6 +8,7 @@ import type { ResourceKey } from '../../../model/resource.ts';
 import { networkSpecOf } from '../../../state/containers/written-spec.ts';
 import type { NetworkDefaults, NetworkRecord } from '../../../state/history/network-record.ts';
 import type { ResourceStore } from '../../../state/history/resource-store.ts';
+import type { NamedNetwork, NetworkLookup } from '../../names/zones.ts';
 
 /** The default bridge of this host. */
 export interface DefaultNetworks {
@@ -106,6 +107,26 @@ export function networkConfigs(networks: Omit<KnownNetworks, 'defaultNetworkProb
   const fallback = networks.defaultNetwork();
   const declared = networks.resources.networks().filter(({ key }) => key !== fallback?.key);
   return [...declared.map((record) => networkConfig(networks, record)), ...(fallback ? [fallback] : [])];
+}
+
+/** Finds a network by the name of its interface on the host, as records of containers have it. */
+export function networksByInterface(networks: Omit<KnownNetworks, 'defaultNetworkProblem'>): NetworkLookup {
+  let records: readonly NetworkRecord[] | null = null;
+  let fallback: NetworkConfig | null = null;
+  let known = new Map<string, NamedNetwork>();
+  return (bridge) => {
+    const [present, current] = [networks.resources.networks(), networks.defaultNetwork()];
+    if (present !== records || current !== fallback) {
+      [records, fallback] = [present, current];
+      known = new Map(
+        networkConfigs(networks).map(({ interfaceName, key, internal }) => [
+          interfaceName,
+          { key: key as ResourceKey, internal },
+        ]),
+      );
+    }
+    return known.get(bridge) ?? null;
+  };
 }
 
 export function networkRecord(
