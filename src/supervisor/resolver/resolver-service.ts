@@ -223,8 +223,9 @@ export class ResolverService implements NameService {
 
   #use(resolver: Resolver): void {
     const { book, containers, onProblem, onState, clock } = this.#parts;
-    if (this.#phase === 'closed') return resolver.link.close();
     this.#resolver = resolver;
+    // Whoever closes it waits for this, and does with the resolver what is to be done.
+    if (this.#phase === 'closed') return;
     this.#startedAtMs = clock.now().bootMs;
     this.#sync = new ResolverSync({
       link: resolver.link,
