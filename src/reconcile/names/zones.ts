@@ -21,7 +21,7 @@ export interface NamedNetwork {
 export type NetworkLookup = (bridge: string) => NamedNetwork | null;
 
 /** A name that one container asks for on a network. */
-export interface NameClaim {
+interface NameClaim {
   readonly name: string;
   /** The app that knows it; null: all on the network. */
   readonly scope: string | null;

@@ -12,7 +12,7 @@ const PORT = 53;
 const DEFAULT = '127.0.0.1';
 
 /** Those of a file. One with a zone (`fe80::1%eth0`) is left out. */
-export function serversIn(text: string): readonly Server[] {
+function serversIn(text: string): readonly Server[] {
   const given = readResolvConf(text).servers.filter((address) => isIP(address) !== 0 && !address.includes('%'));
   return (given.length === 0 ? [DEFAULT] : given.slice(0, MOST)).map((address) => ({ address, port: PORT }));
 }

@@ -22,7 +22,7 @@ const END_MS = 5_000;
 const LOOK_AGAIN_MS = 2;
 
 /** Resolves when the process is gone, and its sockets with it. @throws TsdError class timeout */
-export async function untilEnded(process: ResolverProcess, timers: Timers): Promise<void> {
+async function untilEnded(process: ResolverProcess, timers: Timers): Promise<void> {
   const deadline = performance.now() + END_MS;
   while (!hasEnded(process)) {
     if (performance.now() > deadline) {
