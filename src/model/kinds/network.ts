@@ -86,8 +86,18 @@ export const networkFields = z.strictObject({
     change: 'in-place',
     example: true,
   }),
+  hostAccess: field(choice(), {
+    doc: 'Containers reach services that listen on this host, at the gateway and at every other address. When false they reach only its name servers (port 53), DHCP servers and pings; ports of containers, published by the kernel, and other machines as before. Default: true.',
+    change: 'in-place',
+    example: false,
+  }),
+  spoofing: field(choice(), {
+    doc: 'Containers may send from addresses that are not their own, as virtual routers and clusters inside containers do. Without, no container can be taken for a neighbour, for the gateway or for another machine. Default: false; has no effect with `icc: false`.',
+    change: 'in-place',
+    example: true,
+  }),
   directAccess: field(choice(), {
-    doc: 'Other hosts that route to the network reach every port of its containers, published or not. Default: false; true for networks that an earlier version made.',
+    doc: 'Other hosts that route to the network reach every port of its containers, published or not. Default: false.',
     change: 'in-place',
     example: true,
   }),

@@ -9,6 +9,8 @@ export const DRIVER_FIELDS = [
   'gatewayMode',
   'metadata',
   'directAccess',
+  'hostAccess',
+  'spoofing',
   'parent',
   'vlan',
   'mode',

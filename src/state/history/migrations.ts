@@ -159,7 +159,7 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   INSERT INTO networks SELECT key, spec_hash, written, schema_version, 'bridge', bridge,
     json_object('subnet', subnet, 'gateway', gateway), NULL,
-    '{"ipv6":false,"metadata":true,"directAccess":true}'
+    '{"ipv6":false,"metadata":true,"directAccess":false}'
     FROM earlier_networks;
   DROP TABLE earlier_networks;
   `,

@@ -27,10 +27,10 @@ export interface NetworkRecord {
   readonly defaults: NetworkDefaults;
 }
 
-/** Of networks that were made before there was a choice. */
-export const EARLIER_DEFAULTS: NetworkDefaults = { ipv6: false, metadata: true, directAccess: true };
+/** Of networks that were made before there was a choice: as they have been since. */
+export const EARLIER_DEFAULTS: NetworkDefaults = { ipv6: false, metadata: true, directAccess: false };
 /** Of networks that are made now, but for IPv6, which the host decides. */
-export const PRESENT_DEFAULTS: Omit<NetworkDefaults, 'ipv6'> = { metadata: true, directAccess: true };
+export const PRESENT_DEFAULTS: Omit<NetworkDefaults, 'ipv6'> = { metadata: false, directAccess: false };
 
 /** As a file has it: what an earlier version wrote, or this one. */
 export type WrittenRecord = NetworkRecord | (Omit<NetworkRecord, Added> & EarlierRecord);

@@ -398,7 +398,7 @@ describe('schema', () => {
       interfaceName: 'tsdbr1',
       ipv4: { subnet: '10.80.0.0/24', gateway: '10.80.0.1' },
       ipv6: null,
-      defaults: { ipv6: false, metadata: true, directAccess: true },
+      defaults: { ipv6: false, metadata: true, directAccess: false },
     } as const;
     expect(history.resources.networks()).toEqual([kept]);
     const other = { ...kept, key: 'network/blog/front', interfaceName: 'tsdbr2', ipv4: null } as const;

@@ -7,7 +7,7 @@ import { networkSchema } from '../../../src/model/kinds/network.ts';
 const networkDrivers: KnownNetworkDrivers = {
   drivers: {
     bridge: {
-      fields: ['bridgeName', 'icc', 'masquerade', 'gatewayMode', 'metadata', 'directAccess'],
+      fields: ['bridgeName', 'icc', 'masquerade', 'gatewayMode', 'metadata', 'directAccess', 'hostAccess', 'spoofing'],
       modes: [],
       modesWithoutGateway: [],
       ofHost: true,

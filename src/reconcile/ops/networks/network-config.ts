@@ -30,7 +30,7 @@ export function accessOptions({
   metadata,
   directAccess,
 }: Pick<NetworkDefaults, 'metadata' | 'directAccess'>): NetworkConfig['options'] {
-  return { ...(!metadata && { metadata }), ...(!directAccess && { directAccess }) };
+  return { ...(!metadata && { metadata }), ...(directAccess && { directAccess }) };
 }
 
 /** What a driver reads of a network besides what every network has. */
@@ -39,7 +39,7 @@ function driverOptions(
   spec: NetworkSpec,
   drivers: NetworkDriverTable,
 ): NetworkConfig['options'] {
-  const { icc, masquerade, gatewayMode, metadata, directAccess, mode, mtu } = spec;
+  const { icc, masquerade, gatewayMode, metadata, directAccess, hostAccess, spoofing, mode, mtu } = spec;
   const options: Record<(typeof DRIVER_FIELDS)[number], NetworkConfig['options']> = {
     bridgeName: {},
     icc: { icc },
@@ -48,8 +48,10 @@ function driverOptions(
       ...(gatewayMode?.ipv4 && { gatewayMode4: gatewayMode.ipv4 }),
       ...(gatewayMode?.ipv6 && { gatewayMode6: gatewayMode.ipv6 }),
     },
-    metadata: accessOptions({ metadata: metadata ?? defaults.metadata, directAccess: true }),
+    metadata: accessOptions({ metadata: metadata ?? defaults.metadata, directAccess: false }),
     directAccess: accessOptions({ metadata: true, directAccess: directAccess ?? defaults.directAccess }),
+    hostAccess: { ...(hostAccess === false && { hostAccess }) },
+    spoofing: { ...(spoofing === true && { spoofing }) },
     parent: { parent: parentInterface({ parent: spec.parent ?? null, vlan: spec.vlan ?? null }), ownMtu: mtu !== null },
     vlan: {},
     mode: { mode: mode ?? null },
