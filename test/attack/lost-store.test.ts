@@ -41,7 +41,7 @@ const LOSSES = {
 test.each(Object.entries(LOSSES))(
   'a history.db that is %s costs no container, no volume and no log',
   async (_, lose) => {
-    await supervisor.ok('apply', '--wait=30s', '-f', supervisor.file('shop.yaml', APP));
+    await supervisor.ok('apply', '--wait=2m', '-f', supervisor.file('shop.yaml', APP));
     const before = await supervisor.containers();
     await supervisor.stop();
     lose(join(supervisor.root, 'history.db'));

@@ -29,7 +29,7 @@ const DAMAGES: readonly (readonly [string, (path: string) => void])[] = [
 
 test('a container with an unreadable record keeps its names and links, and the error names the file and a remedy', async () => {
   await supervisor.start();
-  await supervisor.ok('apply', '--wait=30s', '-f', supervisor.file('shop.yaml', SHOP));
+  await supervisor.ok('apply', '--wait=2m', '-f', supervisor.file('shop.yaml', SHOP));
   const before = await supervisor.containers();
   const db = before.find(({ name }) => name === 'db') ?? expect.fail('no db');
   const hosts = join(supervisor.root, 'containers', before.find(({ name }) => name === 'web')?.id ?? '', 'hosts');

@@ -90,7 +90,7 @@ test('is named in errors, ends no container, and loses nothing when it returns',
   expect(supervisor.instance).toBe(instance);
   const again = await supervisor.waitFor('first', 'started again', ({ ready, pid }) => ready && pid !== first.pid);
   expect(again.id).toBe(first.id);
-  await supervisor.ok('apply', '--wait=60s', '-f', second);
+  await supervisor.ok('apply', '--wait=2m', '-f', second);
 });
 
 test('refuses edits of a directory on another disk until the disk is back', async () => {

@@ -56,7 +56,7 @@ test('stop, delete, rm of a manifest, rmi, prune and approve work and last', asy
     `${BUSYBOX_IMAGE}volumes: { data: { onRemove: delete } }\ncontainers:\n${container('stays')}${container('stopped')}${container('deleted')}  greedy: { image: busybox, command: ${greedy}, volumes: [data:/v] }\n`,
   );
   const watched = supervisor.drop('watched.yaml', `${BUSYBOX_IMAGE}containers:\n${container('dropped')}`);
-  await supervisor.ok('apply', '--wait=60s', '-f', file);
+  await supervisor.ok('apply', '--wait=2m', '-f', file);
   await supervisor.waitFor('dropped', 'ready', ({ ready }) => ready);
   const stays = await supervisor.waitFor('stays', 'ready', ({ ready }) => ready);
   await supervisor.ok('tag', stays.imageId ?? '', 'spare:1');

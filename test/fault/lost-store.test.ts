@@ -40,7 +40,7 @@ const store = (): string => join(supervisor.root, 'history.db');
 const backup = (): string => join(supervisor.base, 'backup.db');
 
 async function apply(name: string, text: string): Promise<void> {
-  await supervisor.ok('apply', '--wait=30s', '-f', supervisor.file(`${name}.yaml`, text));
+  await supervisor.ok('apply', '--wait=2m', '-f', supervisor.file(`${name}.yaml`, text));
 }
 
 async function running(of: string): Promise<unknown[]> {
@@ -203,7 +203,7 @@ describe("yesterday's history.db in place of today's", () => {
     expect(await running('shop')).toEqual(before);
     expect((await choices()).map(({ name }) => name)).toEqual(['shop@store', 'shop@copy']);
     // Applied once more, it is certain.
-    await supervisor.ok('apply', '--wait=30s', '-f', join(supervisor.base, 'shop.yaml'));
+    await supervisor.ok('apply', '--wait=2m', '-f', join(supervisor.base, 'shop.yaml'));
     expect(await running('shop')).toEqual(before);
     expect(await choices()).toEqual([]);
   });

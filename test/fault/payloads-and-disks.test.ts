@@ -111,7 +111,7 @@ test('a full disk holds ops that need room, reports it, and continues when there
   await supervisor.waitFor('mortal', 'back', ({ ready }) => ready);
   expect(await supervisor.ok('why', 'mortal')).toMatch(/exited with 137 \(SIGKILL\) \(run 1\)[\s\S]*started \(run 2\)/);
   expect(await held()).toBeNull();
-  await supervisor.ok('apply', '--wait=60s', '-f', file);
+  await supervisor.ok('apply', '--wait=2m', '-f', file);
   expect(await supervisor.container('second')).toMatchObject({ phase: 'Running' });
   expect(await supervisor.container('first')).toMatchObject({ phase: 'Running', pid: first.pid, restarts: 0 });
 });

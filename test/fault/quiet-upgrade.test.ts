@@ -3,6 +3,7 @@ import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { ContainerView } from '../../src/api/views/resource-views.ts';
+import { armed } from '../support/armed.ts';
 import { BUSYBOX_IMAGE, FOREVER, IDLE, shell } from '../support/manifests.ts';
 import { hasCommit, programOf } from '../support/past-version.ts';
 import { freePort } from '../support/servers.ts';
@@ -108,11 +109,11 @@ async function runBefore(port: number, udp: number): Promise<Record<string, unkn
   supervisor.file('applied/page/index.html', 'built\n');
   supervisor.file('applied/conf.txt', 'conf\n');
   const file = supervisor.file('applied/site.yaml', APPLIED);
-  await supervisor.ok('apply', '--wait=60s', '-f', file);
+  await supervisor.ok('apply', '--wait=2m', '-f', file);
   supervisor.file('applied/live/file', 'live\n');
   supervisor.file('applied/own/Dockerfile', 'FROM scratch\nCOPY --chmod=755 busybox /busybox\n');
   copyFileSync('/bin/busybox', join(dirname(file), 'own/busybox'));
-  await supervisor.ok('apply', '--wait=60s', '-f', supervisor.file('applied/pages.compose.yaml', COMPOSE));
+  await supervisor.ok('apply', '--wait=2m', '-f', supervisor.file('applied/pages.compose.yaml', COMPOSE));
   await supervisor.waitFor('stopped', 'runs', ({ ready }) => ready);
   await supervisor.ok('stop', 'stopped');
   await until('all containers as declared', async () => {
@@ -249,6 +250,7 @@ test.skipIf(!hasCommit(BEFORE))(
     const web = `web: { image: busybox, command: ${shell(script)}, stopTimeout: 10m }`;
     supervisor.drop('app.yaml', `${BUSYBOX_IMAGE}containers:\n  ${web}\n`);
     const { id, pid } = await supervisor.waitFor('web', 'runs', ({ ready }) => ready);
+    await armed(pid);
     await supervisor.stop();
     supervisor.program = current;
     await supervisor.start('--stop-containers');

@@ -2,6 +2,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ContainerView } from '../../src/api/views/resource-views.ts';
+import { armed } from '../support/armed.ts';
 import { BUSYBOX_IMAGE, FOREVER, shell } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
 import { until } from '../support/wait.ts';
@@ -23,6 +24,7 @@ describe('when the run directory was removed and the supervisor starts again', (
 `,
     );
     const ready = (name: string) => supervisor.waitFor(name, 'ready', (view) => view.ready);
+    await armed((await ready('web')).pid);
     before = { web: await ready('web'), db: await ready('db'), job: await ready('job') };
     await supervisor.crash();
     rmSync(supervisor.runDir, { recursive: true });

@@ -2,6 +2,8 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { JobsView } from '../../src/api/jobs.ts';
+import { armed } from '../support/armed.ts';
 import { Command } from '../support/command.ts';
 import { FakeRegistry } from '../support/fake-registry.ts';
 import { GatedProxy } from '../support/gated-proxy.ts';
@@ -232,7 +234,7 @@ describe('a shutdown in the middle of', () => {
     supervisor.drop(
       'calm.yaml',
       app(
-        `  calm: { image: busybox, command: ${shell('echo hello; trap "exit 0" TERM; while :; do sleep 3600 & wait; done')}, restart: always }\n`,
+        `  calm: { image: busybox, command: ${shell('trap "exit 0" TERM; echo hello; while :; do sleep 3600 & wait; done')}, restart: always }\n`,
       ),
     );
     const { pid } = await supervisor.waitFor('calm', 'ready', ({ ready }) => ready);
@@ -258,7 +260,12 @@ describe('a shutdown in the middle of', () => {
       );
       supervisor.drop('slow.yaml', app(`  slow: { image: busybox, command: ${script}, stopTimeout: 10m }\n`));
       const slow = await supervisor.waitFor('slow', 'ready', ({ ready }) => ready);
+      await armed(slow.pid);
       const commands = [begin(command, 'slow'), begin('job', command, 'slow')];
+      await until('both commands', async () => {
+        const { running } = JSON.parse(await supervisor.ok('jobs', '-o', 'json')) as JobsView;
+        return running.filter(({ name }) => name === command).length === commands.length;
+      });
       await until('its SIGTERM', async () => (await supervisor.ok('logs', 'slow')).includes('asked to end'));
       await shutDown();
       for (const one of commands)
@@ -300,6 +307,7 @@ test('a host shutdown that is asked to end continues, says so, and is not listed
   );
   supervisor.drop('slow.yaml', app(`  slow: { image: busybox, command: ${script}, stopTimeout: 10m }\n`));
   const { pid } = await supervisor.waitFor('slow', 'ready', ({ ready }) => ready);
+  await armed(pid);
   const host = begin('job', 'host_shutdown');
   await until('its SIGTERM', async () => (await supervisor.ok('logs', 'slow')).includes('asked to end'));
   const ended = host.kill('SIGINT');

@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { armed } from '../support/armed.ts';
 import { BUSYBOX_IMAGE, FOREVER, shell } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
 
@@ -28,6 +29,7 @@ test('is reported with a hint, delays no other, survives the supervisor, and is 
   const other = await supervisor.waitFor('other', 'ready', ({ ready }) => ready);
   directory = join(supervisor.root, 'execdriver', 'native', id);
   freeze(true);
+  await armed(pid);
   process.kill(pid ?? 0, 'SIGTERM');
   const view = () =>
     supervisor.waitFor('web', 'its end not written down', ({ conditions }) =>

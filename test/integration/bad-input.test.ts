@@ -7,7 +7,7 @@ import type { ManifestView } from '../../src/api/views/resource-views.ts';
 import { BUSYBOX_IMAGE, FOREVER } from '../support/manifests.ts';
 import { freePort } from '../support/servers.ts';
 import { type CliResult, TestSupervisor } from '../support/supervisor.ts';
-import { until } from '../support/wait.ts';
+import { PATIENCE_MS, until } from '../support/wait.ts';
 
 const TSDOCKER = resolve(import.meta.dirname, '../../bin/tsdocker');
 
@@ -199,7 +199,7 @@ const AS_NOBODY = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'
 function run(command: readonly string[]): Promise<CliResult> {
   const [program = '', ...args] = command;
   return new Promise((done) => {
-    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], timeout: 30_000 });
+    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], timeout: PATIENCE_MS });
     const output = { stdout: '', stderr: '' };
     child.stdout.on('data', (text) => {
       output.stdout += text;

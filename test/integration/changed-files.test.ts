@@ -122,7 +122,7 @@ test('a rootfs directory is read again only with --refresh, also for a watched f
     supervisor.drop('tree.yaml', manifest('tree')),
     supervisor.file('leaf.yaml', manifest('leaf')),
   ];
-  await supervisor.ok('apply', '--wait=60s', '-f', applied);
+  await supervisor.ok('apply', '--wait=2m', '-f', applied);
   await supervisor.waitFor('tree', 'ready', ({ ready }) => ready);
   const version = (name: string) => supervisor.ok('exec', name, '/bin/busybox', 'cat', '/version');
   expect([await version('tree'), await version('leaf')]).toEqual(['one\n', 'one\n']);
@@ -133,12 +133,12 @@ test('a rootfs directory is read again only with --refresh, also for a watched f
   const { stdout: dry } = await supervisor.cli('apply', '--refresh', '--dry-run', '-f', watched);
   expect(dry).toMatch(/load image\/tree\/own/);
   expect(dry).not.toContain('leaf');
-  await supervisor.ok('apply', '--refresh', '--wait=60s', '-f', watched);
+  await supervisor.ok('apply', '--refresh', '--wait=2m', '-f', watched);
   expect([await version('tree'), await version('leaf')]).toEqual(['two\n', 'one\n']);
-  await supervisor.ok('apply', '--refresh', '--wait=60s', '-f', applied);
+  await supervisor.ok('apply', '--refresh', '--wait=2m', '-f', applied);
   expect(await version('leaf')).toBe('two\n');
   // The same content again is the same image.
   const before = await supervisor.container('tree');
-  await supervisor.ok('apply', '--refresh', '--wait=60s', '-f', watched);
+  await supervisor.ok('apply', '--refresh', '--wait=2m', '-f', watched);
   expect(await supervisor.container('tree')).toMatchObject({ id: before?.id, pid: before?.pid });
 });

@@ -60,7 +60,7 @@ describe.skipIf(busybox === null)('collection (needs busybox)', () => {
     const layersOfApp = [busyboxBase(), tarOf({ path: 'marker', content: marker })];
     const path = supervisor.file('app.tar', dockerArchive({ layers: layersOfApp, names: ['app:1'] }));
     const manifest = `images: { app: { archive: ${path} } }\ncontainers:\n  web: { image: app, command: ${FOREVER}, env: { V: ${marker} } }\n`;
-    await supervisor.ok('apply', '--refresh', '--wait=60s', '-f', supervisor.file('app.yaml', manifest));
+    await supervisor.ok('apply', '--refresh', '--wait=2m', '-f', supervisor.file('app.yaml', manifest));
   };
 
   test('removes nothing of a running build and delays no other work', async () => {
@@ -177,14 +177,14 @@ describe.skipIf(busybox === null)('collection (needs busybox)', () => {
     await app('two');
     await supervisor.ok('load', '-i', archive('other'));
     await until('other is gone', async () => !(await tags()).includes('other:1'));
-    await supervisor.ok('rollback', '--to', '1', '--wait=60s');
+    await supervisor.ok('rollback', '--to', '1', '--wait=2m');
     expect(await supervisor.ok('exec', 'web', 'cat', '/marker')).toBe('one');
     await supervisor.ok('delete', '--all');
     await until('no container', async () => (await supervisor.containers()).length === 0);
     await until('no name', async () => (await tags()).length === 0);
-    await supervisor.ok('rollback', '--to', '2', '--wait=60s');
+    await supervisor.ok('rollback', '--to', '2', '--wait=2m');
     expect(await supervisor.ok('exec', 'web', 'cat', '/marker')).toBe('two');
-    await supervisor.ok('rollback', '--to', '1', '--wait=60s');
+    await supervisor.ok('rollback', '--to', '1', '--wait=2m');
     expect(await supervisor.ok('exec', 'web', 'cat', '/marker')).toBe('one');
   });
 });

@@ -94,7 +94,7 @@ describe.skipIf(!POSSIBLE)('concurrent pulls of one image (needs docker-registry
   test('five pulls and an apply succeed with one request for each layer', async () => {
     proxy.closeAfter(MIB);
     const file = supervisor.file('app.yaml', MANIFEST(name()));
-    const all = [...pulls(5), begin('apply', '--wait=60s', '-f', file)];
+    const all = [...pulls(5), begin('apply', '--wait=2m', '-f', file)];
     await atWork(all);
     proxy.open();
     await allReady(all);

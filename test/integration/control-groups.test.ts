@@ -72,7 +72,7 @@ test('a build step, a probe and exec see only the groups of their container', as
 containers: { web: { image: built, command: ${FOREVER}, health: { exec: ${probe}, interval: 200ms } } }
 `,
   );
-  await supervisor.ok('apply', '--wait=60s', '-f', file);
+  await supervisor.ok('apply', '--wait=2m', '-f', file);
   for (const path of ['/step', '/probe', '/proc/self/cgroup', '/proc/1/cgroup']) {
     const lines = (await supervisor.ok('exec', 'web', '--', 'busybox', 'cat', path)).trim().split('\n');
     expect(lines.length).toBeGreaterThan(v1.length);

@@ -34,7 +34,7 @@ describe.skipIf(busybox === null)('images and generations (needs busybox)', () =
       'app.yaml',
       `images: { app: { archive: ${archive(value)} } }\ncontainers:\n  web: { image: app, command: ${FOREVER}, env: { V: ${value} } }\n`,
     );
-    await supervisor.ok('apply', '--refresh', '--wait=60s', '-f', file);
+    await supervisor.ok('apply', '--refresh', '--wait=2m', '-f', file);
   };
 
   test('a rollback has its image after a prune, although file and tag changed', async () => {
@@ -43,15 +43,15 @@ describe.skipIf(busybox === null)('images and generations (needs busybox)', () =
     await applied('two');
     expect(await marker()).toBe('two');
     await supervisor.ok('system', 'prune', '-a', '--force');
-    await supervisor.ok('rollback', '--to', '1', '--wait=60s');
+    await supervisor.ok('rollback', '--to', '1', '--wait=2m');
     expect(await marker()).toBe('one');
-    await supervisor.ok('apply', '--refresh', '--wait=60s', '-f', join(supervisor.base, 'app.yaml'));
+    await supervisor.ok('apply', '--refresh', '--wait=2m', '-f', join(supervisor.base, 'app.yaml'));
     expect(await marker()).toBe('two');
     await applied('three');
     const gone = JSON.parse(await supervisor.ok('system', 'prune', '-a', '-f', '-o', 'json'));
     expect(gone.images).toHaveLength(1);
     expect(await marker()).toBe('three');
-    await supervisor.ok('rollback', '--to', '4', '--wait=60s');
+    await supervisor.ok('rollback', '--to', '4', '--wait=2m');
     expect(await marker()).toBe('two');
   });
 
@@ -59,12 +59,12 @@ describe.skipIf(busybox === null)('images and generations (needs busybox)', () =
     await supervisor.start();
     await applied('one');
     const { imageId } = (await supervisor.container('web')) ?? {};
-    await supervisor.ok('delete', '-f', join(supervisor.base, 'app.yaml'), '--wait=30s');
+    await supervisor.ok('delete', '-f', join(supervisor.base, 'app.yaml'), '--wait=2m');
     archive('two');
     const refused = await supervisor.cli('rmi', imageId ?? '');
     expect(refused.status).not.toBe(0);
     expect(refused.stderr).toContain('a rollback to a kept generation needs it');
-    await supervisor.ok('rollback', '--to', '1', '--wait=60s');
+    await supervisor.ok('rollback', '--to', '1', '--wait=2m');
     expect(await marker()).toBe('one');
   });
 });
@@ -102,7 +102,7 @@ describe.skipIf(busybox === null)('a disk that fills (needs busybox)', () => {
         return found === count;
       });
     const manifest = `images: { app: { archive: ${supervisor.file('app.tar', dockerArchive({ layers: [busyboxBase()] }))} } }\ncontainers:\n  web: { image: app, command: ${FOREVER} }\n`;
-    await supervisor.ok('apply', '--wait=60s', '-f', supervisor.file('app.yaml', manifest));
+    await supervisor.ok('apply', '--wait=2m', '-f', supervisor.file('app.yaml', manifest));
     const web = await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
     const logs = join(supervisor.root, 'containers', web.id);
     writeFileSync(join(logs, `${web.id}-json.log.1`), 'x'.repeat(4096));

@@ -21,7 +21,7 @@ test.skipIf(findBusybox() === null)(
     cpSync(EXAMPLE, copy, { recursive: true });
     const file = join(copy, 'site.yaml');
     writeFileSync(file, readFileSync(file, 'utf8').replace('18081', '28081'));
-    await supervisor.ok('apply', '--wait=100s', '-f', file);
+    await supervisor.ok('apply', '--wait=2m', '-f', file);
     await expect.poll(page).toMatch(/<h1>A site<\/h1><pre>\nWelcome\./);
     const { id } = await supervisor.waitFor('web', 'running', ({ phase }) => phase === 'Running');
     writeFileSync(join(copy, 'app/notes.md'), 'An ignored file changes nothing.\n');

@@ -163,7 +163,7 @@ configs: { word: { content: "${text}\\n" } }
   drop('second');
   await supervisor.waitFor('front', 'the one that took over', ({ id, ready }) => ready && id !== before.id);
   expect(await word()).toBe('second');
-  await supervisor.ok('restart', 'front', '--wait=30s');
+  await supervisor.ok('restart', 'front', '--wait=2m');
   expect(await word()).toBe('second');
   rmSync(file);
   await until('the app gone', async () => (await supervisor.container('front')) === undefined);
@@ -234,6 +234,6 @@ WantedBy=multi-user.target
   const translated = join(supervisor.base, 'translated.yaml');
   const { status, stderr } = await supervisor.cli('convert', '-f', join(supervisor.base, 'units'), '-o', translated);
   expect({ status, stderr }).toEqual({ status: 0, stderr: expect.stringMatching(/counter\.container:\d+:1: /) });
-  await supervisor.ok('apply', '--wait=30s', '-f', translated);
+  await supervisor.ok('apply', '--wait=2m', '-f', translated);
   await printed('units/counter', 'hello from a unit\nend\n');
 });

@@ -35,7 +35,7 @@ describe.skipIf(busybox === null)('graph drivers (needs busybox)', () => {
       dockerArchive({ layers: [busyboxBase(), ...layers], names: ['deep:1'] }),
     );
     await supervisor.start();
-    await supervisor.ok('apply', '--wait=100s', '-f', manifest(archive));
+    await supervisor.ok('apply', '--wait=2m', '-f', manifest(archive));
     const web = await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
     const inside = (command: string): Promise<string> => supervisor.ok('exec', 'web', 'sh', '-c', command);
     expect(await inside('test -x /bin/busybox && cat /layers/1 /layers/199 /nearest')).toBe('1\n199\n199\n');

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { SupervisorClient } from '../../src/api/client.ts';
 import type { TransferEvent } from '../../src/api/images/transfer-event.ts';
 import type { ImageView } from '../../src/api/views/resource-views.ts';
+import { armed } from '../support/armed.ts';
 import { BUSYBOX_IMAGE, IDLE, shell } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
 import { until } from '../support/wait.ts';
@@ -132,7 +133,7 @@ describe('a container that changes during a read of its files', () => {
   test('keeps the grace period of a stop in progress', async () => {
     const slow = shell('trap "echo ending; sleep 2; exit 0" TERM; while :; do sleep 0.1; done');
     supervisor.drop('app.yaml', `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${slow} }\n`);
-    await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
+    await armed((await supervisor.waitFor('web', 'ready', ({ ready }) => ready)).pid);
     const stopped = supervisor.ok('stop', 'web');
     await until('the stop', async () => (await supervisor.ok('logs', 'web')).includes('ending'));
     const refused = await supervisor.cli('changes', 'web');

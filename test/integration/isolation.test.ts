@@ -1,8 +1,10 @@
 import { execFile, execFileSync } from 'node:child_process';
 import { readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { constants } from 'node:os';
 import { resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { armed } from '../support/armed.ts';
 import { dockerArchive, findBusybox, tarOf } from '../support/images.ts';
 import { BUSYBOX_IMAGE, FOREVER, IDLE, shell } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
@@ -30,7 +32,7 @@ async function outputs(
       `  ${name}: { image: busybox, command: ${shell(script)}${fields ? `, ${fields}` : ''} }\n`,
   );
   const file = supervisor.file(`${app}.yaml`, `${BUSYBOX_IMAGE}${head}containers:\n${lines.join('')}`);
-  await supervisor.ok('apply', '--wait=60s', '-f', file);
+  await supervisor.ok('apply', '--wait=2m', '-f', file);
   const found = Object.keys(containers).map(
     async (name) => [name, await supervisor.ok('logs', `${app}/${name}`)] as const,
   );
@@ -135,7 +137,7 @@ describe('hosts, hostname and resolv.conf', () => {
     const container = (name: string, readOnly: boolean) =>
       `  ${name}: { image: busybox, command: ${FOREVER}, readOnly: ${readOnly} }\n`;
     const text = `${BUSYBOX_IMAGE}containers:\n${container('fixed', true)}${container('open', false)}`;
-    await supervisor.ok('apply', '--wait=60s', '-f', supervisor.file('texts.yaml', text));
+    await supervisor.ok('apply', '--wait=2m', '-f', supervisor.file('texts.yaml', text));
     const look = `cat ${names}; stat -c %a ${names}`;
     const before = await run('texts/open', look);
     expect(await run('texts/fixed', tamper)).toBe('refused\n'.repeat(6));
@@ -171,7 +173,7 @@ describe('the node of a disk in an image', () => {
       'evil.yaml',
       `${head}containers:\n${container('plain')}${container('mighty', ', privileged: true')}`,
     );
-    await supervisor.ok('apply', '--wait=60s', '-f', file);
+    await supervisor.ok('apply', '--wait=2m', '-f', file);
     const { stdout, stderr } = await supervisor.cli('logs', 'evil/plain');
     expect(stderr.match(/Operation not permitted/g)).toHaveLength(6);
     expect(stdout).toBe('0\n0\n0\nnull\nkept\nkept\nkept\n');
@@ -210,7 +212,11 @@ describe('stopping', () => {
   stubborn: { image: busybox, command: ${shell('trap "" TERM; while :; do sleep 3600 & wait; done')}, stopTimeout: 300ms }
 `,
     );
-    for (const name of ['polite', 'stubborn']) await supervisor.waitFor(name, 'ready', ({ ready }) => ready);
+    for (const [name, signal] of [
+      ['polite', 'SIGUSR1'],
+      ['stubborn', 'SIGTERM'],
+    ] as const)
+      await armed((await supervisor.waitFor(name, 'ready', ({ ready }) => ready)).pid, constants.signals[signal]);
     await supervisor.ok('stop', 'polite', 'stubborn');
     expect(await supervisor.container('polite')).toMatchObject({ phase: 'Exited', exitCode: 7 });
     expect(await supervisor.ok('logs', 'polite')).toBe('got USR1\n');

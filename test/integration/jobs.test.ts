@@ -22,7 +22,7 @@ beforeAll(async () => {
     'job',
     'apply',
     '--env',
-    'waitMs=60000',
+    'waitMs=120000',
     '--env',
     'settleMs=0',
   );
@@ -257,7 +257,7 @@ describe('the calls of the facade, by name', () => {
     child.stdout.on('data', (chunk) => {
       out += chunk;
     });
-    await new Promise((resolve) => child.once('exit', resolve));
+    await new Promise((resolve) => child.once('close', resolve));
     expect(Number(out)).toBe(bytes);
     const memory = readFileSync(`/proc/${supervisor.pid}/status`, 'utf8').match(/VmHWM:\s+(\d+)/)?.[1];
     expect(Number(memory) / 1024, 'MiB of the supervisor at most').toBeLessThan(400);
@@ -328,10 +328,10 @@ describe('the calls of the facade, by name', () => {
 
   test('what is removed by name is gone, and a rollback brings it back', async () => {
     const { generation } = await answer<{ generation: number }>('info');
-    const removed = await job('remove', ...env({ all: '1', waitMs: '60000' }));
+    const removed = await job('remove', ...env({ all: '1', waitMs: '120000' }));
     expect(removed).toMatchObject({ status: 0 });
     expect(await supervisor.containers()).toEqual([]);
-    const back = await job('rollback', String(generation), ...env({ waitMs: '60000', settleMs: '0' }));
+    const back = await job('rollback', String(generation), ...env({ waitMs: '120000', settleMs: '0' }));
     expect(back).toMatchObject({ status: 0 });
     expect(await supervisor.containers()).toHaveLength(2);
   });

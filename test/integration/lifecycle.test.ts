@@ -74,7 +74,7 @@ describe('apply', () => {
       'job.yaml',
       `${BUSYBOX_IMAGE}containers:\n  job: { image: busybox, command: ${shell('echo one; echo two >&2; echo -n three')} }\n`,
     );
-    await supervisor.ok('apply', '--wait=30s', '-f', file);
+    await supervisor.ok('apply', '--wait=2m', '-f', file);
     expect(await supervisor.container('job')).toMatchObject({ phase: 'Exited', ready: true, exitCode: 0 });
     const { stdout, stderr } = await supervisor.cli('logs', 'job');
     expect(stdout).toBe('one\nthree');
@@ -89,7 +89,7 @@ describe('apply', () => {
     const before = await supervisor.cli('plan', '-f', file);
     expect(before.status).toBe(2);
     expect(before.stdout).toContain('container/app/web');
-    await supervisor.ok('apply', '--wait=30s', '-f', file);
+    await supervisor.ok('apply', '--wait=2m', '-f', file);
     const after = await supervisor.cli('plan', '-f', file);
     expect(after.stdout + after.stderr).not.toContain('container.create');
     expect(after.status).toBe(0);
@@ -102,7 +102,7 @@ describe('apply', () => {
       'app.yaml',
       `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${FOREVER} }\n`,
     );
-    await supervisor.ok('apply', '--wait=30s', '-f', file);
+    await supervisor.ok('apply', '--wait=2m', '-f', file);
     const { pid } = await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
     await supervisor.stop();
     expect(alive(pid ?? 0)).toBe(true);
@@ -121,9 +121,9 @@ describe('delete', () => {
   test('of one resource leaves the rest of its manifest unchanged, also after a restart', async () => {
     const text = `${BUSYBOX_IMAGE}containers:\n  gone: { image: busybox, ${QUICK} }\n  stays: { image: busybox, ${QUICK} }\n  user: { image: busybox, ${QUICK}, links: [stays] }\n`;
     const file = supervisor.file('app.yaml', text);
-    await supervisor.ok('apply', '--wait=30s', '-f', file);
+    await supervisor.ok('apply', '--wait=2m', '-f', file);
     const stays = await supervisor.container('stays');
-    await supervisor.ok('delete', '--wait=30s', 'container/app/gone');
+    await supervisor.ok('delete', '--wait=2m', 'container/app/gone');
     expect((await supervisor.containers()).map(({ name }) => name)).toEqual(['stays', 'user']);
     await supervisor.crash();
     await supervisor.start();

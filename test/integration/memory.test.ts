@@ -26,7 +26,7 @@ test('a layer is never held in memory, however well it is compressed', async () 
   writeFiles(layout, ociLayout({ layers, names: ['big'] }));
   const before = peakMib();
   const manifest = supervisor.file('big.yaml', `images: { big: { layout: ${layout} } }\n`);
-  await supervisor.ok('apply', '--wait=90s', '-f', manifest);
+  await supervisor.ok('apply', '--wait=2m', '-f', manifest);
   expect(await supervisor.ok('images')).toContain('big');
   expect(peakMib() - before).toBeLessThan(GROWTH_MIB);
 });

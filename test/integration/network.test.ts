@@ -68,7 +68,7 @@ describe('a choice of the supervisor', () => {
     const file = supervisor.file('app.yaml', text);
     await supervisor.ok('apply', '--dry-run', '-f', file);
     expect(await supervisor.ok('plan', '-o', 'json')).toContain('"ops": []');
-    await supervisor.ok('apply', '--wait=30s', '-f', file);
+    await supervisor.ok('apply', '--wait=2m', '-f', file);
     const [published = ''] = (await supervisor.container('web'))?.ports ?? [];
     const [, port] = /^0\.0\.0\.0:(\d+)->80\/tcp$/.exec(published) ?? [];
     expect(Number(port)).toBeGreaterThan(FIRST_AUTO_PORT);
@@ -279,7 +279,7 @@ describe('a host without libnftables', () => {
       };
       expect(readdirSync(`/proc/${bare.pid}/fd`).filter(isNetfilter)).toEqual([]);
       expect((await bare.cli('doctor')).stdout).toContain('Install libnftables1');
-      await bare.ok('delete', '-f', file, '--wait=30s');
+      await bare.ok('delete', '-f', file, '--wait=2m');
       expect(bare.log).not.toContain('TsdError');
     } finally {
       await bare.destroy();

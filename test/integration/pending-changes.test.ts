@@ -116,7 +116,7 @@ describe('a change that waits for an image', () => {
   test('delete does not wait for the pull and cancels it', async () => {
     const port = await silentRegistry();
     const file = supervisor.file('gone.yaml', app('gone'));
-    await supervisor.ok('apply', '--wait=20s', '-f', file);
+    await supervisor.ok('apply', '--wait=2m', '-f', file);
     supervisor.file('gone.yaml', pulled('gone', port));
     await supervisor.ok('apply', '-f', file);
     await until('the pull', () => open.size > 0);

@@ -32,7 +32,7 @@ test.each([
   }
   // The loop continues anyway, and a repaired manifest is waited for.
   const mended = supervisor.file('app.yaml', app(`{ image: busybox, command: ${FOREVER}, restart: always }`));
-  await supervisor.ok('apply', '--wait=1m', '-f', mended);
+  await supervisor.ok('apply', '--wait=2m', '-f', mended);
 });
 
 test.skipIf(busybox === null)('a program missing from a bind of the host is waited for', async () => {

@@ -75,7 +75,7 @@ describe('an applied app', () => {
   test('keeps the files that apply read until the next apply, also after kill -9 of the supervisor', async () => {
     const { path, write, manifest } = application('stays');
     const file = write('stays.yaml', manifest);
-    await supervisor.ok('apply', '-f', file, '--wait=60s');
+    await supervisor.ok('apply', '-f', file, '--wait=2m');
     await prints('stays', 'built-one conf-one env-one 15');
     const before = await supervisor.container('stays');
     const first = await generation();
@@ -110,44 +110,44 @@ describe('an applied app', () => {
 
     write('app.conf', 'conf-two\n');
     write('app.env', 'MODE=env-two\n');
-    await supervisor.ok('apply', '-f', file, '--wait=60s');
+    await supervisor.ok('apply', '-f', file, '--wait=2m');
     await prints('stays', 'built-two conf-two env-two 15');
     expect(await plan()).not.toContain('sources changed');
     // The same again changes nothing.
     const second = await generation();
-    await supervisor.ok('apply', '-f', file, '--wait=60s');
+    await supervisor.ok('apply', '-f', file, '--wait=2m');
     expect(await generation()).toBe(second);
-    await supervisor.ok('delete', '-f', file, '--wait=60s');
+    await supervisor.ok('delete', '-f', file, '--wait=2m');
   });
 
   test('follows its files with `follow: true`', async () => {
     const { write, manifest } = application('follows', { top: 'follow: true\n' });
-    await supervisor.ok('apply', '-f', write('follows.yaml', manifest), '--wait=60s');
+    await supervisor.ok('apply', '-f', write('follows.yaml', manifest), '--wait=2m');
     await prints('follows', 'built-one conf-one env-one 15');
     write('app.conf', 'conf-two\n');
     await prints('follows', 'built-one conf-two env-one 15');
     write('ctx/built', 'built-two\n');
     await prints('follows', 'built-two conf-two env-one 15');
     expect(await plan()).not.toContain('sources changed');
-    await supervisor.ok('delete', '-f', join(supervisor.base, 'follows/follows.yaml'), '--wait=60s');
+    await supervisor.ok('delete', '-f', join(supervisor.base, 'follows/follows.yaml'), '--wait=2m');
   });
 
   test('follows only files with an explicit `onChange`', async () => {
     const { write, manifest } = application('partly', { mount: ', onChange: restart' });
-    await supervisor.ok('apply', '-f', write('partly.yaml', manifest), '--wait=60s');
+    await supervisor.ok('apply', '-f', write('partly.yaml', manifest), '--wait=2m');
     await prints('partly', 'built-one conf-one env-one 15');
     write('app.env', 'MODE=env-two\n');
     write('app.conf', 'conf-two\n');
     await prints('partly', 'built-one conf-two env-one 15');
     expect(await plan()).toMatch(/sources changed since generation \d+: \.\/app\.env\n/);
-    await supervisor.ok('delete', '-f', join(supervisor.base, 'partly/partly.yaml'), '--wait=60s');
+    await supervisor.ok('delete', '-f', join(supervisor.base, 'partly/partly.yaml'), '--wait=2m');
   });
 
   test('is built again with --no-cache, and only then', async () => {
     const { write, manifest } = application('again');
     const file = write('again.yaml', manifest);
     const built = async (...flags: string[]) => {
-      const out = await supervisor.ok('apply', '-f', file, '--wait=60s', ...flags);
+      const out = await supervisor.ok('apply', '-f', file, '--wait=2m', ...flags);
       return out.split('\n').filter((line) => line.includes('COPY built'));
     };
     await built();
@@ -157,7 +157,7 @@ describe('an applied app', () => {
     expect(steps.length).toBeGreaterThan(0);
     expect(steps.join()).not.toContain('cached');
     expect(await plan()).toContain('Nothing to do');
-    await supervisor.ok('delete', '-f', file, '--wait=60s');
+    await supervisor.ok('delete', '-f', file, '--wait=2m');
   });
 });
 
@@ -169,7 +169,7 @@ describe('rollback', () => {
     const firstPlan = await supervisor.cli('plan', '-f', file);
     expect(firstPlan).toMatchObject({ status: 2, stdout: expect.stringContaining('start container/back/back') });
     expect(firstPlan.stdout).not.toContain('held');
-    await supervisor.ok('apply', '-f', file, '--wait=60s');
+    await supervisor.ok('apply', '-f', file, '--wait=2m');
     await prints('back', 'built-one conf-one env-one 15');
     const first = await generation();
     const image = (await supervisor.container('back'))?.imageId;
@@ -178,7 +178,7 @@ describe('rollback', () => {
     write('ctx/built', 'built-two\n');
     write('password', `${CANARY}-two\n`);
     expect((await supervisor.cli('plan', '-f', file)).stdout).not.toContain('pinned copy');
-    await supervisor.ok('apply', '-f', file, '--wait=60s');
+    await supervisor.ok('apply', '-f', file, '--wait=2m');
     await prints('back', 'built-two conf-two env-two 17');
 
     const dry = await supervisor.ok('rollback', '--to', String(first), '--dry-run');
@@ -186,7 +186,7 @@ describe('rollback', () => {
     expect(dry).toContain('load image/back/own');
     await supervisor.crash();
     await supervisor.start();
-    const out = await supervisor.ok('rollback', '--to', String(first), '--wait=60s');
+    const out = await supervisor.ok('rollback', '--to', String(first), '--wait=2m');
     expect(out.indexOf('is newer than generation')).toBeLessThan(out.indexOf('operation'));
     expect(out).toContain('is newer than generation');
     // Never with the files of one generation and the image of another.
@@ -207,7 +207,7 @@ describe('rollback', () => {
     await prints('back', 'built-one conf-one env-one 17');
     expect(await plan()).toContain('Nothing to do');
     expect(findSecret()).toBe('');
-    await supervisor.ok('delete', '-f', file, '--wait=60s');
+    await supervisor.ok('delete', '-f', file, '--wait=2m');
   });
 
   test('of a watched app names its files, and --hold keeps the app until one of them changes', async () => {
@@ -225,7 +225,7 @@ describe('rollback', () => {
     expect(refused.status).toBe(1);
     expect(refused.stderr).toContain(path('app.conf'));
     expect(refused.stderr).toContain('--hold');
-    await supervisor.ok('rollback', '--to', String(first), '--hold', '--wait=60s');
+    await supervisor.ok('rollback', '--to', String(first), '--hold', '--wait=2m');
     await prints('held', 'built-one conf-one env-one 15');
     await supervisor.crash();
     await supervisor.start();
@@ -242,16 +242,16 @@ describe('rollback', () => {
   test('reports the replacement of a missing image before it acts', async () => {
     const { write, manifest } = application('gone');
     const file = write('gone.yaml', manifest);
-    await supervisor.ok('apply', '-f', file, '--wait=60s');
+    await supervisor.ok('apply', '-f', file, '--wait=2m');
     const first = await generation();
     const image = (await supervisor.container('gone'))?.imageId ?? '';
     write('ctx/built', 'built-two\n');
-    await supervisor.ok('apply', '-f', file, '--wait=60s');
+    await supervisor.ok('apply', '-f', file, '--wait=2m');
     await supervisor.ok('rmi', '--force', image);
-    const out = await supervisor.ok('rollback', '--to', String(first), '--wait=60s');
+    const out = await supervisor.ok('rollback', '--to', String(first), '--wait=2m');
     expect(out).toMatch(/lost: image gone\/own of generation \d+ is gone from this host[\s\S]*operation/);
     await prints('gone', 'built-two conf-one env-one 15');
-    await supervisor.ok('delete', '-f', file, '--wait=60s');
+    await supervisor.ok('delete', '-f', file, '--wait=2m');
   });
 
   test('after a failed update restores the previous bound file', async () => {
@@ -346,7 +346,7 @@ test('secrets of variables, /run/secrets and secret mounts appear nowhere below 
     volumes: ['${secret}:/run/secrets/password:ro', { source: ${key}, target: /etc/key, readOnly: true, secret: true }]
 `,
   );
-  await supervisor.ok('apply', '-f', file, '--wait=60s');
+  await supervisor.ok('apply', '-f', file, '--wait=2m');
   const first = await generation();
   expect(findSecret()).toBe('');
   for (const path of [secret, key]) writeFileSync(path, `${CANARY}-another\n`);
@@ -356,15 +356,15 @@ test('secrets of variables, /run/secrets and secret mounts appear nowhere below 
       return text.includes('newer than') ? text : null;
     }),
   ).toContain(`secret ${secret} is newer than generation ${first}`);
-  await supervisor.ok('apply', '-f', file, '--wait=60s');
+  await supervisor.ok('apply', '-f', file, '--wait=2m');
   expect(findSecret()).toBe('');
-  await supervisor.ok('rollback', '--to', String(first), '--wait=60s');
+  await supervisor.ok('rollback', '--to', String(first), '--wait=2m');
   await supervisor.crash();
   expect(findSecret()).toBe('');
   await supervisor.start();
   await supervisor.waitFor('secrets', 'ready', ({ ready }) => ready);
   expect(findSecret()).toBe('');
-  await supervisor.ok('delete', '-f', file, '--wait=60s');
+  await supervisor.ok('delete', '-f', file, '--wait=2m');
 });
 
 test('a rollback to an old generation reports missing contents, and prune frees unused ones', async () => {
@@ -375,18 +375,18 @@ test('a rollback to an old generation reports missing contents, and prune frees 
   const numbers: number[] = [];
   for (const content of ['one', 'two', 'three', 'four']) {
     write('app.conf', `conf-${content}\n`);
-    await supervisor.ok('apply', '-f', file, '--wait=60s');
+    await supervisor.ok('apply', '-f', file, '--wait=2m');
     numbers.push(await generation());
   }
   const history: { generation: number; keeps: string }[] = JSON.parse(await supervisor.ok('history', '-o', 'json'));
   const keeps = numbers.map((n) => history.find((one) => one.generation === n)?.keeps);
   expect(keeps).toEqual(['specification', 'specification', 'contents', 'contents']);
   expect(await supervisor.ok('history')).toMatch(new RegExp(`^${numbers[0]} .*specification only`, 'm'));
-  const out = await supervisor.ok('rollback', '--to', String(numbers[0]), '--wait=60s');
+  const out = await supervisor.ok('rollback', '--to', String(numbers[0]), '--wait=2m');
   expect(out).toMatch(/lost: \.\/app\.conf: the content of generation \d+ cannot be brought back/);
   expect(out).toContain('specification only');
   await prints('old', 'built-one conf-four env-one 15');
-  await supervisor.ok('rollback', '--to', String(numbers[3]), '--wait=60s');
+  await supervisor.ok('rollback', '--to', String(numbers[3]), '--wait=2m');
   await prints('old', 'built-one conf-four env-one 15');
 
   const usage: { type: string; bytes: number; count: number }[] = JSON.parse(
@@ -406,5 +406,5 @@ test('a rollback to an old generation reports missing contents, and prune frees 
   await supervisor.ok('restart', 'old');
   await until('a new run', async () => (await supervisor.container('old'))?.pid !== pid);
   await prints('old', 'built-one conf-four env-one 15');
-  await supervisor.ok('delete', '-f', file, '--wait=60s');
+  await supervisor.ok('delete', '-f', file, '--wait=2m');
 });

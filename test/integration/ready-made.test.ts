@@ -61,7 +61,7 @@ afterEach(() => supervisor.destroy());
 const files = () => FILES.flatMap((file) => ['-f', join(directory, file)]);
 
 async function apply(): Promise<void> {
-  const { status, stdout, stderr } = await supervisor.cli('apply', '--wait=90s', ...files());
+  const { status, stdout, stderr } = await supervisor.cli('apply', '--wait=2m', ...files());
   if (status === 0) return;
   const names = (await supervisor.containers()).filter(({ ready }) => !ready).map(({ app, name }) => `${app}/${name}`);
   const logs = await Promise.all(names.map((name) => supervisor.cli('logs', '--tail', '20', name)));
@@ -196,7 +196,7 @@ describe.skipIf(missing !== null)(`the ready-made manifests (${missing ?? 'on st
     for (const [name, pid] of Object.entries(first)) expect([name, edited[name]]).not.toEqual([name, pid]);
     await readAll();
 
-    await supervisor.ok('rollback', '--to', String(generation), '--wait=90s');
+    await supervisor.ok('rollback', '--to', String(generation), '--wait=2m');
     await readAll();
     const back = await pids();
     for (const [name, pid] of Object.entries(edited)) expect([name, back[name]]).not.toEqual([name, pid]);
@@ -208,5 +208,6 @@ describe.skipIf(missing !== null)(`the ready-made manifests (${missing ?? 'on st
     await readAll();
     // Gitea writes the password of its database into its own volume, where the search does find it.
     expect(filesWithSecrets()).toEqual({ state: [], volumes: [expect.stringMatching(/gitea\/conf\/app\.ini$/)] });
-  });
+    // Eight servers start three times.
+  }, 600_000);
 });

@@ -59,7 +59,7 @@ describe.skipIf(!REGISTRY_INSTALLED || !SKOPEO_INSTALLED || busybox === null)(
         'app.yaml',
         `containers:\n  web: { image: "${server.host}/team/app:v1", command: ${FOREVER} }\n`,
       );
-      await supervisor.ok('apply', '--wait=30s', '-f', file);
+      await supervisor.ok('apply', '--wait=2m', '-f', file);
       expect(await supervisor.ok('exec', 'web', 'cat', '/marker')).toBe('one');
       const before = await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
       await server.fill('team/app:v1', image('two'));
@@ -106,14 +106,14 @@ describe.skipIf(!REGISTRY_INSTALLED || !SKOPEO_INSTALLED || busybox === null)(
         'app.yaml',
         `containers:\n  web: { image: "${server.host}/app:1", command: ${FOREVER} }\n`,
       );
-      await supervisor.ok('apply', '--wait=60s', '-f', file);
+      await supervisor.ok('apply', '--wait=2m', '-f', file);
       await server.fill('app:1', image('two'));
-      await supervisor.ok('apply', '--wait=60s', '-f', file);
+      await supervisor.ok('apply', '--wait=2m', '-f', file);
       expect(await supervisor.ok('exec', 'web', 'cat', '/marker')).toBe('one');
       expect(await supervisor.ok('apply', '--dry-run', '--refresh', '-f', file)).toMatch(
         /load image.*refresh requested/,
       );
-      await supervisor.ok('apply', '--wait=60s', '--refresh', '-f', file);
+      await supervisor.ok('apply', '--wait=2m', '--refresh', '-f', file);
       expect(await supervisor.ok('exec', 'web', 'cat', '/marker')).toBe('two');
     });
 

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { armed } from '../support/armed.ts';
 import { app, FOREVER, shell } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
 import { until } from '../support/wait.ts';
@@ -42,7 +43,7 @@ describe('restart policies', () => {
 
   test('a manual stop lasts until start, also over a restart of the supervisor', async () => {
     supervisor.drop('app.yaml', app(`  web: { image: busybox, command: ${FOREVER}, restart: always }\n`));
-    await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
+    await armed((await supervisor.waitFor('web', 'ready', ({ ready }) => ready)).pid);
     await supervisor.ok('stop', 'web');
     expect(await supervisor.container('web')).toMatchObject({ phase: 'Exited', exitCode: 0 });
     await supervisor.crash();

@@ -98,7 +98,7 @@ describe('a container that is not made yet is waited for', () => {
     client.stdout.on('data', (chunk: Buffer) => {
       seen += chunk.toString();
     });
-    const gone = new Promise((resolve) => client.once('exit', resolve));
+    const gone = new Promise((resolve) => client.once('close', resolve));
     client.stdin.end('me\n');
     await isRunning('attach', 'near/it');
     await open('near');

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
+import { armed } from '../support/armed.ts';
 import { BUSYBOX_IMAGE, FOREVER, shell } from '../support/manifests.ts';
 import { notifySocket } from '../support/notify-socket.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
@@ -68,7 +69,7 @@ test('a manual stop during a host shutdown lasts', async () => {
   db: { image: busybox, command: ${FOREVER}, restart: always }
 `,
   );
-  for (const name of ['web', 'db']) await supervisor.waitFor(name, 'ready', ({ ready }) => ready);
+  for (const name of ['web', 'db']) await armed((await supervisor.waitFor(name, 'ready', ({ ready }) => ready)).pid);
   const shutdown = supervisor.ok('host-shutdown', '--now');
   await until('the shutdown', async () => (await supervisor.ok('logs', 'web')).includes('ending'));
   await Promise.all([supervisor.ok('stop', 'db'), shutdown]);
@@ -82,7 +83,7 @@ test('a start during a host shutdown is refused, also for a running container', 
   supervisor = await new TestSupervisor().start();
   const slow = shell('trap "echo ending; sleep 2; exit 0" TERM; while :; do sleep 3600 & wait; done');
   supervisor.drop('app.yaml', `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${slow} }\n`);
-  await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
+  await armed((await supervisor.waitFor('web', 'ready', ({ ready }) => ready)).pid);
   const shutdown = supervisor.ok('host-shutdown', '--now');
   await until('the shutdown', async () => (await supervisor.ok('logs', 'web')).includes('ending'));
   const { status, stderr } = await supervisor.cli('start', 'web');
@@ -107,7 +108,7 @@ test('a host shutdown keeps the timeout of a stop in progress', async () => {
   other: { image: busybox, command: ${FOREVER} }
 `,
   );
-  for (const name of ['web', 'other']) await supervisor.waitFor(name, 'ready', ({ ready }) => ready);
+  for (const name of ['web', 'other']) await armed((await supervisor.waitFor(name, 'ready', ({ ready }) => ready)).pid);
   const stop = supervisor.ok('stop', '-t', '10m', 'web');
   await until('the stop', async () => (await supervisor.ok('logs', 'web')).includes('ending'));
   const shutdown = supervisor.ok('host-shutdown', '--now');
@@ -182,7 +183,7 @@ test('after a host shutdown existing resources are ready, and an approval is onl
     `${BUSYBOX_IMAGE}containers:\n  done: { image: busybox, command: ${shell('exit 0')}, restart: no }\n`,
   );
   const doomed = supervisor.file('doomed.yaml', 'volumes: { data: { onRemove: delete } }\n');
-  for (const file of [volumes, oneShot, doomed]) await supervisor.ok('apply', '--wait=60s', '-f', file);
+  for (const file of [volumes, oneShot, doomed]) await supervisor.ok('apply', '--wait=2m', '-f', file);
   await supervisor.ok('delete', '-f', doomed);
   await until('the approval', async () => (await supervisor.ok('get', 'volumes')).includes('approve'));
   await supervisor.ok('host-shutdown', '--now');
@@ -207,7 +208,7 @@ test('edits after a host shutdown are kept for the next start and reported as su
   supervisor.drop('app.yaml', watched('env: { A: one }'));
   await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
   const there = supervisor.file('there.yaml', 'volumes: { kept: {} }\n');
-  await supervisor.ok('apply', '--wait=60s', '-f', there);
+  await supervisor.ok('apply', '--wait=2m', '-f', there);
   await supervisor.ok('host-shutdown', '--now');
   expect((await supervisor.cli('info')).stderr).toContain('nothing is carried out any more: the host was shut down');
   const note =
@@ -252,7 +253,12 @@ test('at host shutdown containers stop in reverse link order and start again at 
   back: { image: busybox, command: ${noisy('back', '37')}, stopSignal: SIGRTMIN+3, volumes: ["${log}:/shared"] }
 `,
   );
-  for (const name of ['front', 'middle', 'back']) await supervisor.waitFor(name, 'ready', ({ ready }) => ready);
+  for (const [name, signal] of [
+    ['front', 15],
+    ['middle', 15],
+    ['back', 37],
+  ] as const)
+    await armed((await supervisor.waitFor(name, 'ready', ({ ready }) => ready)).pid, signal);
   expect(await supervisor.ok('host-shutdown', '--now')).toBe('Stopped 3 containers.\n');
   expect(spawnSync('cat', [join(log, 'order')], { encoding: 'utf8' }).stdout).toBe('front\nmiddle\nback\n');
   await supervisor.stop();

@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { armed } from '../support/armed.ts';
 import { app, FOREVER, shell } from '../support/manifests.ts';
 import { StoppingManager } from '../support/service-manager.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
@@ -51,7 +52,9 @@ async function declare(parts: Readonly<Record<string, Part>>): Promise<Record<st
   supervisor.drop('app.yaml', app(lines.join('')));
   const pids: Record<string, number> = {};
   for (const name of Object.keys(parts)) {
-    pids[name] = (await supervisor.waitFor(name, 'ready', ({ ready }) => ready)).pid ?? 0;
+    const { pid } = await supervisor.waitFor(name, 'ready', ({ ready }) => ready);
+    await armed(pid);
+    pids[name] = pid ?? 0;
   }
   return pids;
 }

@@ -113,7 +113,7 @@ async function started(): Promise<Readonly<Record<string, { id: string; pid: num
   supervisor.file('site/index.html', 'hello');
   const load = await supervisor.ok('load', '-i', archive);
   expect(load).toContain('Loaded image: files:1');
-  await supervisor.ok('apply', '--wait=60s', '-f', supervisor.file('app.yaml', MANIFEST));
+  await supervisor.ok('apply', '--wait=2m', '-f', supervisor.file('app.yaml', MANIFEST));
   const containers = await supervisor.containers();
   return Object.fromEntries(containers.map(({ name, id, pid }) => [name, { id: id ?? '', pid: pid ?? 0 }]));
 }

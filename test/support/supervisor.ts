@@ -50,6 +50,12 @@ function freeSubnet(first: number): string {
   throw new Error('all of 10.232.0.0/16 is in use: remove bridges that earlier tests left');
 }
 
+/** Sixteen networks for what names no subnet, which belong to this /24 alone. */
+function poolOf(subnet: string): string {
+  const third = Number(subnet.split('.')[2]);
+  return `base=10.${240 + (third >> 4)}.${(third & 15) << 4}.0/20,size=24`;
+}
+
 export class TestSupervisor {
   readonly base = mkdtempSync('/tmp/tsd-test-');
   readonly root = join(this.base, 'root');
@@ -110,7 +116,11 @@ export class TestSupervisor {
         ...this.#extra,
         ...flags,
       ],
-      { stdio: ['ignore', log, log] },
+      {
+        stdio: ['ignore', log, log],
+        // As a variable: earlier versions have no such flag.
+        env: { TSDOCKER_DEFAULT_ADDRESS_POOL: poolOf(this.subnet), ...process.env },
+      },
     );
     closeSync(log);
     this.#child = child;
