@@ -23,6 +23,8 @@ export default {
   ignoreFiles: isProduction ? ['src/engine/events.ts'] : [],
   ignoreBinaries: [
     'cc',
+    'gcc',
+    'musl-gcc',
     'dockerd',
     'podman',
     'dpkg',

@@ -28,13 +28,14 @@ export class Resolver {
   readonly child: ChildProcess;
   readonly ended: Promise<number | null>;
 
-  constructor(program = 'test') {
+  /** @param leaked descriptors that the program is started with by mistake */
+  constructor(program = 'test', leaked: readonly number[] = []) {
     const log = openSync(join(this.directory, 'log'), 'a');
     const control = listenAt(join(this.directory, 'control.sock'), 16);
     const lanes = listenAt(join(this.directory, 'descriptors.sock'), 16, 'packets');
     const args = ['dist/resolver.js', '--program', program];
     this.child = spawn(process.execPath, [...args, '--uid', `${UNPRIVILEGED}`, '--gid', `${UNPRIVILEGED}`], {
-      stdio: ['ignore', log, log, control, lanes],
+      stdio: ['ignore', log, log, control, lanes, ...leaked],
       detached: true,
     });
     for (const fd of [log, control, lanes]) closeSync(fd);
@@ -90,6 +91,11 @@ export class TestSandbox {
     });
   }
 
+  /** A socket for a test that speaks for itself: not bound. */
+  socket(protocol: 'udp' | 'tcp' = 'udp'): number {
+    return this.inside(() => openInternetSocket(protocol, 'ipv4'));
+  }
+
   /** Runs a program inside. @returns its standard output */
   async run(file: string, ...args: readonly string[]): Promise<string> {
     const enter = [`--net=/proc/${process.pid}/fd/${this.netns}`, file, ...args];
@@ -130,9 +136,9 @@ const networkState = (key: string, names: Readonly<Record<string, string | reado
   digest: 'first',
   labels: [{ label: key, scope: null }],
   names: Object.entries(names).map(([name, addresses]) => nameRecord(name, addresses)),
-  pointers: Object.entries(names)
-    .map(([name, addresses]) => ({ address: [addresses].flat()[0] ?? '', name: `${name}.${key}` }))
-    .filter(({ address }) => address !== ''),
+  pointers: Object.entries(names).flatMap(([name, addresses]) =>
+    [addresses].flat().map((address) => ({ address, name: `${name}.${key}` })),
+  ),
 });
 
 function nameRecord(name: string, addresses: string | readonly string[], scope: string | null = null): NameRecord {
@@ -155,8 +161,8 @@ export class World {
     this.resolver = resolver;
   }
 
-  static async start(program?: string): Promise<World> {
-    const world = new World(new Resolver(program));
+  static async start(program?: string, leaked?: readonly number[]): Promise<World> {
+    const world = new World(new Resolver(program, leaked));
     world.client = (await until('the resolver answers', () => world.resolver.connect())).client;
     return world;
   }
