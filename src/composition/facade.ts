@@ -3,6 +3,7 @@ import type { Driver } from '../drivers/contract/driver.ts';
 import type { ContainerRecord } from '../state/containers/container-record.ts';
 import type { StateIssue } from '../state/files/state-file.ts';
 import { hasNetworks, runDoctor } from '../supervisor/doctor/doctor.ts';
+import { earlierNetworks } from '../supervisor/doctor/earlier-networks.ts';
 import { stateFacts } from '../supervisor/doctor/state-checks.ts';
 import type { LogTroubles } from '../supervisor/logs/forwarding/log-troubles.ts';
 import type { ApplyParts } from '../supervisor/requests/apply.ts';
@@ -201,6 +202,7 @@ function doctorChecks(opened: Opened) {
       ipForward: config.ipForward,
       pauses: loopPauses.view(),
       cutOff: cutOffContainers(parts),
+      earlierNetworks: earlierNetworks(parts.resources.networks(), parts.settings.newNetworks.families().ipv6),
       sharing: sharingContainers(parts),
       state: stateFacts(state.root, [...stores.issues, ...laterIssues(opened)], sources.uncertain),
       unfiltered: unfilteredRuns(parts),

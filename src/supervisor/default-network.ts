@@ -37,6 +37,8 @@ interface DefaultNetworkOptions {
   /** Subnets of our other networks. */
   readonly others: readonly UsedSubnet[];
   readonly newNetworks: NewNetworks;
+  /** Asked for, refused, or left to the host. */
+  readonly ipv6: boolean | 'auto';
   /** The part of its subnet that containers get addresses from, or null for all of it. */
   readonly fixedCidr: string | null;
   readonly mtu: number;
@@ -83,11 +85,12 @@ function freeAddress({ newNetworks, others }: DefaultNetworkOptions, host: HostU
   return chosen(used) ?? chosen(used.filter(({ yields }) => yields !== true));
 }
 
-/** Of a bridge that is made for the first time; one that was made without IPv6 stays so. */
+/** Of a bridge that is made for the first time; one that was made without IPv6 stays so unless it is asked for. */
 function ipv6RangeOf(options: DefaultNetworkOptions, host: HostUse): NetworkRange | null {
-  const { recorded, newNetworks, others, bridge } = options;
-  if (recorded !== null) return recorded.ipv6;
-  if (bridge !== null || !newNetworks.families().ipv6) return null;
+  const { recorded, newNetworks, others, bridge, ipv6 } = options;
+  if (ipv6 === false || bridge !== null) return null;
+  if (recorded !== null && (recorded.ipv6 !== null || ipv6 === 'auto')) return recorded.ipv6;
+  if (!newNetworks.families().ipv6) return null;
   const subnet = chooseSubnet(newNetworks.pools.ipv6, [...others, ...usedByHost(host, null)]);
   return subnet === null ? null : { subnet, gateway: firstHostOf(subnet) };
 }

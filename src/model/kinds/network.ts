@@ -63,7 +63,7 @@ export const networkFields = z.strictObject({
     example: 1450,
   }),
   icc: field(booleanField(true), {
-    doc: 'Containers of the network can reach each other without a link. When false, each can use only its own MAC and its own addresses.',
+    doc: 'Containers of the network can reach each other without a link. When false, what is allowed goes by the gateway.',
     change: 'in-place',
     example: false,
   }),
