@@ -18,7 +18,7 @@ import type { RollBack } from '../reconcile/ops/containers/update-outcome.ts';
 import type { Declared } from '../reconcile/ops/declared.ts';
 import { LeaseBook } from '../reconcile/ops/networks/lease-book.ts';
 import type { NewNetworks } from '../reconcile/ops/networks/network.ts';
-import { unreadPeer } from '../reconcile/ops/networks/unread-endpoint.ts';
+import { unreadPeers } from '../reconcile/ops/networks/unread-endpoint.ts';
 import type { PathBook } from '../reconcile/path-book.ts';
 import type { DaemonConfig } from '../settings/daemon-config.ts';
 import { RepositoryStore } from '../state/images/repositories.ts';
@@ -81,7 +81,7 @@ export function openParts(opened: OpenedBefore, handlers: OnShutdown): OpenedPar
   const around = aroundOps(opened, boot, defaultNetwork);
   const commits = new GroupCommit({ files: state.files, links: stores.links, history: stores.history });
   const leases = new LeaseBook(savedLeases, commits);
-  const unread = (id: string) => unreadPeer({ ...around, ...stores, leases }, { ...around, resources }, id);
+  const unread = (id: string) => unreadPeers({ ...around, ...stores, leases }, { ...around, resources }, id);
   const names = new NetworkNames({
     containers: stores.containers,
     clock: systemClock,

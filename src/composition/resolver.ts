@@ -27,7 +27,7 @@ interface Around {
 interface ResolverSurroundings {
   readonly network: Networks;
   readonly networks: Parameters<typeof networksByInterface>[0];
-  readonly unread: (id: string) => Peer | null;
+  readonly unread: (id: string) => readonly Peer[];
 }
 
 export function openResolver(

@@ -60,6 +60,13 @@ export interface ObservedExit {
   readonly ranForMs: number;
 }
 
+/** Addresses of a container on one network, without prefix lengths. */
+export interface ObservedAddresses {
+  readonly network: ResourceKey;
+  readonly ipv4: string | null;
+  readonly ipv6: string | null;
+}
+
 export interface ObservedContainer {
   /** Null for a container that no manifest or API call of ours made (a Docker 1.4 root). */
   readonly key: ResourceKey | null;
@@ -113,7 +120,8 @@ export interface ObservedContainer {
   readonly linkAddresses: Readonly<Record<string, string>>;
   /** Those that the environment of its run names. Left out, none. */
   readonly envAddresses?: Readonly<Record<string, string>>;
-  readonly address: string | null;
+  /** Its addresses, in the order of its interfaces. Left out, none. */
+  readonly endpoints?: readonly ObservedAddresses[];
   /** {@link runName} of what it depends on, as it was when this run started. Left out, not known. */
   readonly dependencyRuns?: Readonly<Record<string, string>>;
   /** Of its present or last run; null without probes. Left out, null. */

@@ -3,6 +3,7 @@ import type { GraphDriver } from '../drivers/contract/graph.ts';
 import type { Networks, ObservedNetworks } from '../drivers/contract/network.ts';
 import type { Clock } from '../model/clock.ts';
 import type { DesiredState } from '../model/desired.ts';
+import { DEFAULT_NETWORK } from '../model/network-mode.ts';
 import type { ObservedImage, ObservedNetwork, ObservedState, ObservedVolume } from '../model/observed.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import type { ContainerStore } from '../state/containers/containers.ts';
@@ -18,7 +19,6 @@ import { decidedOf, type KnownNetworks } from './ops/networks/network-config.ts'
 import { type VolumeUsers, volumesLeftBehind } from './ops/released-volumes.ts';
 import { type OrphanSightPorts, orphans } from './orphans.ts';
 import type { PathBook } from './path-book.ts';
-import { DEFAULT_NETWORK } from './plan/references.ts';
 import { type OutlookPorts, outlook, type Wanted } from './preflight.ts';
 import { SeenContainers } from './seen-containers.ts';
 import { type UnreadImagePorts, type UnreadVolumePorts, unreadImage, unreadVolumes } from './unread-state.ts';

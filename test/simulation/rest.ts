@@ -7,7 +7,6 @@ import type { ResourceKey } from '../../src/model/resource.ts';
 import { baseKey } from '../../src/model/update.ts';
 import { isReady, satisfies } from '../../src/reconcile/plan/readiness.ts';
 import {
-  attachedNetwork,
   isContainer,
   namespaceOwner,
   observedReferences,
@@ -30,11 +29,11 @@ export interface Rested {
 /** Whether a container is declared on a network, or was made on it. */
 function isOn(network: ResourceKey, key: ResourceKey, { disk, desired }: Pick<Rested, 'disk' | 'desired'>): boolean {
   const resource = desired.resources.get(key);
-  if (resource && isContainer(resource) && attachedNetwork(resource.references, resource.spec) === network) return true;
+  if (resource?.references.networks.includes(network)) return true;
   return [...disk.containers.values()].some(({ owner, engineName }) => {
     if (owner?.key !== key) return false;
     const spec = owner.written as unknown as ContainerSpec;
-    return attachedNetwork(observedReferences({ key, engineName, spec }), spec) === network;
+    return observedReferences({ key, engineName, spec }).networks.includes(network);
   });
 }
 

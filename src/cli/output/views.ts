@@ -94,7 +94,14 @@ function conditions({ conditions: all }: Pick<ContainerView, 'conditions'>): str
 
 const CONDITIONS = { title: 'CONDITIONS', value: conditions };
 
+/** `back 10.80.0.2 fd00::2, front 10.81.0.2`. */
+function networks({ endpoints = [] }: ContainerView): string {
+  const bare = (address: string | null): string => (address === null ? '' : ` ${address.split('/', 1)[0]}`);
+  return endpoints.map(({ network, ipv4, ipv6 }) => `${network}${bare(ipv4)}${bare(ipv6)}`).join(', ');
+}
+
 const wideContainerColumns: readonly Column<ContainerView>[] = [
+  { title: 'NETWORKS', value: networks },
   { title: 'ENGINE NAME', value: (c) => c.engineName },
   { title: 'ID', value: (c) => shortId(c.id) },
   { title: 'PID', value: (c) => text(c.pid) },

@@ -187,12 +187,12 @@ function containerGroups(
   imageStores: ImageStores,
   { networks, addresses, endpoints }: NetworkGroups,
 ): Pick<OpPorts, 'connections' | 'mounts' | 'drafts' | 'runRecords' | 'tasks' | 'texts'> {
-  const { desired, containers, volumes, contents, commits, graph, network, exec } = parts;
+  const { desired, containers, leases, volumes, contents, commits, graph, network, exec } = parts;
   const { names, resolver, drifts, exits, leftDown, paths, clock, bootId, settings, configuration } = parts;
   const texts = { desired, containers, addresses, networks, names, settings };
   return {
     texts,
-    connections: { desired, containers, exec, network, networks, endpoints, drifts },
+    connections: { desired, containers, exec, network, networks, endpoints, leases, drifts },
     mounts: { volumes, containers, contents, commits, paths },
     drafts: { desired, containers, clock, graph, exec, texts },
     runRecords: { desired, clock, bootId, containers, texts, resolver, exits, leftDown },

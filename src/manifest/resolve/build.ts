@@ -109,8 +109,8 @@ class Builder {
       else if (at.resource.kind === 'network') this.#network(at as Declared<'network'>);
       else this.#plain(at);
     }
-    const networkOf = (key: ResourceKey) => this.#references.get(key)?.network ?? null;
-    append(this.#findings, findCollisions(this.#universe, this.#options.defaultHostIp, networkOf));
+    const networksOf = (key: ResourceKey) => this.#references.get(key)?.networks ?? [];
+    append(this.#findings, findCollisions(this.#universe, this.#options.defaultHostIp, networksOf));
     append(this.#findings, findCycles(this.#references, this.#universe));
     return {
       resources: this.#resources,

@@ -6,6 +6,7 @@ import { health } from './health-forms.ts';
 import { resources } from './limit-forms.ts';
 import { log } from './log-forms.ts';
 import { mount, reaction } from './mount-forms.ts';
+import { networks, normalNetworks } from './network-membership.ts';
 import { isHostName, isIP, isIPv4, parseExpose, parseExtraHost, parsePort } from './port-forms.ts';
 import { restart } from './restart-forms.ts';
 import { parseCapability, parseDependency, parseDependencyReaction, parseLink, parseSignal } from './runtime-forms.ts';
@@ -190,8 +191,14 @@ export const containerFields = z.strictObject({
     doc: 'A network of the app, `app/name`, `bridge` (the default bridge), `host`, `none`, or `container:NAME` to share the network of that container. Containers of a network find each other in /etc/hosts, without links and also containers started later: by the short name within the app, and everywhere by `<app>-<name>` (or `containerName`) and by a `hostname` that was set. A name resolves while its container has an address: also while it waits for a restart, but not after it was stopped or completed. A file names up to 256 others, those of its own app first.',
     example: 'back',
   }),
+  networks: field(networks, {
+    doc: 'Several networks, in place of `network`: a list of names (`bridge` is the default one), or a mapping of names to `aliases` (more names on that network), `ipv4` and `ipv6` (fixed addresses, in a network with a subnet), `mac`, `priority` (the highest comes first among the interfaces; else they are in the order of the names), `gatewayPriority` (the highest has the default route and the published ports, among networks that are not `internal`) and `interfaceName` (default: the lowest free one of eth0, eth1, kept as long as the container is there). Networks are attached, changed and detached while the container runs.',
+    change: 'in-place',
+    example: { front: { gatewayPriority: 1 }, back: { aliases: ['db'], ipv4: '10.80.0.5' } },
+  }),
   address: field(orNull(z.string().refine(isIPv4, 'expected an IPv4 address')), {
     doc: 'Fixed IPv4 address; needs a network with a `subnet`.',
+    change: 'in-place',
     example: '10.80.0.5',
   }),
   dns: field(oneOrMany(z.string().refine(isIP, 'expected an IP address')), {
@@ -297,9 +304,8 @@ export const containerFields = z.strictObject({
 });
 
 /** A program of an image, run and kept running. */
-export const containerSchema = containerFields.transform(({ stopTimeout, ...rest }) => ({
-  ...rest,
-  stopTimeoutMs: stopTimeout,
-}));
+export const containerSchema = containerFields.transform(({ stopTimeout, ...rest }) =>
+  normalNetworks({ ...rest, stopTimeoutMs: stopTimeout }),
+);
 
 export type ContainerSpec = Readonly<z.output<typeof containerSchema>>;

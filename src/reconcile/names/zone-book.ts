@@ -4,7 +4,7 @@ import type { ResourceKey } from '../../model/resource.ts';
 import type { SandboxState } from '../../resolver/protocol.ts';
 import type { ContainerRecord } from '../../state/containers/container-record.ts';
 import type { ContainerStore, RecordWatcher } from '../../state/containers/containers.ts';
-import { endpointsOf } from '../../state/containers/endpoints.ts';
+import { endpointsByRoute } from '../../state/containers/endpoints.ts';
 import { containerSpecOf } from '../../state/containers/written-spec.ts';
 import { observedReferences } from '../plan/references.ts';
 import type { Peer } from './peer-index.ts';
@@ -14,8 +14,8 @@ import { askerOf, type LinkedName, type NamedEndpoint, type NetworkLookup, named
 export interface ZoneBookParts {
   readonly containers: Pick<ContainerStore, 'all' | 'get' | 'byKey' | 'damagedIds' | 'watch'>;
   readonly networkOf: NetworkLookup;
-  /** What others call a container whose record cannot be read; null for every other one. */
-  readonly unread: (id: string) => Peer | null;
+  /** What others call a container whose record cannot be read; empty for every other one. */
+  readonly unread: (id: string) => readonly Peer[];
   /** Name servers of containers that declare none (`--dns`). */
   readonly servers: readonly string[];
 }
@@ -39,7 +39,7 @@ function withDigest(asker: Omit<SandboxState, 'digest'>): SandboxState {
 
 function sameForNames(a: ContainerRecord, b: ContainerRecord): boolean {
   if (a.owner !== b.owner || a.engineName !== b.engineName || a.resolver !== b.resolver) return false;
-  return JSON.stringify(endpointsOf(a)) === JSON.stringify(endpointsOf(b));
+  return JSON.stringify(endpointsByRoute(a)) === JSON.stringify(endpointsByRoute(b));
 }
 
 export class ZoneBook implements RecordWatcher {
@@ -103,7 +103,7 @@ export class ZoneBook implements RecordWatcher {
   }
 
   #areNetworksKnown(record: ContainerRecord): boolean {
-    return endpointsOf(record).every(({ bridge }) => this.#parts.networkOf(bridge) !== null);
+    return endpointsByRoute(record).every(({ bridge }) => this.#parts.networkOf(bridge) !== null);
   }
 
   #named(record: ContainerRecord): readonly NamedEndpoint[] {
@@ -112,9 +112,10 @@ export class ZoneBook implements RecordWatcher {
   }
 
   #unreadable(id: string): readonly NamedEndpoint[] {
-    const peer = this.#parts.unread(id);
-    if (peer === null) return [];
-    const endpoints = [{ bridge: peer.bridge, ipv4: peer.address, ipv6: null, aliases: [] }];
+    const peers = this.#parts.unread(id);
+    const [peer] = peers;
+    if (peer === undefined) return [];
+    const endpoints = peers.map(({ bridge, address }) => ({ bridge, ipv4: address, ipv6: null, aliases: [] }));
     return namedEndpoints({ ...peer, id, endpoints }, this.#parts.networkOf);
   }
 
@@ -143,7 +144,7 @@ export class ZoneBook implements RecordWatcher {
   #linked(id: string): readonly LinkedName[] {
     return (this.#links.get(id) ?? []).flatMap(({ key, alias }) => {
       const record = this.#parts.containers.byKey(key);
-      return record ? [{ alias, engineName: record.engineName, endpoints: endpointsOf(record) }] : [];
+      return record ? [{ alias, engineName: record.engineName, endpoints: endpointsByRoute(record) }] : [];
     });
   }
 }

@@ -1,13 +1,13 @@
 /** Which names containers have on their networks, and what each container may ask, out of their records. Pure. */
 import type { ContainerSpec } from '../../model/kinds/container.ts';
+import { DEFAULT_NETWORK } from '../../model/network-mode.ts';
 import { parseKey, type ResourceKey } from '../../model/resource.ts';
 import { baseKey } from '../../model/update.ts';
 import type { Forwarding, NetworkLabel, PointerRecord, PrivateAlias, SandboxState } from '../../resolver/protocol.ts';
 import type { ContainerRecord } from '../../state/containers/container-record.ts';
-import { type Endpoint, endpointsOf } from '../../state/containers/endpoints.ts';
+import { type Endpoint, endpointsByRoute } from '../../state/containers/endpoints.ts';
 import { containerSpecOf } from '../../state/containers/written-spec.ts';
 import { shortId } from '../../state/ids.ts';
-import { DEFAULT_NETWORK } from '../plan/references.ts';
 import { hostnamesOf } from './peer-index.ts';
 
 /** A network as names know it. */
@@ -69,7 +69,14 @@ export function namedOf(record: ContainerRecord): Named | null {
   const { id, owner, engineName } = record;
   if (owner === null || baseKey(owner.key) !== owner.key) return null;
   const { app, name } = parseKey(owner.key);
-  return { id, app, name, engineName, hostnames: hostnamesOf(containerSpecOf(owner)), endpoints: endpointsOf(record) };
+  return {
+    id,
+    app,
+    name,
+    engineName,
+    hostnames: hostnamesOf(containerSpecOf(owner)),
+    endpoints: endpointsByRoute(record),
+  };
 }
 
 /** What others call a container on its networks. */
@@ -113,7 +120,7 @@ export interface AskerFacts {
 /** What the resolver answers a container; null for one that does not ask it. */
 export function askerOf(record: ContainerRecord, facts: AskerFacts): Omit<SandboxState, 'digest'> | null {
   const { id, owner, resolver } = record;
-  const networks = endpointsOf(record).flatMap(({ bridge }) => facts.networkOf(bridge) ?? []);
+  const networks = endpointsByRoute(record).flatMap(({ bridge }) => facts.networkOf(bridge) ?? []);
   if (owner === null || resolver === null || networks.length === 0) return null;
   return {
     id,

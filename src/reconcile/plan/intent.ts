@@ -17,6 +17,7 @@ import type { HoldReason } from '../../model/status/holds.ts';
 import type { Cause, Hold } from '../op.ts';
 import type { FieldChange } from './diff.ts';
 import { changedContent, diffSpecs } from './diff.ts';
+import { changesEndpoints } from './live-networks.ts';
 import type { ContentChange } from './order/cause.ts';
 import { because, declared, positionOf, redeclared, rolledBack, specChanged } from './order/cause.ts';
 import { ownsSandbox, specOf } from './references.ts';
@@ -299,8 +300,8 @@ export function changeIntent(
   if (around.imageId !== null && container.imageId !== null && around.imageId !== container.imageId) {
     return recreate(desired, container, because('source-changed', 'its image was loaded again with other content'));
   }
-  const portsChanged = changes.fields.some((field) => field.path === 'ports');
-  const endpoint = around.moved ? 'renew' : portsChanged ? 'repair' : 'keep';
+  const changed = changesEndpoints(changes.fields.map(({ path }) => path));
+  const endpoint = around.moved ? 'renew' : changed ? 'repair' : 'keep';
   if (cause && changes.strongest === 'restart') return restart(desired, container, cause, endpoint);
 
   if (around.moved && container.running) {

@@ -1,5 +1,6 @@
 /** Images, volumes and networks that are declared: what they need before containers can use them. */
 import type { Desired, SpecOfKind } from '../../model/desired.ts';
+import { DEFAULT_NETWORK } from '../../model/network-mode.ts';
 import type { ObservedNetwork, Unread } from '../../model/observed.ts';
 import { own } from '../../model/own.ts';
 import type { Kind, ResourceKey } from '../../model/resource.ts';
@@ -12,7 +13,6 @@ import { because, declared, redeclared, specChanged } from './order/cause.ts';
 import type { OpDraft } from './order/op-graph.ts';
 import type { Pass } from './order/pass.ts';
 import { availabilityOfHeld, blocked, hold, mayAct, READY_NOW, scoped } from './order/pass.ts';
-import { DEFAULT_NETWORK } from './references.ts';
 
 function ofKind<K extends Kind>(pass: Pass, kind: K): readonly Desired<K>[] {
   if (pass.reach === null) return pass.relations.ofKind(kind);

@@ -15,6 +15,7 @@ import type {
   RunState,
   RunStatus,
 } from './container-record.ts';
+import { decodeEndpoints, encodeEndpoints } from './endpoint-codec.ts';
 import { type HostConfig, RUN_CONFIG } from './run-config.ts';
 
 /** What Docker's restore writes for a run whose end it did not see. */
@@ -79,10 +80,10 @@ function encodeNetwork(network: ContainerNetwork | null): NetworkSettings {
     ports[name] = [...(ports[name] ?? []), { HostIp: hostIp, HostPort: String(hostPort) }];
   }
   return {
-    IPAddress: network.address,
+    IPAddress: network.address ?? '',
     IPPrefixLen: network.prefixLength,
-    MacAddress: network.mac,
-    Gateway: network.gateway,
+    MacAddress: network.mac ?? '',
+    Gateway: network.gateway ?? '',
     Bridge: network.bridge,
     PortMapping: null,
     Ports: ports,
@@ -96,7 +97,7 @@ function decodePort(text: string, expected: string): number {
 }
 
 function decodeNetwork(settings: NetworkSettings | null): ContainerNetwork | null {
-  if (settings === null || settings.IPAddress === '') return null;
+  if (settings === null || (settings.IPAddress === '' && settings.Bridge === '')) return null;
   const ports: RecordedPort[] = [];
   const exposed: { port: number; protocol: 'tcp' | 'udp' }[] = [];
   for (const [name, bindings] of Object.entries(settings.Ports ?? {})) {
@@ -110,10 +111,10 @@ function decodeNetwork(settings: NetworkSettings | null): ContainerNetwork | nul
     }
   }
   return {
-    address: settings.IPAddress,
+    address: settings.IPAddress || null,
     prefixLength: settings.IPPrefixLen,
-    mac: settings.MacAddress,
-    gateway: settings.Gateway,
+    mac: settings.MacAddress || null,
+    gateway: settings.Gateway || null,
     bridge: settings.Bridge,
     ports,
     exposed,
@@ -238,6 +239,7 @@ function encodeExtension(record: ContainerRecord): ContainerExtension | null {
     EnvAddresses: record.envAddresses,
     DependencyRuns: record.dependencyRuns,
     Resolver: record.resolver && { Ndots: record.resolver.ndots },
+    ...encodeEndpoints(record),
   };
 }
 
@@ -290,6 +292,7 @@ export function decodeContainer(json: ConfigJson, hostConfig: HostConfig): Conta
     state: decodeState(json.State, extension),
     handle: decodeHandle(json.ID, extension?.Handle ?? null),
     network: decodeNetwork(json.NetworkSettings),
+    ...decodeEndpoints(extension),
     volumes: Object.fromEntries(
       Object.entries(json.Volumes ?? {}).map(([target, path]) => [
         target,

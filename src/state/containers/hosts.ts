@@ -1,8 +1,8 @@
 import { TsdError } from '../../model/errors/errors.ts';
 
 export interface HostsContent {
-  /** The container's own address, or null when it has none: its line is left out. */
-  readonly address: string | null;
+  /** The container's own addresses: a line for each. */
+  readonly addresses: readonly string[];
   readonly hostname: string;
   readonly domainname: string;
   readonly links: readonly { readonly alias: string; readonly address: string }[];
@@ -52,12 +52,28 @@ export function withNames(text: string, names: readonly string[]): string {
   return all.at(-1) === '' ? all.join('\n') : `${all.join('\n')}\n`;
 }
 
+const ownNames = (hostname: string, domainname: string): string =>
+  domainname === '' ? hostname : `${hostname}.${domainname} ${hostname}`;
+
+/** A hosts file with lines for these own addresses in place of those for the earlier ones; everything else in it stays. */
+export function withOwnAddresses(
+  text: string,
+  { hostname, domainname }: Pick<HostsContent, 'hostname' | 'domainname'>,
+  before: readonly string[],
+  now: readonly string[],
+): string {
+  const names = ownNames(hostname, domainname);
+  const lineOf = (address: string) => line(address, names);
+  const earlier = new Set(before.map(lineOf));
+  return [...now.map(lineOf), ...text.split('\n').filter((one) => !earlier.has(one))].join('\n');
+}
+
 /** /etc/hosts of a container: itself, the loopback names, its links, extra hosts, and the names of its network. */
 export function buildHosts(content: HostsContent): string {
-  const { address, hostname, domainname } = content;
-  const names = domainname === '' ? hostname : `${hostname}.${domainname} ${hostname}`;
+  const { addresses, hostname, domainname } = content;
+  const names = ownNames(hostname, domainname);
   const lines = [
-    ...(address === null ? [] : [line(address, names)]),
+    ...addresses.map((address) => line(address, names)),
     ...DEFAULT_LINES,
     ...content.links.map((link) => line(link.address, link.alias)),
     ...content.extraHosts.map(extraHostLine),

@@ -163,6 +163,30 @@ export const MIGRATIONS: readonly string[] = [
     FROM earlier_networks;
   DROP TABLE earlier_networks;
   `,
+  // A container has an address of each family on each of its networks; so far there was IPv4.
+  `
+  CREATE TABLE leases (
+    network TEXT NOT NULL,
+    container TEXT NOT NULL,
+    family INTEGER NOT NULL CHECK (family IN (4, 6)),
+    address TEXT NOT NULL,
+    PRIMARY KEY (network, container, family),
+    UNIQUE (network, address)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO leases SELECT network, container, 4, address FROM address_leases;
+  DROP TABLE address_leases;
+  ALTER TABLE leases RENAME TO address_leases;
+  CREATE INDEX address_leases_by_container ON address_leases (container);
+  CREATE TABLE cursors (
+    network TEXT NOT NULL,
+    family INTEGER NOT NULL CHECK (family IN (4, 6)),
+    last TEXT NOT NULL,
+    PRIMARY KEY (network, family)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO cursors SELECT network, 4, last FROM address_cursors;
+  DROP TABLE address_cursors;
+  ALTER TABLE cursors RENAME TO address_cursors;
+  `,
 ];
 
 /**

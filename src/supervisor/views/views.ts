@@ -13,12 +13,14 @@ import type { NetworkNames } from '../../reconcile/names/network-names.ts';
 import { type ContainerStatus, containerStatus } from '../../reconcile/phase.ts';
 import type { ContainerRecord } from '../../state/containers/container-record.ts';
 import type { ContainerStore } from '../../state/containers/containers.ts';
+import { endpointOn, ownAddresses } from '../../state/containers/endpoints.ts';
 import type { ResourceStore } from '../../state/history/resource-store.ts';
 import type { GraphIndex } from '../../state/images/graph-index.ts';
 import type { RepositoryStore } from '../../state/images/repositories.ts';
 import { volumeKey } from '../../state/volumes/volume-record.ts';
 import type { VolumeStore } from '../../state/volumes/volumes.ts';
 import { datedConditions } from './condition-times.ts';
+import { endpointViews } from './endpoint-views.ts';
 import { containerHint } from './hints.ts';
 import { namesLeftOut } from './name-conditions.ts';
 import { resourceStatus } from './resource-status.ts';
@@ -132,7 +134,8 @@ function containerView(input: ViewInput, ports: ContainerViewPorts, key: Resourc
     restarts: container?.restarts.restarts ?? 0,
     image: declared?.spec.image ?? record?.config.Image ?? '',
     imageId: container?.imageId ?? null,
-    address: container?.address ?? null,
+    address: record?.network?.address ?? (record ? ownAddresses(record)[0] : null) ?? null,
+    endpoints: record ? endpointViews(record) : [],
     ports: publishedPorts(record),
     startedAt: instant(container?.startedAtWallMs ?? null),
     finishedAt: instant(container?.exit?.finishedAtWallMs ?? null),
@@ -302,8 +305,7 @@ export function networkViews(input: ViewInput, ports: NetworkViewPorts): Network
       subnet6: shape?.ipv6?.subnet ?? null,
       gateway6: shape?.ipv6?.gateway ?? null,
       ...resourceStatus(input, key, network?.missing.length === 0),
-      containers: ports.containers.all().filter((record) => shape && record.network?.bridge === shape.interfaceName)
-        .length,
+      containers: ports.containers.all().filter((record) => endpointOn(record, key) !== undefined).length,
       source: desired.resources.get(key)?.source ?? null,
     };
   });

@@ -247,20 +247,20 @@ describe('leases', () => {
   const db = 'container/blog/db';
 
   const write = (change: Partial<LeaseChange>): void => {
-    const nothing = { containers: [], addresses: [], ports: [], last: new Map<string, string>(), goneNetworks: [] };
+    const nothing = { containers: [], addresses: [], ports: [], last: [], goneNetworks: [] };
     history.leases.write({ ...nothing, ...change });
   };
 
   it('keep an address until its release, and remember the last allocation', () => {
     const lease = (address: string) => ({ network, container: web, address });
-    write({ containers: [web], addresses: [lease('10.80.0.2')], last: new Map([[network, '10.80.0.2']]) });
-    write({ containers: [web], addresses: [lease('10.80.0.3')], last: new Map([[network, '10.80.0.3']]) });
+    write({ containers: [web], addresses: [lease('10.80.0.2')], last: [{ network, address: '10.80.0.2' }] });
+    write({ containers: [web], addresses: [lease('10.80.0.3')], last: [{ network, address: '10.80.0.3' }] });
     expect(reopen().leases.addresses()).toEqual([lease('10.80.0.3')]);
     write({ containers: [web] });
-    expect([history.leases.addresses(), history.leases.lastAddress(network)]).toEqual([[], '10.80.0.3']);
+    expect([history.leases.addresses(), history.leases.lastAddress(network, 'ipv4')]).toEqual([[], '10.80.0.3']);
     write({ containers: [web], addresses: [lease('10.80.0.4')] });
     write({ goneNetworks: [network] });
-    expect([history.leases.addresses(), history.leases.lastAddress(network)]).toEqual([[], null]);
+    expect([history.leases.addresses(), history.leases.lastAddress(network, 'ipv4')]).toEqual([[], null]);
   });
 
   it('give an address to one owner only: the latest', () => {

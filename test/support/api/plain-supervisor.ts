@@ -48,6 +48,18 @@ export const WEB: ContainerView = {
   image: 'nginx',
   imageId: 'b2'.repeat(32),
   address: '10.80.0.3',
+  endpoints: [
+    {
+      network: 'blog/back',
+      interface: 'eth0',
+      ipv4: '10.80.0.3/24',
+      ipv6: 'fd00:80::3/64',
+      mac: '02:42:0a:50:00:03',
+      gateway4: '10.80.0.1',
+      gateway6: null,
+      aliases: ['www'],
+    },
+  ],
   ports: ['127.0.0.1:8080->80/tcp'],
   startedAt: '2026-01-02T03:00:00.000Z',
   finishedAt: null,

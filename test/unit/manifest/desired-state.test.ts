@@ -71,7 +71,7 @@ containers:
       references: {
         image: 'image/a/app',
         volumes: { '/data': 'volume/a/data' },
-        network: 'network/a/back',
+        networks: ['network/a/back'],
         networkContainer: null,
         links: ['container/a/db'],
         volumesFrom: [],

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { DEFAULT_NETWORK } from '../../../src/model/network-mode.ts';
 import type { App } from '../../support/declare.ts';
 import { declare } from '../../support/declare.ts';
 import { hostWith, planOn, textOn } from '../../support/planning.ts';
@@ -260,7 +261,7 @@ describe('a transfer between containers', () => {
   test('writes the new address of a link target into the hosts file', () => {
     const apps = { blog: { containers: { db: {}, web: { links: ['db:database'] } } } };
     const host = hostWith(apps);
-    host.change('container/blog/db', { address: '10.0.0.77' });
+    host.change('container/blog/db', { endpoints: [{ network: DEFAULT_NETWORK, ipv4: '10.0.0.77', ipv6: null }] });
     expect(textOn(host, declare(apps))).toMatchInlineSnapshot(
       `"relink container/blog/web — address of database changed"`,
     );

@@ -175,7 +175,7 @@ class Records {
 }
 
 function bookOf(records: Records): ZoneBook {
-  const book = new ZoneBook({ containers: records, networkOf, unread: () => null, servers: [] });
+  const book = new ZoneBook({ containers: records, networkOf, unread: () => [], servers: [] });
   book.begin(() => {});
   return book;
 }

@@ -7,7 +7,7 @@ const none = { servers: [], search: [] };
 describe('hosts', () => {
   it('names the container, the loopback, its links and extra hosts, in this order', () => {
     const text = buildHosts({
-      address: '10.80.0.2',
+      addresses: ['10.80.0.2'],
       hostname: 'web',
       domainname: 'example.org',
       links: [
@@ -35,13 +35,13 @@ describe('hosts', () => {
   });
 
   it('omits the own line without an address', () => {
-    const text = buildHosts({ address: null, hostname: 'web', domainname: '', links: [], extraHosts: [] });
+    const text = buildHosts({ addresses: [], hostname: 'web', domainname: '', links: [], extraHosts: [] });
     expect(text.startsWith('127.0.0.1\tlocalhost\n')).toBe(true);
   });
 
   it('refuses a name that would add a line', () => {
     const content = {
-      address: null,
+      addresses: [],
       hostname: 'web',
       domainname: '',
       links: [],

@@ -45,7 +45,7 @@ export interface CreatePorts extends Declared {
 }
 
 /** Its start writes the text files again. */
-const NO_RUN_YET = { address: null, resolver: false };
+const NO_RUN_YET = { addresses: [], resolver: false };
 
 async function whileMaking({ making, mutex }: Makings, id: string, work: () => Promise<void>): Promise<void> {
   making.add(id);

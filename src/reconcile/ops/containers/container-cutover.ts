@@ -4,6 +4,7 @@ import type { ResourceKey } from '../../../model/resource.ts';
 import { nextKey, oldKey } from '../../../model/update.ts';
 import type { ContainerRecord } from '../../../state/containers/container-record.ts';
 import type { ContainerStore } from '../../../state/containers/containers.ts';
+import { addressesOf } from '../../../state/containers/endpoints.ts';
 import type { LinkGraph } from '../../../state/link-graph.ts';
 import type { NetworkNames } from '../../names/network-names.ts';
 import type { OpOf } from '../../op.ts';
@@ -12,7 +13,6 @@ import type { UpdateBook } from '../../update-book.ts';
 import { type Declared, declarationFor, recordOf } from '../declared.ts';
 import { type ImageStores, imageById } from '../images/image-of.ts';
 import type { LeaseBook } from '../networks/lease-book.ts';
-import type { KnownNetworks } from '../networks/network-config.ts';
 import { settleLeases } from '../networks/recorded-leases.ts';
 import { type Connections, handOver } from './container-connect.ts';
 import { declaredPart } from './record-draft.ts';
@@ -20,7 +20,6 @@ import { declaredPart } from './record-draft.ts';
 export interface CutOverPorts extends Declared {
   readonly containers: Pick<ContainerStore, 'get' | 'byKey' | 'all' | 'change'>;
   readonly connections: Connections;
-  readonly networks: KnownNetworks;
   readonly leases: Pick<LeaseBook, 'reassign' | 'holderOf' | 'save'>;
   readonly links: Pick<LinkGraph, 'get' | 'set' | 'delete'>;
   readonly names: Pick<NetworkNames, 'renew'>;
@@ -29,7 +28,6 @@ export interface CutOverPorts extends Declared {
 }
 
 type NamePorts = Pick<CutOverPorts, 'desired' | 'containers' | 'links'>;
-type AddressBooks = Pick<CutOverPorts, 'leases' | 'networks'>;
 
 /** Containers that link to this one. Of one whose change has to wait it counts what it was made from. */
 function dependents(ports: NamePorts, { key }: Desired<'container'>): Desired<'container'>[] {
@@ -73,29 +71,25 @@ function moveNames(ports: NamePorts, desired: Desired<'container'>, from: Contai
   }
 }
 
-/** Each keeps the address it has on the network where it is, under the key it has from now on. */
+/** Each keeps the addresses it has on the networks where it is, under the key it has from now on. */
 function moveAddresses(
-  { leases, networks }: AddressBooks,
+  { leases }: Pick<CutOverPorts, 'leases'>,
   { key }: Desired<'container'>,
   from: ContainerRecord | undefined,
   successor: ContainerRecord,
 ): void {
   const holders = new Map<string, [ResourceKey, string][]>();
   const holds = (owner: ResourceKey | undefined, record: ContainerRecord | undefined): void => {
-    const network = record && networkKeyOf(networks, record);
-    if (!network || !record.network || owner === undefined) return;
-    holders.set(network, [...(holders.get(network) ?? []), [owner, record.network.address]]);
+    if (!record || owner === undefined) return;
+    for (const { network, ipv4, ipv6 } of addressesOf(record)) {
+      const held = [ipv4, ipv6].filter((address) => address !== null);
+      const added = held.map((address): [ResourceKey, string] => [owner, address]);
+      holders.set(network, [...(holders.get(network) ?? []), ...added]);
+    }
   };
   holds(key, successor);
   holds(from?.owner?.key, from);
   for (const [network, held] of holders) leases.reassign(network, held);
-}
-
-/** Key of the network that a container's endpoint is on. */
-function networkKeyOf(networks: KnownNetworks, { network }: ContainerRecord): string | null {
-  const fallback = networks.defaultNetwork();
-  if (network?.bridge === fallback?.interfaceName) return fallback?.key ?? null;
-  return networks.resources.networks().find(({ interfaceName }) => interfaceName === network?.bridge)?.key ?? null;
 }
 
 /**
@@ -107,8 +101,7 @@ export async function cutOver(ports: CutOverPorts, op: OpOf<'container.cutover'>
   try {
     await moveAll(ports, op);
   } catch (error) {
-    const { containers, leases, networks } = ports;
-    settleLeases({ containers, leases, resources: networks.resources }, new Set(reachedKeys(op)));
+    settleLeases(ports, new Set(reachedKeys(op)));
     throw error;
   }
 }
@@ -127,7 +120,7 @@ async function moveAll(ports: CutOverPorts, op: OpOf<'container.cutover'>): Prom
   };
   const from = retiring && giveWay(retiring);
   moveAddresses(ports, desired, from, successor);
-  const network = handOver(ports.connections, desired, op.containerId, op.successorId);
+  const connected = handOver(ports.connections, desired, op.containerId, op.successorId);
   const identity =
     op.failure === null
       ? declaredPart(ports, desired, imageById(ports.imageStores, successor.imageId, desired), op.successorId)
@@ -136,7 +129,7 @@ async function moveAll(ports: CutOverPorts, op: OpOf<'container.cutover'>): Prom
     ...record,
     ...identity,
     stopOverride: stop,
-    network: network ?? record.network,
+    ...connected,
   });
   await ports.leases.save({
     files: (batch) => {

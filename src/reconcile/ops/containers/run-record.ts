@@ -3,16 +3,18 @@ import type { TaskHandle } from '../../../drivers/contract/exec.ts';
 import { formatTime } from '../../../model/clock.ts';
 import type { Desired } from '../../../model/desired.ts';
 import { toTsdError } from '../../../model/errors/errors.ts';
+import { linkedAddress } from '../../../model/linked-address.ts';
 import { runName } from '../../../model/observed.ts';
 import type { ContainerRecord } from '../../../state/containers/container-record.ts';
 import type { ContainerStore } from '../../../state/containers/containers.ts';
+import { addressesOf, endpointsOf, ownAddresses } from '../../../state/containers/endpoints.ts';
 import { bootTimeOfLaunch, type ExitRecorder } from '../../exits.ts';
 import type { OpOf } from '../../op.ts';
 import { startDependencies } from '../../plan/references.ts';
 import type { ResolvedVolume } from '../../task/task-spec.ts';
 import { recordOf } from '../declared.ts';
 import type { ContainerImage } from '../images/image-of.ts';
-import { linkTargets } from '../networks/endpoint.ts';
+import { linkTargets } from '../networks/links.ts';
 import { containerTexts, linkAddresses, type TextPorts } from './container-texts.ts';
 import { recordedVolumes } from './mounts.ts';
 import { declaredPart } from './record-draft.ts';
@@ -39,8 +41,10 @@ export interface RunRecordPorts extends StopPorts {
 /** Addresses that the variables of links name: those of containers that have ports. */
 function envAddresses({ containers }: RunRecordPorts, desired: Desired<'container'>): Record<string, string> {
   const addresses = linkTargets(desired).flatMap(({ key, alias }) => {
-    const network = containers.byKey(key)?.network;
-    return network && network.ports.length + network.exposed.length > 0 ? [[alias, network.address] as const] : [];
+    const record = containers.byKey(key);
+    const address = record ? linkedAddress(addressesOf(record), desired.references.networks) : null;
+    const ports = record?.network ? record.network.ports.length + record.network.exposed.length : 0;
+    return address !== null && ports > 0 ? [[alias, address] as const] : [];
   });
   return Object.fromEntries(addresses);
 }
@@ -63,8 +67,8 @@ export function recordBegin(
 ): ContainerRecord {
   const record = recordOf(ports, op.containerId);
   const { files, resolver } = containerTexts(ports.texts, desired, op.containerId, {
-    address: record.network?.address ?? null,
-    resolver: record.network !== null && ports.resolver.serve(op.containerId),
+    addresses: ownAddresses(record),
+    resolver: endpointsOf(record).length > 0 && ports.resolver.serve(op.containerId),
   });
   ports.containers.renewTexts(op.containerId, files);
   const { wallMs, bootMs } = ports.clock.now();
