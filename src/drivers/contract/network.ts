@@ -54,6 +54,11 @@ export interface EndpointConfig {
   readonly ipv4: string | null;
   /** Address with the prefix length of the network; null where the network has no IPv6. */
   readonly ipv6: string | null;
+  /**
+   * Addresses, with prefix length, that the container had until it took over those of another one. They stay with the
+   * connections that have them; left out, there are none.
+   */
+  readonly former?: { readonly ipv4: string | null; readonly ipv6: string | null };
   /** Null for the driver's own choice. */
   readonly mac: string | null;
   /** The families whose default route leads through this endpoint, where its network has a gateway. */
@@ -120,7 +125,8 @@ export interface NetworkConnections {
   resume(config: EndpointConfig): void;
   /**
    * Attaches an endpoint and moves the ports of container `from` to it, if `from` has any. New connections reach the new
-   * endpoint from one packet to the next; open connections stay with `from`.
+   * endpoint from one packet to the next; open connections stay with `from`. Where the driver can share addresses and both
+   * have the same one, that holds for connections to the address too; when either is detached it is the other's alone.
    */
   handOver(from: string, to: EndpointConfig): void;
   /** Unpublishes all ports of a container and frees the host ports. Its endpoints stay; {@link attach} publishes again. */
@@ -154,6 +160,8 @@ export interface NetworkDriver extends Driver {
     readonly sandbox: boolean;
     /** Endpoints publish ports on addresses of the host. */
     readonly ports: boolean;
+    /** Two endpoints of a network may have one address while {@link NetworkConnections.handOver} moves it. */
+    readonly sharedAddresses: boolean;
   };
   /** Null for a driver without networks. */
   readonly connections: NetworkConnections | null;

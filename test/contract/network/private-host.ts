@@ -166,7 +166,7 @@ export function stopServers(): void {
 }
 
 /** Connects from a namespace. Returns the connected descriptor, or the negative errno. */
-function dial(netnsFd: number | null, address: string, port: number, withinMs = OPEN_WITHIN_MS): number {
+export function dial(netnsFd: number | null, address: string, port: number, withinMs = OPEN_WITHIN_MS): number {
   const fd = inPlace(netnsFd, () => syscall('socket', 'socket', 2, 1, 0));
   const timeout = Buffer.alloc(64);
   timeout.writeBigInt64LE(BigInt(Math.floor(withinMs / 1000)), 0);
@@ -196,7 +196,7 @@ export function blocked(netnsFd: number | null, address: string, port: number): 
   return fd < 0;
 }
 
-function readAll(socket: Socket): Promise<string> {
+export function readAll(socket: Socket): Promise<string> {
   return new Promise((resolve, reject) => {
     let text = '';
     socket.setEncoding('utf8');

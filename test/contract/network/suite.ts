@@ -181,7 +181,7 @@ export function describeNetworkDriver(name: string, { create, capabilities }: Te
 /** A second driver in the registry, which has nothing of the tested one's. */
 const OTHER: CreateNetworkDriver = () => ({
   name: 'other',
-  capabilities: { sandbox: true, ports: false },
+  capabilities: { sandbox: true, ports: false, sharedAddresses: false },
   connections: null,
   fingerprint: () => ({ works: true, problems: [], attributes: {} }),
   close: () => {},

@@ -16,6 +16,7 @@ import type {
 import { collectErrors } from '../collect-errors.ts';
 import { SandboxView } from '../sandbox-view.ts';
 import type { Sandboxes } from '../sandboxes.ts';
+import { AddressMoves, bridgeCapabilities } from './address-moves.ts';
 import { Attachments } from './attachments.ts';
 import { type BridgeEndpoint, bridgeEndpoint } from './bridge-endpoint.ts';
 import { BridgeLinks, type ObservedBridge } from './bridge-links.ts';
@@ -25,8 +26,9 @@ import { fingerprintBridge } from './fingerprint.ts';
 import { fenceElements, isFenced, networkElements, reachElements, unfenced } from './firewall/elements.ts';
 import { Firewall } from './firewall/firewall.ts';
 import { openNeighbour } from './firewall/firewall-neighbours.ts';
+import { Moves } from './firewall/moves.ts';
 import { isComplete, type ReadTable, withoutPorts } from './firewall/read-table.ts';
-import { type Element, endpointOwner, isPort, type Owner } from './firewall/ruleset.ts';
+import { type Element, endpointOwner, isPort, type Owner, withoutThose } from './firewall/ruleset.ts';
 import { bindError, Forwarders } from './forwarders/forwarders.ts';
 import { bindSocket } from './forwarders/host-sockets.ts';
 import { FORWARDING, giveBack } from './give-back.ts';
@@ -62,7 +64,7 @@ const networkOwner = (bridge: string): Owner => `network:${bridge}`;
 
 class BridgeDriver implements NetworkDriver, NetworkConnections {
   readonly name = 'bridge';
-  readonly capabilities = { sandbox: true, ports: true };
+  readonly capabilities: NetworkDriver['capabilities'];
   readonly connections = this;
   readonly #options: BridgeDriverOptions;
   readonly #names: Names;
@@ -77,9 +79,11 @@ class BridgeDriver implements NetworkDriver, NetworkConnections {
   readonly #ports = new PublishedPorts();
   readonly #networks = new Map<string, BridgeNetwork>();
   readonly #attached = new Attachments();
+  readonly #moves: AddressMoves;
   readonly #view: EndpointView;
   readonly #ipv6 = hasIpv6();
   #opened: Firewall | null = null;
+  #knownMoves: Moves | null = null;
 
   constructor(options: BridgeDriverOptions) {
     this.#options = options;
@@ -91,6 +95,13 @@ class BridgeDriver implements NetworkDriver, NetworkConnections {
     this.#links = new HostLinks(this.#bridges.socket);
     this.#shield = new LoopbackShield(this.#names, this.#bridges.socket);
     this.#endpoints = new EndpointLinks(this.#names, this.#bridges.socket);
+    this.#moves = new AddressMoves({
+      sandboxes: options.sandboxes,
+      moves: () => this.#movesOf(this.#firewallFor(false)),
+      linkOf: ({ containerId }) => this.#names.veth(containerId),
+      containerOf: (link) => this.#endpoints.containerOfNamed(link),
+    });
+    this.capabilities = bridgeCapabilities(options.iptables, this.#names);
     this.#view = new EndpointView({
       links: this.#endpoints,
       sandboxes: this.#inside,
@@ -141,7 +152,15 @@ class BridgeDriver implements NetworkDriver, NetworkConnections {
   }
 
   handOver(from: string, to: EndpointConfig): void {
-    this.#attach(to, from);
+    const { config, network } = this.#place(to);
+    const moving = this.#moves.begin(this.#attached.get(from)?.config, config, network);
+    try {
+      this.#attach(to, from);
+    } catch (error) {
+      if (moving !== null) this.#moves.giveUp(moving);
+      throw error;
+    }
+    if (moving !== null) this.#moves.complete(moving);
     this.#ports.set(from, []);
     this.#attached.withoutPorts(from);
   }
@@ -161,6 +180,7 @@ class BridgeDriver implements NetworkDriver, NetworkConnections {
     if (firewall?.holds(endpointOwner(containerId), wanted) === false) firewall.set(endpointOwner(containerId), wanted);
     this.#inside.routesWanted(containerId, destinationsOf(network));
     this.#remember(config, network, link);
+    this.#moves.settle(this.#names.veth(containerId));
   }
 
   /** @param from the container that has the ports until then; null for none */
@@ -253,6 +273,7 @@ class BridgeDriver implements NetworkDriver, NetworkConnections {
     if (this.#attached.get(containerId)?.config.network !== network) return;
     const firewall = this.#firewall();
     collectErrors(`disconnect container ${containerId} from ${network}`, [
+      () => this.#moves.leave(this.#names.veth(containerId)),
       () => this.#forwarders.set(containerId, []),
       () => firewall?.set(endpointOwner(containerId), []),
       () => this.#endpoints.disconnect(containerId),
@@ -265,6 +286,7 @@ class BridgeDriver implements NetworkDriver, NetworkConnections {
     const firewall = this.#firewallFor(this.#endpoints.indexOf(containerId) !== null);
     const held = this.#sandboxes.get(containerId) !== null;
     collectErrors(`detach container ${containerId}`, [
+      () => this.#moves.leave(this.#names.veth(containerId)),
       () => this.#forwarders.set(containerId, []),
       () => firewall?.set(endpointOwner(containerId), []),
       // A namespace, which is released next, takes its interfaces with it when its last user lets go, without the tens of milliseconds that
@@ -313,6 +335,7 @@ class BridgeDriver implements NetworkDriver, NetworkConnections {
   giveBack(): readonly string[] {
     const firewall = this.#firewallFor(false);
     this.#forwarders.close();
+    this.#movesOf(firewall)?.removeAll();
     const stays = giveBack({ names: this.#names, bridges: this.#bridges, settings: this.#settings, firewall });
     this.#networks.clear();
     this.#view.forget();
@@ -352,6 +375,12 @@ class BridgeDriver implements NetworkDriver, NetworkConnections {
     }
   }
 
+  #movesOf(firewall: Firewall | null): Moves | null {
+    if (firewall === null) return null;
+    this.#knownMoves ??= new Moves(this.#names, (step, commands) => firewall.run(step, commands));
+    return this.#knownMoves;
+  }
+
   #rulesComplete(firewall: Firewall | null, table: ReadTable | null): boolean {
     if (firewall === null) return !this.#options.iptables || this.#networks.size === 0;
     return firewall.wanted.size === 0 || isComplete(table, withoutPorts(firewall.wanted));
@@ -370,15 +399,15 @@ class BridgeDriver implements NetworkDriver, NetworkConnections {
   ): void {
     const { containerId } = config;
     const { elements, listeners } = publish(config, this.#publishOptions(network.foreign));
-    const rights = this.#rightsOf(config, network, firewall);
-    const changes = new Map([[endpointOwner(containerId), [...elements, ...rights]]]);
-    if (from !== null) changes.set(endpointOwner(from), this.#linksOf(from, firewall));
+    const wanted = [...elements, ...this.#rightsOf(config, network, firewall)];
+    const changes = new Map([[endpointOwner(containerId), wanted]]);
+    if (from !== null) changes.set(endpointOwner(from), withoutThose(this.#linksOf(from, firewall), wanted));
     const before = this.#forwarders.listenersOf(containerId);
     const held = from === null ? [] : this.#forwarders.listenersOf(from);
     if (from === null) this.#forwarders.set(containerId, listeners);
     else this.#forwarders.handOver(from, containerId, listeners);
     // What it has since just now is there.
-    const isDone = created && from === null && firewall?.holds(endpointOwner(containerId), [...elements, ...rights]);
+    const isDone = created && from === null && firewall?.holds(endpointOwner(containerId), wanted);
     try {
       if (isDone !== true) firewall?.setAll(changes);
     } catch (error) {
@@ -399,7 +428,8 @@ class BridgeDriver implements NetworkDriver, NetworkConnections {
     const isAdopted = held.some(({ set }) => set === 'unfenced') || (running?.tookOverEarlier && !isFenced(held));
     const reach = reachElements(config, network);
     if (network.icc && network.spoofing) return reach;
-    return [...reach, ...(isAdopted && network.icc ? [unfenced(host)] : fenceElements(config, host))];
+    if (isAdopted && network.icc) return [...reach, unfenced(host)];
+    return [...reach, ...fenceElements(config, host, this.#moves.addressesOf(host))];
   }
 
   /** What an endpoint keeps when its ports go: the ways to its links. */

@@ -203,9 +203,10 @@ function insideMessages(
   link: number,
   present: ReturnType<typeof listAddresses>,
 ): NetlinkMessage[] {
-  const { address } = config;
+  const { address, former } = config;
+  const right: readonly (string | null | undefined)[] = [address, former?.ipv4, former?.ipv6];
   const wrong = present.filter(
-    (entry) => entry.link === link && (entry.address !== address || entry.prefixRoute !== network.icc),
+    (entry) => entry.link === link && (!right.includes(entry.address) || entry.prefixRoute !== network.icc),
   );
   const messages = [
     changeLink(link, { mtu: network.mtu, mac: config.mac }),

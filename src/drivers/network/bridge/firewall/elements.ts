@@ -1,6 +1,6 @@
 /** What the rules know of networks and endpoints. Pure. */
 
-import { bareAddress, networkOf } from '../../../../model/addresses.ts';
+import { bareAddress, familyOf, networkOf } from '../../../../model/addresses.ts';
 import { append } from '../../../../model/lists.ts';
 import type { BridgeEndpoint } from '../bridge-endpoint.ts';
 import type { BridgeNetwork } from '../network-options.ts';
@@ -67,18 +67,34 @@ export function withAnySource(owned: ReadonlyMap<Owner, readonly Element[]>): Ma
 }
 
 /** Ways of an endpoint to its links, in a network whose containers do not reach each other otherwise. */
-export function reachElements({ address, reach }: BridgeEndpoint, { bridge }: BridgeNetwork): Element[] {
-  const source = bareAddress(address);
-  return reach.map((link) => element('reach', bridge, source, link.address, link.protocol, String(link.port)));
+export function reachElements(endpoint: BridgeEndpoint, { bridge }: BridgeNetwork): Element[] {
+  const sources = addressesOf(endpoint).filter((address) => familyOf(address) === 'ipv4');
+  return endpoint.reach.flatMap(({ address, port, protocol }) =>
+    sources.map((source) => element('reach', bridge, source, address, protocol, String(port))),
+  );
+}
+
+/** Those that its connections may have: also what it had before it took over the ones of its predecessor. */
+function addressesOf({ ipv4, ipv6, former }: BridgeEndpoint): string[] {
+  const all = [ipv4, ipv6, former?.ipv4 ?? null, former?.ipv6 ?? null];
+  return all.flatMap((address) => (address === null ? [] : bareAddress(address)));
 }
 
 /**
- * What keeps an endpoint to its addresses. To let it have another one for a time, add an element of `leased` (or `leased6`)
- * with its interface, its MAC and that address to the elements of its owner; two endpoints may have the same address so.
+ * What keeps an endpoint to its addresses. Two endpoints may have the same one while it moves.
  * @param hostInterface the host's end of its pair
+ * @param moving addresses that move from or to it: more than its configuration has, where an earlier supervisor moved one
  */
-export function fenceElements({ address, mac }: BridgeEndpoint, hostInterface: string): Element[] {
-  return [element('fenced', hostInterface), element('leased', hostInterface, mac.toLowerCase(), bareAddress(address))];
+export function fenceElements(
+  endpoint: BridgeEndpoint,
+  hostInterface: string,
+  moving: readonly string[] = [],
+): Element[] {
+  const mac = endpoint.mac.toLowerCase();
+  const leased = [...new Set([...addressesOf(endpoint), ...moving])].map((address) =>
+    element(familyOf(address) === 'ipv6' ? 'leased6' : 'leased', hostInterface, mac, address),
+  );
+  return [element('fenced', hostInterface), ...leased];
 }
 
 /** The mark of an endpoint that runs without a fence since an earlier version. */

@@ -120,6 +120,12 @@ export function identityOf({ set, key, value }: Element): string {
   return `${set} ${key.join(' . ')} : ${value?.join(' . ') ?? ''}`;
 }
 
+/** What another owner has from now on is not taken away with the one that had it. */
+export function withoutThose(elements: readonly Element[], taken: readonly Element[]): Element[] {
+  const identities = new Set(taken.map(identityOf));
+  return elements.filter((element) => !identities.has(identityOf(element)));
+}
+
 /** True for what is in the table of the bridge family. */
 export function isFence({ set }: Element): boolean {
   return SETS[set].family === 'bridge';
