@@ -11,12 +11,31 @@ e2e_packages=(docker.io docker-cli buildah netavark chromium mmdebstrap qemu-sys
 say() { printf '\033[1m==>\033[0m %s\n' "$*"; }
 fail() { printf 'error: %s\nhint: %s\n' "$1" "$2" >&2; exit 1; }
 
+# Mirrors and registries fail for moments: three tries, with a pause that grows.
+again() {
+  local try
+  for try in 1 2 3; do
+    "$@" && return
+    [ "$try" = 3 ] && break
+    say "failed, trying again: $*"
+    sleep $((try * 5))
+  done
+  return 1
+}
+
 check_host() {
   [ "$(uname -s)" = Linux ] || fail "tsdocker runs on Linux only" "use a Linux machine or virtual machine"
   [ "$(id -u)" = 0 ] || fail "this needs root: namespaces, mounts and network interfaces are made" "run it with sudo"
   command -v node >/dev/null || fail "Node.js is missing" "apt-get install nodejs npm"
   node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' ||
     fail "Node.js $(node --version) is too old" "install 20.19 or newer (Debian 13 has it)"
+}
+
+# Another apt, such as that of a timer, ends within minutes.
+apt_install() {
+  local options=(-qq -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3)
+  apt-get "${options[@]}" update &&
+    DEBIAN_FRONTEND=noninteractive apt-get "${options[@]}" install -y --no-install-recommends "$@" >/dev/null
 }
 
 # Services of the packages are not started: only their programs are wanted.
@@ -35,7 +54,7 @@ install_packages() {
     made_policy=yes
   fi
   local status=0
-  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}" >/dev/null; } || status=$?
+  again apt_install "${missing[@]}" || status=$?
   [ "$made_policy" = yes ] && rm -f "$policy"
   [ "$status" = 0 ] || fail "apt-get could not install: ${missing[*]}" "see its output above"
 }
@@ -51,7 +70,7 @@ install_modules() {
   local stamp=node_modules/.tsdocker-lock
   if ! cmp -s package-lock.json "$stamp"; then
     say "installing npm packages (compiles better-sqlite3: one to two minutes)"
-    npm ci --no-audit --no-fund
+    again npm ci --no-audit --no-fund
     node -e 'import("better-sqlite3").then((m) => new m.default(":memory:"))' 2>/dev/null || npm rebuild better-sqlite3
     cp package-lock.json "$stamp"
   fi
