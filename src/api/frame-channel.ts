@@ -29,6 +29,8 @@ export class FrameChannel {
   constructor(socket: Duplex, head: Buffer, onFrame: (frame: Frame) => void) {
     this.#socket = socket;
     this.#onFrame = onFrame;
+    // Else it closes itself with its peer, also while frames of that wait.
+    socket.allowHalfOpen = true;
     let failure: Error | null = null;
     this.closed = new Promise((resolve) => {
       socket.once('close', () => {

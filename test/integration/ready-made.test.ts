@@ -160,7 +160,11 @@ const writeAll = () => Promise.all(Object.values(KEPT).map(({ write }) => write(
 const readAll = () => Promise.all(Object.values(KEPT).map(({ read }) => read()));
 
 async function pids(): Promise<Readonly<Record<string, number>>> {
-  const containers = await supervisor.containers();
+  // A predecessor goes a while after its successor is ready.
+  const containers = await until('the declared ones alone', async () => {
+    const all = await supervisor.containers();
+    return all.length === Object.keys(UIDS).length ? all : null;
+  });
   return Object.fromEntries(containers.map(({ app, name, pid }) => [`${app}/${name}`, pid ?? 0]));
 }
 

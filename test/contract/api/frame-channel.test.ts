@@ -21,7 +21,7 @@ async function received(bytes: Buffer): Promise<Socket> {
   const path = join(directory, 'socket');
   const server = createServer((socket) => socket.end(bytes)).listen(path);
   await new Promise((resolve) => server.once('listening', resolve));
-  const socket = connect({ path, allowHalfOpen: true });
+  const socket = connect({ path });
   await new Promise((resolve) => socket.once('connect', resolve));
   server.close();
   return socket;
