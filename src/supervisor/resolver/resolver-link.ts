@@ -141,7 +141,7 @@ export class ResolverLink {
     if (this.#ended !== null) throw this.#ended;
     const id = ++this.#serial;
     const reply = new Promise<unknown>((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
-    this.#control.write(encodeMessage({ id, ...request }));
+    this.#control.write(encodeMessage({ id, request }));
     const answer = await within(this.#timers, ANSWER_MS, reply, LATE);
     if (answer !== LATE) return answer as ReplyTo<Kind>;
     const error = new TsdError('TSD_RESOLVER', `no answer to ${request.kind} within ${ANSWER_MS / 1000} s`, {
