@@ -11,7 +11,7 @@ const ANSWER_MS = 10_000;
 let serial = 1;
 
 /** Runs something in the network namespace of a process. */
-export function inNetworkOf<T>(pid: number, inside: () => T): T {
+function inNetworkOf<T>(pid: number, inside: () => T): T {
   const netns = openSync(`/proc/${pid}/ns/net`, 'r');
   try {
     return inNetns(netns, inside);
@@ -21,7 +21,7 @@ export function inNetworkOf<T>(pid: number, inside: () => T): T {
 }
 
 /** The answer to one question by UDP; null where none comes, or the port is closed. */
-export async function ask(pid: number, name: string, type: RecordType = 'A'): Promise<Packet | null> {
+async function ask(pid: number, name: string, type: RecordType = 'A'): Promise<Packet | null> {
   const fd = inNetworkOf(pid, () => bindSocket({ address: '0.0.0.0', port: 0, protocol: 'udp' }));
   const socket = createSocket('udp4');
   socket.bind({ fd });
@@ -40,9 +40,6 @@ export async function ask(pid: number, name: string, type: RecordType = 'A'): Pr
     socket.close();
   }
 }
-
-/** What is said of a question: NOERROR, NXDOMAIN, SERVFAIL. */
-export const rcodeOf = (packet: Packet | null): string => (packet as { rcode?: string } | null)?.rcode ?? 'none';
 
 const dataOf = (answer: Answer): string => ('data' in answer ? String(answer.data) : '');
 
