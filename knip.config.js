@@ -9,7 +9,6 @@ const PROGRAM = [
   'src/cli/index.ts',
   'src/main.ts',
   'src/resolver/main.ts',
-  'src/resolver/protocol.ts',
   'scripts/*.mjs',
   'bench/**/*.mjs',
   'bench/unpack/product.ts',
@@ -23,6 +22,7 @@ export default {
   ignoreFiles: isProduction ? ['src/engine/events.ts'] : [],
   ignoreBinaries: [
     'cc',
+    'chrt',
     'gcc',
     'musl-gcc',
     'dockerd',

@@ -13,7 +13,7 @@
  * connections has no resolver: it removes both files and starts one.
  *
  * Control. On a connection to `control.sock` go messages of both sides: a length (u32, big-endian), and that many bytes of
- * JSON. The supervisor sends requests, each with a number (`encodeRequest`); the resolver answers each with one reply of that `id`,
+ * JSON. The supervisor sends requests, each as `{ id, request }` with a number as `id`; the resolver answers each with one reply of that `id`,
  * in order. Requests may be sent without waiting for replies. A new connection that says hello ends the one before it.
  *
  * Descriptors go by a second connection, the lane, to `descriptors.sock` (`connectTo(path, 'packets')`). Neither side has to wait for
@@ -32,7 +32,8 @@
  * then answered with SERVFAIL). Names are compared without case; they have no dot at their end.
  *
  * Replacement. To put a newer program in place: start it at a new directory, and for each sandbox of the old one `take-sockets`
- * from the old and `give-sockets` to the new one; then `end` the old one. Questions wait in the sockets meanwhile.
+ * from the old and `give-sockets` to the new one; then `end` the old one. Questions wait in the sockets meanwhile; those that
+ * the old one has sent to servers of the host it still answers, before it ends.
  */
 import { TsdError } from '../model/errors/errors.ts';
 
@@ -246,7 +247,7 @@ export function replyOf(message: unknown): Reply {
 
 const LENGTH_BYTES = 4;
 /** 4,096 names with eight addresses each take 2 MiB. */
-export const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
+const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 const LANE_NAME = /^[0-9a-f]{32}$/;
 /** Bytes of each packet on the lane. */
 export const LANE_PACKET_BYTES = 32;
@@ -261,11 +262,6 @@ export function encodeMessage(message: unknown): Buffer {
   bytes.writeUInt32BE(bytes.length - LENGTH_BYTES, 0);
   bytes.write(text, LENGTH_BYTES);
   return bytes;
-}
-
-/** A request as the supervisor sends it. It stands by itself beside its number: some requests have an `id` of their own. */
-export function encodeRequest(id: number, request: Request): Buffer {
-  return encodeMessage({ id, request });
 }
 
 /** Cuts what arrives into messages. */

@@ -95,6 +95,12 @@ export class Registry {
     this.#sandboxes.delete(id);
   }
 
+  /** As {@link removeSandbox}, of one whose sockets another program has. */
+  leaveSandbox(id: string): void {
+    this.#sandboxes.get(id)?.leave();
+    this.#sandboxes.delete(id);
+  }
+
   closeAll(): void {
     for (const id of [...this.#sandboxes.keys()]) this.removeSandbox(id);
   }

@@ -17,6 +17,8 @@ const MAX_WAITING = 1024;
 const MAX_WAITING_IN_ALL = 8192;
 /** Answers of names that are kept in their encoded form, for each container. */
 const MAX_PREPARED = 256;
+/** Of the question of such an answer: a name and some options. */
+const MAX_PREPARED_QUESTION = 320;
 
 export interface Counts {
   questions: number;
@@ -52,6 +54,7 @@ export class Sandbox {
   readonly #dialTcp = new TcpDialer('inside');
   #inside: Upstream | null = null;
   #waiting = 0;
+  #isLeft = false;
   /** By the bytes of the question behind its id. */
   readonly #prepared = new Map<string, Prepared>();
   #preparedVersion = -1;
@@ -71,7 +74,7 @@ export class Sandbox {
     this.#state = state;
     this.#preparedVersion = -1;
     const { forwarding } = state;
-    this.#shared.forwarder.forget(this.#upstreamName);
+    if (this.#inside !== null) this.#shared.forwarder.forget(this.#upstreamName);
     this.#inside = null;
     if (forwarding.from !== 'inside') return;
     const servers = forwarding.servers.filter(({ address }) => address !== '127.0.0.11');
@@ -137,6 +140,13 @@ export class Sandbox {
     return (error) => this.#shared.log(`${what} socket of ${this.id.slice(0, 12)}: ${error.message}`);
   }
 
+  /** Its sockets are another program's now: what is waited for here is still answered, as far as it comes from the host. */
+  leave(): void {
+    this.#isLeft = true;
+    for (const listener of this.#udp.splice(0)) listener.leave();
+    this.close();
+  }
+
   close(): void {
     this.#replaceUdp([]);
     this.#replaceTcp([]);
@@ -176,8 +186,10 @@ export class Sandbox {
     else {
       counts[found.code === CODE.refused ? 'refused' : 'answered']++;
       const prepared = prepare(bytes, query, found);
-      if (this.#prepared.size >= MAX_PREPARED) this.#prepared.clear();
-      this.#prepared.set(key, prepared);
+      if (key.length <= MAX_PREPARED_QUESTION) {
+        if (this.#prepared.size >= MAX_PREPARED) this.#prepared.clear();
+        this.#prepared.set(key, prepared);
+      }
       reply(replyFrom(prepared, query.id, transport === 'udp', randomInt));
     }
   }
@@ -218,6 +230,11 @@ export class Sandbox {
   }
 
   #fail(bytes: Buffer, query: Query, reply: Reply): void {
+    // Without its sockets for servers inside nothing can be said here; the client asks again.
+    if (this.#isLeft) {
+      reply(null);
+      return;
+    }
     this.#shared.counts.failed++;
     reply(bareReply(bytes, query, CODE.failed));
   }

@@ -21,6 +21,20 @@ export function disconnectSocket(fd: number): boolean {
   return trySyscall('connect', fd, UNSPECIFIED, UNSPECIFIED.length) === 0;
 }
 
+const MSG_DONTWAIT = 0x40;
+const MSG_NOSIGNAL = 0x4000;
+const ADDRESS_BYTES = 16;
+
+/** Sends a datagram to an IPv4 address from a socket that Node does not have. False where it was not sent. */
+export function sendDatagram(fd: number, bytes: Buffer, address: string, port: number): boolean {
+  // struct sockaddr_in of ip(7)
+  const to = Buffer.alloc(ADDRESS_BYTES);
+  to.writeUInt16LE(AF_INET, 0);
+  to.writeUInt16BE(port, 2);
+  to.set(address.split('.').map(Number), 4);
+  return trySyscall('sendto', fd, bytes, bytes.length, MSG_DONTWAIT | MSG_NOSIGNAL, to, to.length) === bytes.length;
+}
+
 // asm-generic/socket.h
 const SOL_SOCKET = 1;
 const SO_TYPE = 3;

@@ -47,7 +47,7 @@ const HANDLERS: Handlers = {
   'take-sockets': ({ id }, registry, lane) => {
     const { roles, fds } = registry.known(id)?.sockets() ?? { roles: [], fds: [] };
     const parcel = fds.length === 0 ? null : lane.send(fds);
-    registry.removeSandbox(id);
+    registry.leaveSandbox(id);
     return { parcel, roles };
   },
   stats: (_request, registry) => registry.stats(),

@@ -45,7 +45,7 @@ export class Forwarder {
   readonly #cache: AnswerCache;
   readonly #now: () => number;
   readonly #counts: ForwarderCounts;
-  /** Who waits for the same answer: it is asked for once, which also ends a circle of servers that ask each other. */
+  /** Who waits for the same answer: it is asked for once. */
   readonly #inFlight = new Map<string, Waiting[]>();
 
   /** @param now milliseconds of a clock that is never set back */

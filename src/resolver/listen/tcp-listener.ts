@@ -1,5 +1,6 @@
 /** Takes questions by TCP, any number on a connection, answered as they are ready (RFC 7766, 6.2.1.1 and 7). */
 import { createServer, type Server, type Socket } from 'node:net';
+import { MAX_QUESTION_BYTES } from '../packet/query.ts';
 import type { OnPacket } from './udp-listener.ts';
 
 export interface TcpLimits {
@@ -13,8 +14,6 @@ const TCP_LIMITS: TcpLimits = { connections: 64, idleMs: 10_000 };
 
 /** Questions of one connection that may wait at a time; it is not read meanwhile. */
 const MAX_WAITING = 32;
-/** A question has one name; options make it longer, but not by that much. */
-const MAX_QUESTION_BYTES = 4096;
 /** Answers that a client does not take. */
 const MAX_UNREAD_BYTES = 256 * 1024;
 const LENGTH_BYTES = 2;

@@ -31,6 +31,8 @@ const NO_PACKET: NoQuery = { code: null };
 const MALFORMED: NoQuery = { code: CODE.format };
 /** OPT, and a signature of the transaction (RFC 8945). */
 const MAX_ADDITIONAL = 2;
+/** A question has one name; options make it longer, but not by that much. What waits for a server is kept in memory. */
+export const MAX_QUESTION_BYTES = 4096;
 
 export function isQuery(read: Query | NoQuery): read is Query {
   return 'name' in read;
@@ -38,6 +40,7 @@ export function isQuery(read: Query | NoQuery): read is Query {
 
 export function readQuery(bytes: Buffer): Query | NoQuery {
   if (bytes.length < HEADER_BYTES) return NO_PACKET;
+  if (bytes.length > MAX_QUESTION_BYTES) return MALFORMED;
   const flags = bytes.readUInt16BE(2);
   // Answering answers, two programs could go on for ever.
   if ((flags & FLAG.response) !== 0) return NO_PACKET;

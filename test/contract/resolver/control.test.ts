@@ -7,8 +7,9 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { decode, encode, type Packet } from 'dns-packet';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { encodeRequest } from '../../../src/resolver/protocol.ts';
+import { encodeMessage } from '../../../src/resolver/protocol.ts';
 import { enterOwnHost, UNPRIVILEGED, World } from '../../support/resolver/fixture.ts';
+import { addressOf, StubServer } from '../../support/resolver/stub-server.ts';
 import { until } from '../../support/wait.ts';
 
 enterOwnHost();
@@ -101,7 +102,7 @@ describe('a supervisor', () => {
     socket.write(Buffer.from([0, 0, 0, 2, 0x5b, 0x5d]));
     await once(socket, 'close');
     const early = connect(join(world.resolver.directory, 'control.sock'));
-    early.write(encodeRequest(1, { kind: 'stats' }));
+    early.write(encodeMessage({ id: 1, request: { kind: 'stats' } }));
     const [reply] = await once(early, 'data');
     expect(String(reply)).toContain('hello comes first');
     early.destroy();
@@ -187,6 +188,25 @@ describe('sockets', () => {
     await world.client.ask({ kind: 'end' });
     expect(await world.resolver.ended).toBe(0);
   });
+});
+
+it('a question that waits for a server is answered by the program that has read it', async () => {
+  const held: (() => void)[] = [];
+  const server = new StubServer('127.0.0.53', (asked, send) => {
+    held.push(() => send(addressOf(asked, '192.0.2.1')));
+    return [];
+  });
+  await world.client.ask({ kind: 'set-host-servers', digest: 's', servers: [{ address: '127.0.0.53', port: 53 }] });
+  const sandbox = await world.sandbox('s1', { forwarding: { from: 'host' } });
+  const answered = sandbox.short('slow.test');
+  await until('it is asked', () => held.length > 0);
+  const taken = await world.client.take('s1');
+  await world.client.ask({ kind: 'end' });
+  for (const send of held) send();
+  expect(await answered).toEqual(['192.0.2.1']);
+  expect(await world.resolver.ended).toBe(0);
+  for (const [, fd] of taken) closeSync(fd);
+  server.close();
 });
 
 it('a program that ends lets its connection go, and says how it is started', async () => {

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { receiveDescriptors, sendDescriptors } from '../../../src/ffi/sockets/descriptors.ts';
 import { connectTo } from '../../../src/ffi/sockets/sockets.ts';
 import {
-  encodeRequest,
+  encodeMessage,
   type Hello,
   LANE_PACKET_BYTES,
   laneName,
@@ -70,7 +70,7 @@ export class ResolverClient {
       this.#waiting.set(id, resolve);
       this.closed.then(() => reject(new Error('the resolver closed the connection')), reject);
     });
-    this.#socket.write(encodeRequest(id, request));
+    this.#socket.write(encodeMessage({ id, request }));
     const answer = await reply;
     if ('refused' in answer) throw new Refused(answer.refused, answer.message);
     return answer.result as ReplyTo<Kind>;

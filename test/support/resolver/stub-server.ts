@@ -11,8 +11,8 @@ export interface Asked {
   readonly port: number;
 }
 
-/** Packets to send back, in order. */
-type Handler = (asked: Asked) => readonly Buffer[];
+/** Packets to send back, in order; `send` sends one later, by UDP. */
+type Handler = (asked: Asked, send: (reply: Buffer) => void) => readonly Buffer[];
 
 export class StubServer {
   readonly asked: Asked[] = [];
@@ -30,13 +30,14 @@ export class StubServer {
     };
     this.#udp = createSocket(address.includes(':') ? 'udp6' : 'udp4');
     this.#udp.on('message', (bytes, from) => {
-      for (const reply of this.#answers(bytes, 'udp', from.port)) this.#udp.send(reply, from.port, from.address);
+      const send = (reply: Buffer) => this.#udp.send(reply, from.port, from.address);
+      for (const reply of this.#answers(bytes, 'udp', from.port, send)) send(reply);
     });
     this.#udp.bind({ fd: bound('udp') });
     this.#tcp = createServer((socket) => {
       socket.on('error', () => undefined);
       socket.on('data', (bytes) => {
-        for (const reply of this.#answers(bytes.subarray(2), 'tcp', socket.remotePort ?? 0)) {
+        for (const reply of this.#answers(bytes.subarray(2), 'tcp', socket.remotePort ?? 0, () => undefined)) {
           const length = Buffer.alloc(2);
           length.writeUInt16BE(reply.length);
           socket.write(Buffer.concat([length, reply]));
@@ -56,10 +57,10 @@ export class StubServer {
     this.#tcp.close();
   }
 
-  #answers(bytes: Buffer, transport: 'udp' | 'tcp', port: number): readonly Buffer[] {
+  #answers(bytes: Buffer, transport: 'udp' | 'tcp', port: number, send: (reply: Buffer) => void): readonly Buffer[] {
     const asked = { packet: decode(bytes), bytes, transport, port };
     this.asked.push(asked);
-    return this.handler(asked);
+    return this.handler(asked, send);
   }
 }
 
