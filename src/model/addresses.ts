@@ -189,6 +189,17 @@ export function macOfAddress(address: string): string {
   return hex.replace(/..(?=.)/g, '$&:');
 }
 
+/** True for an address that counts on one link only (fe80::/10), with or without prefix length. */
+export const isLinkLocal = (address: string): boolean => /^fe[89ab][\da-f]:/.test(address);
+
+/** The address of an interface on its link, made from its MAC (EUI-64: RFC 4291, appendix A), with prefix length. */
+export function linkLocalOf(mac: string): string {
+  const bytes = mac.split(':').map((byte) => Number.parseInt(byte, 16));
+  const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = bytes;
+  const half = [a ^ 2, b, c, 0xff, 0xfe, d, e, f].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+  return `${formatAddress({ family: 'ipv6', value: (0xfe80n << 112n) + BigInt(`0x${half}`) })}/64`;
+}
+
 export interface AddressPool {
   readonly subnet: string;
   /** Null: the network has none. */

@@ -243,6 +243,23 @@ export function listPluggedLinks(socket: NetlinkSocket): PluggedLink[] {
   });
 }
 
+/** A link as its namespace names it. */
+export type NamedLink = Pick<Link, 'index' | 'name'> & { readonly mac: string };
+
+/** All links of the namespace. */
+export function listNamedLinks(socket: NetlinkSocket): NamedLink[] {
+  const body = Buffer.concat([ifinfomsg(0, 0, 0), attribute(IFLA.EXT_MASK, RTEXT_FILTER_SKIP_STATS)]);
+  return socket.dump({ step: 'list links', type: RTM_GETLINK, flags: NLM_F_DUMP, body }, (bytes, start, end) => {
+    let name = '';
+    let mac = '';
+    eachAttribute(bytes, start + 16, end, (type, from, to) => {
+      if (type === IFLA.IFNAME) name = bytes.toString('utf8', from, to - 1);
+      else if (type === IFLA.ADDRESS) mac = bytes.toString('hex', from, to).replace(/..(?=.)/g, '$&:');
+    });
+    return { index: bytes.readInt32LE(start + 4), name, mac };
+  });
+}
+
 /** The link of this name, or null. */
 export function findLink(socket: NetlinkSocket, name: string): Link | null {
   const body = Buffer.concat([

@@ -19,11 +19,11 @@ import type {
   Sandbox,
 } from '../../../src/drivers/contract/network.ts';
 import { bindSocket } from '../../../src/drivers/network/bridge/forwarders/host-sockets.ts';
-import type { BridgeNetwork } from '../../../src/drivers/network/bridge/network-options.ts';
+import type { BridgeNetwork, BridgeRange } from '../../../src/drivers/network/bridge/network-options.ts';
 import { type NetworkDriverContext, openNetworks } from '../../../src/drivers/network/open.ts';
 import { NETWORK_DRIVERS } from '../../../src/drivers/registry.ts';
 import { syscall, trySyscall } from '../../../src/ffi/call/native.ts';
-import { addressBytes } from '../../../src/ffi/network/address-bytes.ts';
+import { addressBytes, familyNumber } from '../../../src/ffi/network/address-bytes.ts';
 import { createNetns, inNetns } from '../../../src/ffi/process/namespaces.ts';
 import { macOfAddress } from '../../../src/model/addresses.ts';
 
@@ -72,16 +72,17 @@ export function newDriver(options: Partial<NetworkDriverContext> = {}): Networks
   });
 }
 
-/** Network number `n`: 10.231.n.0/24 on bridge `tsdt<n>`. */
-export function network(n: number, changes: Partial<BridgeNetwork> = {}): NetworkConfig {
+/** Network number `n`: 10.231.n.0/24 on bridge `tsdt<n>`. @param changes `subnet` and `gateway` are of IPv4 */
+export function network(n: number, changes: Partial<BridgeNetwork & BridgeRange> = {}): NetworkConfig {
   const { key = `network/test/n${n}`, bridge = `tsdt${n}`, mtu = 1500, internal = false, ...others } = changes;
-  const { subnet = `10.231.${n}.0/24`, gateway = `10.231.${n}.1`, ...options } = others;
+  const { subnet = `10.231.${n}.0/24`, gateway = `10.231.${n}.1`, ...rest } = others;
+  const { ipv4 = { subnet, gateway }, ipv6 = null, ...options } = rest;
   return {
     key,
     driver: 'bridge',
     interfaceName: bridge,
-    ipv4: { subnet, gateway },
-    ipv6: null,
+    ipv4,
+    ipv6,
     mtu,
     internal,
     options,
@@ -110,6 +111,22 @@ export function endpoint(
     reach: [],
     ...changes,
   };
+}
+
+/** As {@link network}, with fd00:231:0:n::/64 beside it, or alone. */
+export function network6(n: number, changes: Partial<BridgeNetwork> = {}): NetworkConfig {
+  return network(n, { ipv6: { subnet: `fd00:231:0:${n}::/64`, gateway: `fd00:231:0:${n}::1` }, ...changes });
+}
+
+/** As {@link endpoint}, with the address fd00:231:0:net::host beside it. */
+export function endpoint6(
+  name: string,
+  net: number,
+  host: number,
+  changes: Partial<EndpointConfig> = {},
+): EndpointConfig {
+  const both = { ipv6: `fd00:231:0:${net}::${host.toString(16)}/64`, defaultRoute: { ipv4: true, ipv6: true } };
+  return endpoint(name, net, host, { ...both, ...changes });
 }
 
 /** Sandbox and endpoint in one; returns the sandbox's descriptor. */
@@ -167,16 +184,18 @@ export function stopServers(): void {
 
 /** Connects from a namespace. Returns the connected descriptor, or the negative errno. */
 export function dial(netnsFd: number | null, address: string, port: number, withinMs = OPEN_WITHIN_MS): number {
-  const fd = inPlace(netnsFd, () => syscall('socket', 'socket', 2, 1, 0));
+  const bytes = addressBytes(address);
+  const family = familyNumber(bytes);
+  const fd = inPlace(netnsFd, () => syscall('socket', 'socket', family, 1, 0));
   const timeout = Buffer.alloc(64);
   timeout.writeBigInt64LE(BigInt(Math.floor(withinMs / 1000)), 0);
   timeout.writeBigInt64LE(BigInt(withinMs % 1000) * 1000n, 8);
   syscall('SO_SNDTIMEO', 'setsockopt', fd, 1, 21, timeout, 16);
   const target = Buffer.alloc(64);
-  target.writeUInt16LE(2, 0);
+  target.writeUInt16LE(family, 0);
   target.writeUInt16BE(port, 2);
-  addressBytes(address).copy(target, 4);
-  const result = trySyscall('connect', fd, target, 16);
+  bytes.copy(target, bytes.length === 4 ? 4 : 8);
+  const result = trySyscall('connect', fd, target, bytes.length === 4 ? 16 : 28);
   if (result === 0) return fd;
   closeSync(fd);
   return result;

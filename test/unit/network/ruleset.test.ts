@@ -16,17 +16,18 @@ const id = 'a'.repeat(64);
 const network = {
   key: 'network/app/n',
   bridge: 'br0',
-  subnet: '10.80.0.0/24',
-  gateway: '10.80.0.1',
+  ipv4: { subnet: '10.80.0.0/24', gateway: '10.80.0.1' },
+  ipv6: null,
   mtu: 1500,
   internal: false,
   ...bridgeOptions({}),
 };
 const web = {
+  id,
+  host: 'v0',
   containerId: id,
   network: network.key,
   interfaceName: 'eth0',
-  address: '10.80.0.2/24',
   ipv4: '10.80.0.2/24',
   ipv6: null,
   mac: '02:42:0a:50:00:02',

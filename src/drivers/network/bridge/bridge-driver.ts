@@ -1,6 +1,6 @@
 import { closeSync } from 'node:fs';
 import { readForwarding } from '../../../ffi/host/sysinfo.ts';
-import { findLink, type Link } from '../../../ffi/network/links.ts';
+import { findLink, type Link, listTopLinks } from '../../../ffi/network/links.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import type { Fingerprint, Instance, OriginalSettings } from '../../contract/driver.ts';
 import type {
@@ -17,10 +17,10 @@ import { collectErrors } from '../collect-errors.ts';
 import { SandboxView } from '../sandbox-view.ts';
 import type { Sandboxes } from '../sandboxes.ts';
 import { AddressMoves, bridgeCapabilities } from './address-moves.ts';
-import { Attachments } from './attachments.ts';
+import { type Attached, Attachments } from './attachments.ts';
 import { type BridgeEndpoint, bridgeEndpoint } from './bridge-endpoint.ts';
 import { BridgeLinks, type ObservedBridge } from './bridge-links.ts';
-import { allDestinationsOf, destinationsOf, EndpointLinks } from './endpoint-links.ts';
+import { EndpointLinks, type PairIndexes } from './endpoint-links.ts';
 import { EndpointView } from './endpoint-view.ts';
 import { fingerprintBridge } from './fingerprint.ts';
 import { fenceElements, isFenced, networkElements, reachElements, unfenced } from './firewall/elements.ts';
@@ -31,12 +31,13 @@ import { isComplete, type ReadTable, withoutPorts } from './firewall/read-table.
 import { type Element, endpointOwner, isPort, type Owner, withoutThose } from './firewall/ruleset.ts';
 import { bindError, Forwarders } from './forwarders/forwarders.ts';
 import { bindSocket } from './forwarders/host-sockets.ts';
-import { FORWARDING, giveBack } from './give-back.ts';
+import { giveBack } from './give-back.ts';
 import { HostLinks, type HostView } from './host-links.ts';
-import { HostSettings } from './host-settings.ts';
+import { FORWARDING, HostSettings } from './host-settings.ts';
+import { madeFacts, wantedInside } from './inside.ts';
 import { hasIpv6 } from './link-local.ts';
 import { LoopbackShield } from './loopback-shield.ts';
-import { CONTAINER_INTERFACE, Names } from './names.ts';
+import { CONTAINER_INTERFACE, containerOf, type EndpointId, endpointId, Names } from './names.ts';
 import { type BridgeNetwork, bridgeNetwork } from './network-options.ts';
 import { BROKEN, networkDrift } from './observe.ts';
 import { boundAddresses, type PublishOptions, publish } from './publication.ts';
@@ -57,8 +58,6 @@ export interface BridgeDriverOptions {
 export function createBridgeDriver(options: BridgeDriverOptions): NetworkDriver {
   return new BridgeDriver(options);
 }
-
-const forwards = (): boolean => readForwarding().ipv4 !== false;
 
 const networkOwner = (bridge: string): Owner => `network:${bridge}`;
 
@@ -98,8 +97,11 @@ class BridgeDriver implements NetworkDriver, NetworkConnections {
     this.#moves = new AddressMoves({
       sandboxes: options.sandboxes,
       moves: () => this.#movesOf(this.#firewallFor(false)),
-      linkOf: ({ containerId }) => this.#names.veth(containerId),
-      containerOf: (link) => this.#endpoints.containerOfNamed(link),
+      linkOf: ({ host }) => host,
+      containerOf: (link) => {
+        const endpoint = this.#endpoints.endpointOfNamed(link);
+        return endpoint && containerOf(endpoint);
+      },
     });
     this.capabilities = bridgeCapabilities(options.iptables, this.#names);
     this.#view = new EndpointView({
@@ -124,7 +126,7 @@ class BridgeDriver implements NetworkDriver, NetworkConnections {
     else this.#bridges.ensure(config);
     this.#networks.set(config.key, config);
     this.#view.forget();
-    if (!config.internal) this.#forward();
+    if (!config.internal) this.#forward(config);
     if (firewall === null) return;
     firewall.set(networkOwner(config.bridge), networkElements(config));
     firewall.repair();
@@ -153,7 +155,7 @@ class BridgeDriver implements NetworkDriver, NetworkConnections {
 
   handOver(from: string, to: EndpointConfig): void {
     const { config, network } = this.#place(to);
-    const moving = this.#moves.begin(this.#attached.get(from)?.config, config, network);
+    const moving = this.#moves.begin(this.#attached.find(from, to.network)?.config, config, network);
     try {
       this.#attach(to, from);
     } catch (error) {
@@ -161,14 +163,13 @@ class BridgeDriver implements NetworkDriver, NetworkConnections {
       throw error;
     }
     if (moving !== null) this.#moves.complete(moving);
-    this.#ports.set(from, []);
+    for (const id of this.#idsOf(from)) this.#ports.set(id, []);
     this.#attached.withoutPorts(from);
   }
 
   resume(endpoint: EndpointConfig): void {
-    const { containerId } = endpoint;
-    const link = this.#endpoints.indexOf(containerId);
-    if (link === null) {
+    const pair = this.#endpoints.find(endpointId(endpoint.containerId, endpoint.interfaceName));
+    if (pair === null) {
       this.attach(endpoint);
       return;
     }
@@ -176,41 +177,42 @@ class BridgeDriver implements NetworkDriver, NetworkConnections {
     const { elements, listeners } = publish(config, this.#publishOptions(network.foreign));
     const firewall = this.#firewall();
     const wanted = [...elements, ...this.#rightsOf(config, network, firewall)];
-    this.#forwarders.set(containerId, listeners);
-    if (firewall?.holds(endpointOwner(containerId), wanted) === false) firewall.set(endpointOwner(containerId), wanted);
-    this.#inside.routesWanted(containerId, destinationsOf(network));
-    this.#remember(config, network, link);
-    this.#moves.settle(this.#names.veth(containerId));
+    this.#forwarders.set(config.id, listeners);
+    if (firewall?.holds(endpointOwner(config.id), wanted) === false) firewall.set(endpointOwner(config.id), wanted);
+    this.#remember(config, network, pair);
+    this.#moves.settle(config.host);
   }
 
   /** @param from the container that has the ports until then; null for none */
   #attach(wanted: EndpointConfig, from: string | null): void {
-    const { containerId } = wanted;
     const { config, network, sandbox } = this.#place(wanted);
     const firewall = this.#firewall();
+    const { id, containerId } = config;
     for (const port of config.ports) this.#checkHolder(port, [containerId, from]);
-    const before = firewall?.wanted.get(endpointOwner(containerId)) ?? [];
+    const last = this.#attached.find(containerId, config.network);
+    // The same endpoint under another name.
+    if (last !== undefined && last.config.id !== id) this.disconnect(containerId, config.network);
+    const before = firewall?.wanted.get(endpointOwner(id)) ?? [];
     try {
-      const { created, index } = this.#connect(config, network, sandbox, firewall);
-      this.#inside.routesWanted(containerId, destinationsOf(network));
-      this.#inside.routesMade(containerId, created ? allDestinationsOf(network) : null);
+      const { created, ...pair } = this.#connect(config, network, sandbox, firewall);
+      this.#inside.made(containerId, created ? madeFacts(config, network, pair.inside) : null);
       try {
         this.#publish(config, network, firewall, { from, created });
       } catch (error) {
-        if (created) this.#endpoints.disconnect(containerId);
+        if (created) this.#endpoints.disconnect(id);
         throw error;
       }
-      this.#remember(config, network, index);
+      this.#remember(config, network, pair);
     } catch (error) {
-      this.#takeRightsBack(containerId, before, firewall);
+      this.#takeRightsBack(id, before, firewall);
       throw error;
     }
   }
 
   /** Where that fails as well, the next observation finds rules without an endpoint and they are removed then. */
-  #takeRightsBack(containerId: string, before: readonly Element[], firewall: Firewall | null): void {
+  #takeRightsBack(id: EndpointId, before: readonly Element[], firewall: Firewall | null): void {
     try {
-      firewall?.set(endpointOwner(containerId), before);
+      firewall?.set(endpointOwner(id), before);
     } catch {
       // The first error says more.
     }
@@ -223,10 +225,10 @@ class BridgeDriver implements NetworkDriver, NetworkConnections {
     sandbox: Sandbox,
     firewall: Firewall | null,
   ): ReturnType<EndpointLinks['connect']> {
-    const { containerId } = config;
-    if (firewall !== null && this.#endpoints.indexOf(containerId) === null) {
-      const ports = (firewall.wanted.get(endpointOwner(containerId)) ?? []).filter(isPort);
-      firewall.set(endpointOwner(containerId), [...ports, ...this.#rightsOf(config, network, null)]);
+    const { id } = config;
+    if (firewall !== null && this.#endpoints.find(id) === null) {
+      const ports = (firewall.wanted.get(endpointOwner(id)) ?? []).filter(isPort);
+      firewall.set(endpointOwner(id), [...ports, ...this.#rightsOf(config, network, null)]);
     }
     return this.#endpoints.connect(config, network, sandbox);
   }
@@ -244,57 +246,98 @@ class BridgeDriver implements NetworkDriver, NetworkConnections {
         network === undefined ? `network ${wanted.network}` : `sandbox of container ${wanted.containerId}`;
       throw new TsdError('TSD_NETWORK', `${missing} does not exist`, { class: 'precondition', step: 'attach' });
     }
-    const config = bridgeEndpoint(wanted);
+    const config = bridgeEndpoint(wanted, this.#names);
     checkEndpoint(config, network);
     return { config, network, sandbox };
   }
 
-  #remember(config: BridgeEndpoint, { foreign }: BridgeNetwork, link: number): void {
-    if (!foreign) this.#shield.put(link);
-    this.#ports.set(config.containerId, config.ports);
-    this.#attached.remember({ config, foreign, link });
+  #remember(config: BridgeEndpoint, network: BridgeNetwork, { index, inside }: PairIndexes): void {
+    if (!network.foreign) this.#shield.put(index);
+    this.#ports.set(config.id, config.ports);
+    const wanted = wantedInside(config, network, inside);
+    this.#inside.want(config.containerId, config.id, wanted.facts);
+    this.#attached.remember({ config, foreign: network.foreign, link: index, inside: wanted });
   }
 
-  interfaces(containerId: string): { readonly host: string; readonly container: string } {
-    return { host: this.#names.veth(containerId), container: CONTAINER_INTERFACE };
+  interfaces(containerId: string, network: string): { readonly host: string; readonly container: string } {
+    const config = this.#attached.find(containerId, network)?.config;
+    return {
+      host: config?.host ?? this.#names.veth(containerId),
+      container: config?.interfaceName ?? CONTAINER_INTERFACE,
+    };
   }
 
   withdraw(containerId: string): void {
     const firewall = this.#firewall();
-    collectErrors(`withdraw the ports of container ${containerId}`, [
-      () => this.#forwarders.set(containerId, []),
-      () => firewall?.set(endpointOwner(containerId), this.#linksOf(containerId, firewall)),
-    ]);
-    this.#ports.set(containerId, []);
+    const ids = this.#idsOf(containerId);
+    collectErrors(
+      `withdraw the ports of container ${containerId}`,
+      ids.flatMap((id) => [
+        () => this.#forwarders.set(id, []),
+        () => firewall?.set(endpointOwner(id), this.#linksOf(id, firewall)),
+      ]),
+    );
+    for (const id of ids) this.#ports.set(id, []);
     this.#attached.withoutPorts(containerId);
   }
 
   disconnect(containerId: string, network: string): void {
-    if (this.#attached.get(containerId)?.config.network !== network) return;
+    const attached = this.#attached.find(containerId, network);
+    if (attached === undefined) return;
     const firewall = this.#firewall();
+    const { id } = attached.config;
     collectErrors(`disconnect container ${containerId} from ${network}`, [
-      () => this.#moves.leave(this.#names.veth(containerId)),
-      () => this.#forwarders.set(containerId, []),
-      () => firewall?.set(endpointOwner(containerId), []),
-      () => this.#endpoints.disconnect(containerId),
+      () => this.#moves.leave(attached.config.host),
+      () => this.#forwarders.set(id, []),
+      () => this.#forgetInside(attached),
+      () => this.#endpoints.disconnect(id),
+      // Its rules keep others from it as long as it is there.
+      () => firewall?.set(endpointOwner(id), []),
     ]);
-    this.#ports.set(containerId, []);
-    this.#attached.forget(containerId);
+    this.#forget(id);
+    this.#inside.made(containerId, null);
   }
 
   detach(containerId: string): void {
-    const firewall = this.#firewallFor(this.#endpoints.indexOf(containerId) !== null);
+    const ids = this.#idsOf(containerId);
+    const firewall = this.#firewallFor(ids.some((id) => this.#endpoints.find(id) !== null));
     const held = this.#sandboxes.get(containerId) !== null;
-    collectErrors(`detach container ${containerId}`, [
-      () => this.#moves.leave(this.#names.veth(containerId)),
-      () => this.#forwarders.set(containerId, []),
-      () => firewall?.set(endpointOwner(containerId), []),
-      // A namespace, which is released next, takes its interfaces with it when its last user lets go, without the tens of milliseconds that
-      // RTM_DELLINK waits for; only a pair without a namespace of ours has to be deleted.
-      () => (held ? this.#attached.leave(containerId) : this.#endpoints.disconnect(containerId)),
-    ]);
-    this.#ports.set(containerId, []);
-    this.#attached.forget(containerId);
+    collectErrors(
+      `detach container ${containerId}`,
+      ids.flatMap((id) => [
+        () => this.#moves.leave(this.#names.veth(id)),
+        () => this.#forwarders.set(id, []),
+        () => firewall?.set(endpointOwner(id), []),
+        // A namespace, which is released next, takes its interfaces with it when its last user lets go, without the tens of
+        // milliseconds that RTM_DELLINK waits for; only a pair without a namespace of ours has to be deleted.
+        () => (held ? this.#attached.leave(id) : this.#endpoints.disconnect(id)),
+      ]),
+    );
+    for (const id of ids) this.#forget(id);
+  }
+
+  #forget(id: EndpointId): void {
+    this.#ports.set(id, []);
+    this.#inside.want(containerOf(id), id, []);
+    this.#attached.forget(id);
+  }
+
+  /** What an endpoint leaves behind in a sandbox that stays. */
+  #forgetInside({ config, inside }: Attached): void {
+    const network = this.#networks.get(config.network);
+    const sandbox = this.#sandboxes.get(config.containerId);
+    if (network && sandbox) this.#endpoints.forgetInside(config, network, inside.link, sandbox);
+  }
+
+  /** The endpoints of a container: those attached, or what an earlier supervisor left of it. */
+  #idsOf(containerId: string): EndpointId[] {
+    const attached = this.#attached.of(containerId).map(({ config }) => config.id);
+    if (attached.length > 0) return attached;
+    const owners = [...(this.#firewallFor(false)?.wanted.keys() ?? [])].flatMap((owner) =>
+      owner.startsWith('endpoint:') ? [owner.slice('endpoint:'.length)] : [],
+    );
+    const ruled = owners.filter((id) => containerOf(id) === containerId);
+    return [...new Set([containerId, ...ruled, ...this.#endpoints.endpointsOf(containerId)])];
   }
 
   observe(): ObservedNetworks {
@@ -302,7 +345,7 @@ class BridgeDriver implements NetworkDriver, NetworkConnections {
     const host = this.#links.look();
     const links = this.#topLinks(host);
     const table = firewall?.read() ?? null;
-    const rules = this.#rulesComplete(firewall, table) && (!this.#needsForwarding() || forwards());
+    const rules = this.#rulesComplete(firewall, table) && this.#forwards();
     return {
       networks: this.#observeNetworks(this.#bridges.observe(links, host.addresses), rules),
       endpoints: this.#view.look(links, host.plugged, table),
@@ -397,22 +440,22 @@ class BridgeDriver implements NetworkDriver, NetworkConnections {
     firewall: Firewall | null,
     { from, created }: { readonly from: string | null; readonly created: boolean },
   ): void {
-    const { containerId } = config;
+    const { id } = config;
     const { elements, listeners } = publish(config, this.#publishOptions(network.foreign));
     const wanted = [...elements, ...this.#rightsOf(config, network, firewall)];
-    const changes = new Map([[endpointOwner(containerId), wanted]]);
-    if (from !== null) changes.set(endpointOwner(from), withoutThose(this.#linksOf(from, firewall), wanted));
-    const before = this.#forwarders.listenersOf(containerId);
-    const held = from === null ? [] : this.#forwarders.listenersOf(from);
-    if (from === null) this.#forwarders.set(containerId, listeners);
-    else this.#forwarders.handOver(from, containerId, listeners);
+    const changes = new Map([[endpointOwner(id), wanted]]);
+    const before = this.#forwarders.listenersOf(id);
+    const givers = from === null ? [] : this.#idsOf(from);
+    const held = givers.map((giver) => ({ giver, listeners: this.#forwarders.listenersOf(giver) }));
+    for (const giver of givers) changes.set(endpointOwner(giver), withoutThose(this.#linksOf(giver, firewall), wanted));
+    this.#forwarders.handOver(givers, id, listeners);
     // What it has since just now is there.
-    const isDone = created && from === null && firewall?.holds(endpointOwner(containerId), wanted);
+    const isDone = created && from === null && firewall?.holds(endpointOwner(id), wanted);
     try {
       if (isDone !== true) firewall?.setAll(changes);
     } catch (error) {
-      if (from !== null) this.#forwarders.handOver(containerId, from, held);
-      this.#forwarders.set(containerId, before);
+      for (const { giver, listeners: given } of held) this.#forwarders.handOver([id], giver, given);
+      this.#forwarders.set(id, before);
       throw error;
     }
   }
@@ -423,8 +466,8 @@ class BridgeDriver implements NetworkDriver, NetworkConnections {
    * @param running holds the rules it runs by; null when it does not run yet
    */
   #rightsOf(config: BridgeEndpoint, network: BridgeNetwork, running: Firewall | null): Element[] {
-    const host = this.#names.veth(config.containerId);
-    const held = running?.wanted.get(endpointOwner(config.containerId)) ?? [];
+    const { host } = config;
+    const held = running?.wanted.get(endpointOwner(config.id)) ?? [];
     const isAdopted = held.some(({ set }) => set === 'unfenced') || (running?.tookOverEarlier && !isFenced(held));
     const reach = reachElements(config, network);
     if (network.icc && network.spoofing) return reach;
@@ -433,8 +476,8 @@ class BridgeDriver implements NetworkDriver, NetworkConnections {
   }
 
   /** What an endpoint keeps when its ports go: the ways to its links. */
-  #linksOf(containerId: string, firewall: Firewall | null): Element[] {
-    return [...(firewall?.wanted.get(endpointOwner(containerId)) ?? [])].filter((element) => !isPort(element));
+  #linksOf(id: EndpointId, firewall: Firewall | null): Element[] {
+    return [...(firewall?.wanted.get(endpointOwner(id)) ?? [])].filter((element) => !isPort(element));
   }
 
   #checkHolder(port: PublishedPort, own: readonly (string | null)[]): void {
@@ -454,12 +497,19 @@ class BridgeDriver implements NetworkDriver, NetworkConnections {
     return [...links, ...missing.flatMap(({ bridge }) => findLink(this.#bridges.socket, bridge) ?? [])];
   }
 
-  #needsForwarding(): boolean {
-    return this.#options.ipForward && [...this.#networks.values()].some(({ internal }) => !internal);
+  /** Whether the host passes on what our networks need passed on. */
+  #forwards(): boolean {
+    if (!this.#options.ipForward) return true;
+    const outer = [...this.#networks.values()].filter(({ internal }) => !internal);
+    const needed = (['ipv4', 'ipv6'] as const).filter((family) => outer.some((network) => network[family] !== null));
+    const present = needed.length === 0 ? null : readForwarding();
+    return needed.every((family) => present?.[family] !== false);
   }
 
-  #forward(): void {
-    if (this.#options.ipForward) this.#settings.change(FORWARDING, '1');
+  #forward({ ipv4, ipv6 }: BridgeNetwork): void {
+    if (!this.#options.ipForward) return;
+    if (ipv4 !== null) this.#settings.change(FORWARDING.ipv4, '1');
+    if (ipv6 !== null) this.#settings.forwardIpv6(listTopLinks(this.#bridges.socket).map(({ name }) => name));
   }
 
   #syncNeighbour(firewall: Firewall): void {

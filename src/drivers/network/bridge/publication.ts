@@ -53,8 +53,8 @@ export function boundAddresses(hostIp: string, options: PublishOptions): string[
   return [...new Set([hostIp, ...listenerAddresses(hostIp, options)])];
 }
 
-export function publish(config: Pick<BridgeEndpoint, 'address' | 'ports'>, options: PublishOptions): Publication {
-  const address = bareAddress(config.address);
+export function publish(config: Pick<BridgeEndpoint, 'ipv4' | 'ipv6' | 'ports'>, options: PublishOptions): Publication {
+  const address = bareAddress(config.ipv4 ?? config.ipv6 ?? '');
   const elements: Element[] = [];
   const listeners = new Map<string, Listener>();
   for (const port of config.ports) {

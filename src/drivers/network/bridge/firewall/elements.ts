@@ -1,6 +1,6 @@
 /** What the rules know of networks and endpoints. Pure. */
 
-import { bareAddress, familyOf, networkOf } from '../../../../model/addresses.ts';
+import { bareAddress, familyOf, linkLocalOf, networkOf } from '../../../../model/addresses.ts';
 import { append } from '../../../../model/lists.ts';
 import type { BridgeEndpoint } from '../bridge-endpoint.ts';
 import type { BridgeNetwork } from '../network-options.ts';
@@ -43,8 +43,11 @@ function rangeElements(config: BridgeNetwork, subnet: string, sets: Sets): Eleme
 export function networkElements(config: BridgeNetwork): Element[] {
   const { bridge, foreign, icc, internal, metadata, hostAccess } = config;
   const elements = [element('bridges', bridge)];
-  append(elements, rangeElements(config, networkOf(config.subnet), FAMILIES.ipv4));
-  if (foreign) elements.push(element('ranges6', bridge, FAMILIES.ipv6.any));
+  for (const family of ['ipv4', 'ipv6'] as const) {
+    const subnet = config[family]?.subnet;
+    if (subnet !== undefined) append(elements, rangeElements(config, networkOf(subnet), FAMILIES[family]));
+  }
+  if (foreign && config.ipv6 === null) elements.push(element('ranges6', bridge, FAMILIES.ipv6.any));
   if (icc) elements.push(element('open', bridge, bridge));
   if (internal) elements.push(element('internal', bridge));
   if (!metadata) elements.push(element('metadata_closed', bridge));
@@ -90,8 +93,9 @@ export function fenceElements(
   hostInterface: string,
   moving: readonly string[] = [],
 ): Element[] {
-  const mac = endpoint.mac.toLowerCase();
-  const leased = [...new Set([...addressesOf(endpoint), ...moving])].map((address) =>
+  const { ipv6, mac } = endpoint;
+  const onLink = ipv6 === null ? [] : [bareAddress(linkLocalOf(mac))];
+  const leased = [...new Set([...addressesOf(endpoint), ...onLink, ...moving])].map((address) =>
     element(familyOf(address) === 'ipv6' ? 'leased6' : 'leased', hostInterface, mac, address),
   );
   return [element('fenced', hostInterface), ...leased];

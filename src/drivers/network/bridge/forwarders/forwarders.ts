@@ -66,20 +66,21 @@ export class Forwarders {
   }
 
   /**
-   * As {@link set} for `to`, which takes over the listeners of `from` that it wants without closing them: connections that
-   * are open keep their target, new ones go to the new target. Other listeners of `from` end.
-   * @throws TsdError TSD_PORT_IN_USE; the listeners of both are then as before.
+   * As {@link set} for `to`, which takes over the listeners of owners that it wants without closing them: connections that
+   * are open keep their target, new ones go to the new target. Other listeners of these owners end.
+   * @throws TsdError TSD_PORT_IN_USE; the listeners of all are then as before.
    */
-  handOver(from: string, to: string, listeners: readonly Listener[]): void {
-    const [held, had] = [this.listenersOf(from), this.listenersOf(to)];
-    this.#give(from, to, listeners);
+  handOver(from: readonly string[], to: string, listeners: readonly Listener[]): void {
+    const held = from.map((owner) => ({ owner, listeners: this.listenersOf(owner) }));
+    const had = this.listenersOf(to);
+    for (const owner of from) this.#give(owner, to, listeners);
     try {
-      this.set(from, []);
+      for (const owner of from) this.set(owner, []);
       this.set(to, listeners);
     } catch (error) {
-      this.#give(to, from, held);
+      for (const before of held) this.#give(to, before.owner, before.listeners);
       this.set(to, had);
-      this.set(from, held);
+      for (const before of held) this.set(before.owner, before.listeners);
       throw error;
     }
   }
