@@ -42,7 +42,7 @@ export class SimNetwork implements Networks {
   driver(name: string): NetworkDriver {
     return {
       name,
-      capabilities: { sandbox: name !== 'host', ports: name === 'sim', sharedAddresses: name === 'sim' },
+      capabilities: { sandbox: name !== 'host', ports: name === 'sim', sharedAddresses: false },
       connections: name === 'sim' ? this : null,
       fingerprint: () => ({ works: true, problems: [], attributes: {} }),
       close: () => {},

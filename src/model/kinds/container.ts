@@ -159,7 +159,7 @@ export const containerFields = z.strictObject({
     example: ['db:ro'],
   }),
   links: field(listOf(shortForm(z.string(), parseLink)), {
-    doc: 'Containers that this one connects to, `name[:alias]`. They start first and stop last; their address is in the environment and in /etc/hosts. The environment of a run stays as it was at its start: when an address changes during the run, as after a `start-first` update, /etc/hosts is updated and the condition `StaleLinks` reports the old environment; use the name, or `onDependencyRestart: restart`.',
+    doc: 'Containers that this one connects to, `name[:alias]`. They start first and stop last; their address is in the environment and in /etc/hosts. The environment of a run stays as it was at its start: when an address changes during the run, /etc/hosts is updated and the condition `StaleLinks` reports the old environment; use the name, or `onDependencyRestart: restart`.',
     change: 'restart',
     example: ['db', 'db:database'],
   }),
@@ -169,7 +169,7 @@ export const containerFields = z.strictObject({
     example: ['migrate:completed', 'cache'],
   }),
   onDependencyRestart: field(shortForm(z.string(), parseDependencyReaction).prefault('nothing'), {
-    doc: 'Reaction of this container when a container that it links to or depends on has a new run: `nothing`, or once that one is ready `restart` or `signal:HUP` (any signal, for a program that then resolves names again). A `start-first` update gives a container another address: a proxy in front of it (nginx) needs one of the two to follow.',
+    doc: 'Reaction of this container when a container that it links to or depends on has a new run: `nothing`, or once that one is ready `restart` or `signal:HUP` (any signal, for a program that then resolves names again). On a bridge an update keeps the address, `start-first` too: a proxy in front of it (nginx) needs neither.',
     change: 'in-place',
     example: 'signal:HUP',
   }),

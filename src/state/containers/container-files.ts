@@ -78,6 +78,8 @@ const ENDPOINT = goStruct({
   DefaultRoute4: goBool,
   DefaultRoute6: goBool,
   Aliases: omitEmpty(goSlice(goString)),
+  Former4: omitEmpty(goString),
+  Former6: omitEmpty(goString),
 });
 
 /** Data for which Docker has no field. */

@@ -92,6 +92,8 @@ export interface RecordedEndpoint {
   readonly defaultRoute: { readonly ipv4: boolean; readonly ipv6: boolean };
   /** Names on this network beside those that the container has on all. */
   readonly aliases: readonly string[];
+  /** Addresses, with prefix length, from before it took over those of its predecessor; left out, there are none. */
+  readonly former?: { readonly ipv4: string | null; readonly ipv6: string | null };
 }
 
 interface RestartRecord {

@@ -19,7 +19,13 @@ function encode(endpoint: RecordedEndpoint): Written {
     DefaultRoute4: endpoint.defaultRoute.ipv4,
     DefaultRoute6: endpoint.defaultRoute.ipv6,
     Aliases: endpoint.aliases,
+    Former4: endpoint.former?.ipv4 ?? '',
+    Former6: endpoint.former?.ipv6 ?? '',
   };
+}
+
+function formerOf({ Former4: ipv4, Former6: ipv6 }: Written): Pick<RecordedEndpoint, 'former'> {
+  return ipv4 || ipv6 ? { former: { ipv4: ipv4 || null, ipv6: ipv6 || null } } : {};
 }
 
 function decode(written: Written): RecordedEndpoint {
@@ -37,6 +43,7 @@ function decode(written: Written): RecordedEndpoint {
     gateway6: written.Gateway6 || null,
     defaultRoute: { ipv4: written.DefaultRoute4, ipv6: written.DefaultRoute6 },
     aliases: written.Aliases ?? [],
+    ...formerOf(written),
   };
 }
 

@@ -58,10 +58,11 @@ function endpointConfig(
   endpoint: RecordedEndpoint,
   reach: EndpointConfig['reach'],
 ): EndpointConfig {
-  const { network, interfaceName, ipv4, ipv6, mac, defaultRoute } = endpoint;
+  const { network, interfaceName, ipv4, ipv6, mac, defaultRoute, former } = endpoint;
   return {
     containerId: record.id,
     ...{ network, interfaceName, ipv4, ipv6, mac, defaultRoute },
+    ...(former && { former }),
     ports: portsOn(record, endpoint),
     reach,
   };

@@ -13,7 +13,7 @@ import { putBack } from '../../put-back.ts';
 import { type Declared, declarationFor, recordOf } from '../declared.ts';
 import { type EndpointPorts, recordedEndpoints, type WantedEndpoint, wantedEndpoints } from '../networks/endpoint.ts';
 import type { LeaseBook } from '../networks/lease-book.ts';
-import type { KnownNetworks } from '../networks/network-config.ts';
+import { type KnownNetworks, networkConfigs } from '../networks/network-config.ts';
 
 /** What brings a container onto its networks. */
 export interface Connections extends Declared {
@@ -29,6 +29,7 @@ export interface Connections extends Declared {
     | 'disconnect'
     | 'observe'
     | 'checkPort'
+    | 'driver'
     | 'handOver'
   >;
   readonly networks: KnownNetworks;
@@ -207,6 +208,22 @@ export async function connectAndRecord(
   await on.leases.save();
 }
 
+/** Those with ports come first: the one that gives way has none any more after the first of them. */
+const inOrderOfPorts = (wanted: readonly WantedEndpoint[]): readonly WantedEndpoint[] =>
+  [...wanted].sort((a, b) => Number(b.config.ports.length > 0) - Number(a.config.ports.length > 0));
+
+/** Networks on which an address can be two containers' while it moves. */
+export function sharedNetworks({ network, networks }: Pick<Connections, 'network' | 'networks'>): ReadonlySet<string> {
+  const known = networkConfigs(networks);
+  const shares = new Map(
+    [...new Set(known.map(({ driver }) => driver))].map((name) => [
+      name,
+      network.driver(name).capabilities.sharedAddresses,
+    ]),
+  );
+  return new Set(known.filter(({ driver }) => shares.get(driver) === true).map(({ key }) => key));
+}
+
 /**
  * Gives the addresses and the published ports of the one that gives way to its successor, in one step a network. Returns
  * where the successor is; null for one that has ended and let go of its namespace: there is nothing to give ports to.
@@ -220,12 +237,14 @@ export function handOver(
   if (!ownsSandbox(desired.spec)) return null;
   if (on.exec.running(successorId)) adoptSandbox(on, successorId);
   if (on.network.sandbox(successorId) === null) return null;
-  const wanted = wantedEndpoints(on.endpoints, desired, successorId);
+  const shared = sharedNetworks(on);
+  const wanted = wantedEndpoints(on.endpoints, desired, successorId, shared);
   if (wanted.length === 0) return null;
-  for (const { config, network } of inOrderOfRoutes(wanted)) {
+  for (const { config, network } of inOrderOfPorts(inOrderOfRoutes(wanted))) {
     keepUp(on, network);
-    // Only where ports are: the others are as their connect made them.
-    if (config.ports.length > 0 || wanted.length === 1) on.network.handOver(retiringId, config);
+    // Only where ports or addresses are handed over: the others are as their connect made them.
+    const gives = shared.has(network.key) || config.ports.length > 0 || wanted.length === 1;
+    if (gives) on.network.handOver(retiringId, config);
     else on.network.attach(config);
   }
   on.drifts.repaired(desired.key);

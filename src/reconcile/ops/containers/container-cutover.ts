@@ -1,10 +1,12 @@
 /** Name, addresses of dependents and published ports move from one container to another in one step. */
+import { bareAddress } from '../../../model/addresses.ts';
 import type { Desired } from '../../../model/desired.ts';
+import { membershipsOf } from '../../../model/kinds/network-membership.ts';
 import type { ResourceKey } from '../../../model/resource.ts';
 import { nextKey, oldKey } from '../../../model/update.ts';
-import type { ContainerRecord } from '../../../state/containers/container-record.ts';
+import type { ContainerRecord, RecordedEndpoint } from '../../../state/containers/container-record.ts';
 import type { ContainerStore } from '../../../state/containers/containers.ts';
-import { addressesOf } from '../../../state/containers/endpoints.ts';
+import { endpointOn, endpointsOf, ownAddresses } from '../../../state/containers/endpoints.ts';
 import type { LinkGraph } from '../../../state/link-graph.ts';
 import type { NetworkNames } from '../../names/network-names.ts';
 import type { OpOf } from '../../op.ts';
@@ -12,13 +14,15 @@ import { reachedKeys } from '../../op-traits.ts';
 import type { UpdateBook } from '../../update-book.ts';
 import { type Declared, declarationFor, recordOf } from '../declared.ts';
 import { type ImageStores, imageById } from '../images/image-of.ts';
+import { handedBack, heldAddresses, takenOver } from '../networks/held-addresses.ts';
 import type { LeaseBook } from '../networks/lease-book.ts';
 import { settleLeases } from '../networks/recorded-leases.ts';
-import { type Connections, handOver } from './container-connect.ts';
+import { type Connections, handOver, sharedNetworks } from './container-connect.ts';
+import { renewOwnLines } from './container-update.ts';
 import { declaredPart } from './record-draft.ts';
 
 export interface CutOverPorts extends Declared {
-  readonly containers: Pick<ContainerStore, 'get' | 'byKey' | 'all' | 'change'>;
+  readonly containers: Pick<ContainerStore, 'get' | 'byKey' | 'all' | 'change' | 'readText' | 'writeText'>;
   readonly connections: Connections;
   readonly leases: Pick<LeaseBook, 'reassign' | 'holderOf' | 'save'>;
   readonly links: Pick<LinkGraph, 'get' | 'set' | 'delete'>;
@@ -50,6 +54,7 @@ function retired(record: ContainerRecord, desired: Desired<'container'>, suffix:
     owner: record.owner && { ...record.owner, key },
     engineName: `${desired.engineName}.${suffix}`,
     network: record.network && { ...record.network, ports: [] },
+    ...(suffix === 'next' && record.endpoints && { endpoints: record.endpoints.map(handedBack) }),
   };
 }
 
@@ -71,25 +76,40 @@ function moveNames(ports: NamePorts, desired: Desired<'container'>, from: Contai
   }
 }
 
-/** Each keeps the addresses it has on the networks where it is, under the key it has from now on. */
+/**
+ * The successor holds the addresses of the one that gives way where both can have them for a while; else each keeps those it
+ * has, under the key it has from now on.
+ */
 function moveAddresses(
   { leases }: Pick<CutOverPorts, 'leases'>,
-  { key }: Desired<'container'>,
-  from: ContainerRecord | undefined,
-  successor: ContainerRecord,
+  desired: Desired<'container'>,
+  {
+    from,
+    successor,
+    shared,
+  }: { from: ContainerRecord | undefined; successor: ContainerRecord; shared: ReadonlySet<string> },
 ): void {
-  const holders = new Map<string, [ResourceKey, string][]>();
-  const holds = (owner: ResourceKey | undefined, record: ContainerRecord | undefined): void => {
-    if (!record || owner === undefined) return;
-    for (const { network, ipv4, ipv6 } of addressesOf(record)) {
-      const held = [ipv4, ipv6].filter((address) => address !== null);
-      const added = held.map((address): [ResourceKey, string] => [owner, address]);
-      holders.set(network, [...(holders.get(network) ?? []), ...added]);
-    }
+  const taking = (endpoint: RecordedEndpoint): RecordedEndpoint => {
+    const given = shared.has(endpoint.network) && from ? endpointOn(from, endpoint.network) : undefined;
+    return takenOver(endpoint, given && asAskedFor(desired, given));
   };
-  holds(key, successor);
-  holds(from?.owner?.key, from);
-  for (const [network, held] of holders) leases.reassign(network, held);
+  const owner = successor.owner && { ...successor.owner, key: desired.key };
+  const taken = { ...successor, owner, endpoints: endpointsOf(successor).map(taking) };
+  const holders = new Map<string, [ResourceKey, string][]>();
+  const held = [...heldAddresses(taken, taken), ...(from ? heldAddresses(from, taken) : [])];
+  for (const one of held) holders.set(one.network, [...(holders.get(one.network) ?? []), [one.owner, one.address]]);
+  for (const [network, all] of holders) leases.reassign(network, all);
+}
+
+/** Without an address in whose place the manifest has a fixed one. */
+function asAskedFor({ spec, references }: Desired<'container'>, given: RecordedEndpoint): RecordedEndpoint {
+  const asked = membershipsOf(spec)[references.networks.indexOf(given.network)];
+  const kept = (family: 'ipv4' | 'ipv6'): string | null => {
+    const fixed = asked?.[family] ?? null;
+    const address = given[family];
+    return fixed === null || address === null || bareAddress(address) === fixed ? address : null;
+  };
+  return { ...given, ipv4: kept('ipv4'), ipv6: kept('ipv6') };
 }
 
 /**
@@ -119,7 +139,7 @@ async function moveAll(ports: CutOverPorts, op: OpOf<'container.cutover'>): Prom
     return retired(record, desired, op.failure === null ? 'old' : 'next');
   };
   const from = retiring && giveWay(retiring);
-  moveAddresses(ports, desired, from, successor);
+  moveAddresses(ports, desired, { from, successor, shared: sharedNetworks(ports.connections) });
   const connected = handOver(ports.connections, desired, op.containerId, op.successorId);
   const identity =
     op.failure === null
@@ -139,6 +159,7 @@ async function moveAll(ports: CutOverPorts, op: OpOf<'container.cutover'>): Prom
     },
     names: () => from && moveNames(ports, desired, from, successor.id),
   });
+  renewOwnLines(ports.containers, recordOf(ports, successor.id), ownAddresses(successor));
   ports.names.renew();
   ports.updates.cutOver(desired.key, op.failure);
 }

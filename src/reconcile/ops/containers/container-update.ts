@@ -65,7 +65,7 @@ export async function updateContainer(ports: UpdatePorts, op: OpOf<'container.up
 }
 
 /** Own lines of the hosts file come and go with addresses; what else the payload finds there stays. */
-function renewOwnLines(
+export function renewOwnLines(
   containers: Pick<ContainerStore, 'readText' | 'writeText'>,
   record: ContainerRecord,
   before: readonly string[],

@@ -8,13 +8,14 @@ import type {
   RecordedEndpoint,
 } from '../../../state/containers/container-record.ts';
 import type { ContainerStore } from '../../../state/containers/containers.ts';
-import { endpointsOf } from '../../../state/containers/endpoints.ts';
+import { endpointOn, endpointsOf } from '../../../state/containers/endpoints.ts';
 import { exposedPorts } from '../../task/docker-config.ts';
 import { recordOf } from '../declared.ts';
 import { imageById } from '../images/image-of.ts';
 import { type JoinedNetwork, joinedNetworks } from './container-networks.ts';
 import { type DefaultRoutes, defaultRoutes, publishingNetwork } from './default-routes.ts';
 import { type AddressLeasePorts, leaseAddress } from './endpoint-addresses.ts';
+import { takenOver } from './held-addresses.ts';
 import { interfaceNames } from './interface-names.ts';
 import type { LeaseBook } from './lease-book.ts';
 import { type ReachPorts, reachOf } from './links.ts';
@@ -36,11 +37,16 @@ export interface WantedEndpoint {
   readonly aliases: readonly string[];
 }
 
-/** The endpoints that a container is to have, in the order of its interfaces. @throws TsdError TSD_NETWORK, TSD_ADDRESS_POOL_FULL, TSD_PORT_IN_USE. */
+/**
+ * The endpoints that a container is to have, in the order of its interfaces.
+ * @param takesOver networks on which it takes over the addresses of its predecessor
+ * @throws TsdError TSD_NETWORK, TSD_ADDRESS_POOL_FULL, TSD_PORT_IN_USE.
+ */
 export function wantedEndpoints(
   ports: EndpointPorts,
   desired: Desired<'container'>,
   containerId: string,
+  takesOver: ReadonlySet<string> = new Set(),
 ): readonly WantedEndpoint[] {
   const joined = joinedNetworks(ports.networks, desired);
   if (joined.length === 0) return [];
@@ -51,6 +57,7 @@ export function wantedEndpoints(
     ipv6: leaseAddress(ports, desired, network, 'ipv6'),
   }));
   const published = portsByNetwork(joined, routes, publishedPorts(ports, desired));
+  const record = ports.containers.get(containerId);
   return joined.map((network, index) => ({
     network: network.config,
     aliases: network.membership.aliases,
@@ -58,7 +65,11 @@ export function wantedEndpoints(
       containerId,
       network: network.key,
       interfaceName: names[network.key] ?? '',
-      ...placed(network, addresses[index] ?? { ipv4: null, ipv6: null }),
+      ...keptPlace(
+        record && endpointOn(record, network.key),
+        placed(network, addresses[index] ?? { ipv4: null, ipv6: null }),
+        takesOver.has(network.key),
+      ),
       defaultRoute: { ipv4: routes.ipv4 === network.key, ipv6: routes.ipv6 === network.key },
       ports: published.get(network.key) ?? [],
       reach: reachOf(ports, desired, network.key),
@@ -94,6 +105,19 @@ function placed(
   };
 }
 
+type Place = Addresses & Pick<EndpointConfig, 'mac' | 'former'>;
+
+/** One that took over addresses keeps those it had, and its MAC, as long as it has its interface. */
+function keptPlace(present: RecordedEndpoint | undefined, place: Place, takesOver: boolean): Place {
+  if (present === undefined) return place;
+  const isSame = present.ipv4 === place.ipv4 && present.ipv6 === place.ipv6;
+  if (takesOver) {
+    const { former } = takenOver(present, place);
+    return former === undefined ? place : { ...place, former, mac: present.mac };
+  }
+  return present.former && isSame ? { ...place, former: present.former, mac: present.mac } : place;
+}
+
 function portsByNetwork(
   networks: readonly JoinedNetwork[],
   routes: DefaultRoutes,
@@ -122,12 +146,13 @@ export function recordedEndpoints(
 }
 
 function recorded({ config, network, aliases }: WantedEndpoint): RecordedEndpoint {
-  const { interfaceName, ipv4, ipv6, mac, defaultRoute } = config;
+  const { interfaceName, ipv4, ipv6, mac, defaultRoute, former } = config;
   return {
     network: config.network as RecordedEndpoint['network'],
     bridge: network.interfaceName,
     interfaceName,
     ...{ ipv4, ipv6, mac, defaultRoute, aliases },
+    ...(former && { former }),
     gateway4: network.ipv4?.gateway ?? null,
     gateway6: network.ipv6?.gateway ?? null,
   };

@@ -1,6 +1,7 @@
 import type { ResourceKey } from '../../../model/resource.ts';
+import { baseKey } from '../../../model/update.ts';
 import type { ContainerStore } from '../../../state/containers/containers.ts';
-import { addressesOf } from '../../../state/containers/endpoints.ts';
+import { heldAddresses } from './held-addresses.ts';
 import type { LeaseBook } from './lease-book.ts';
 
 export interface RecordedLeasePorts {
@@ -15,15 +16,14 @@ export interface RecordedLeasePorts {
  */
 export function settleLeases({ containers, leases }: RecordedLeasePorts, only?: ReadonlySet<ResourceKey>): void {
   const amiss = new Map<string, Map<string, ResourceKey>>();
-  for (const record of containers.all()) {
-    const key = record.owner?.key;
-    if (key === undefined || only?.has(key) === false) continue;
-    for (const { network, ipv4, ipv6 } of addressesOf(record)) {
-      for (const address of [ipv4, ipv6]) {
-        if (address === null || leases.holderOf(network, address) === key) continue;
-        const holders = amiss.get(network) ?? new Map<string, ResourceKey>();
-        amiss.set(network, holders.set(address, key));
-      }
+  const records = containers.all();
+  const byKey = new Map(records.flatMap((record) => (record.owner ? [[record.owner.key, record] as const] : [])));
+  for (const [key, record] of byKey) {
+    if (only?.has(key) === false) continue;
+    for (const { network, owner, address } of heldAddresses(record, byKey.get(baseKey(key)))) {
+      if (leases.holderOf(network, address) === owner) continue;
+      const holders = amiss.get(network) ?? new Map<string, ResourceKey>();
+      amiss.set(network, holders.set(address, owner));
     }
   }
   for (const [network, holders] of amiss) {

@@ -1,8 +1,9 @@
 /** Unused leases: of a network that the container has left, or of a container that is gone. */
+import { bareAddress } from '../../../model/addresses.ts';
 import type { ResourceKey } from '../../../model/resource.ts';
 import { baseKey, nextKey, oldKey } from '../../../model/update.ts';
 import type { ContainerStore } from '../../../state/containers/containers.ts';
-import { addressesOf } from '../../../state/containers/endpoints.ts';
+import { endpointOn } from '../../../state/containers/endpoints.ts';
 import { containerSpecOf } from '../../../state/containers/written-spec.ts';
 import { isContainer, observedReferences } from '../../plan/references.ts';
 import type { Declared } from '../declared.ts';
@@ -38,8 +39,9 @@ function isUsed(users: LeaseUsers, key: ResourceKey, network: string, address: s
   // Another network may have the same address.
   const uses = (user: ResourceKey): boolean => {
     const record = users.containers.byKey(user);
-    const on = record && addressesOf(record).find((endpoint) => endpoint.network === network);
-    return on?.ipv4 === address || on?.ipv6 === address;
+    const on = record && endpointOn(record, network);
+    const all = [on?.ipv4, on?.ipv6, on?.former?.ipv4, on?.former?.ipv6];
+    return all.some((used) => used && bareAddress(used) === address);
   };
   return [base, nextKey(base), oldKey(base)].some(uses);
 }
