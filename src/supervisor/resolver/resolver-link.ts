@@ -27,6 +27,10 @@ import {
 } from '../../resolver/protocol.ts';
 
 export const CONTROL_SOCKET = 'control.sock';
+/**
+ * It runs as a user that nothing else is: Debian and systemd give this number to none, and `nobody` may have processes.
+ */
+export const UNPRIVILEGED = 65_529;
 export const LANE_SOCKET = 'descriptors.sock';
 
 /** A busy host may take long to start a program; one that answers no later hangs. */
@@ -108,7 +112,9 @@ export class ResolverLink {
     });
     let lane = -1;
     try {
-      if (peerUid(control) !== process.geteuid?.()) {
+      const uid = peerUid(control);
+      // The kernel names who called listen(2) last: the program does when it has given up its privileges.
+      if (uid !== process.geteuid?.() && uid !== UNPRIVILEGED) {
         throw new TsdError('TSD_RESOLVER', `${path} was made by another user`, { class: 'denied' });
       }
       const name = randomBytes(16).toString('hex');

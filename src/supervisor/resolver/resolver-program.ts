@@ -5,17 +5,12 @@ import { join } from 'node:path';
 import { reap, SIGKILL, signalProcess, spawn, startTimeOf } from '../../ffi/process/processes.ts';
 import { listenAt } from '../../ffi/sockets/sockets.ts';
 import type { ResolverGroup } from './resolver-group.ts';
-import { CONTROL_SOCKET, LANE_SOCKET } from './resolver-link.ts';
+import { CONTROL_SOCKET, LANE_SOCKET, UNPRIVILEGED } from './resolver-link.ts';
 
 /** The resolver's own descriptors. */
 const FD = { log: 2, control: 3, lane: 4 } as const;
 /** Connections that wait while it starts. */
 const BACKLOG = 16;
-
-/**
- * It runs as a user that nothing else is: Debian and systemd give this number to none, and `nobody` may have processes.
- */
-const UNPRIVILEGED = 65_529;
 
 /** A resolver that was started, or found. */
 export interface ResolverProcess {
