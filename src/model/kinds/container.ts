@@ -188,7 +188,7 @@ export const containerFields = z.strictObject({
     { doc: 'Ports that links announce, in addition to those of the image.', change: 'restart', example: ['53/udp'] },
   ),
   network: field(network, {
-    doc: 'A network of the app, `app/name`, `bridge` (the default bridge), `host`, `none`, or `container:NAME` to share the network of that container. Containers of a network find each other in /etc/hosts, without links and also containers started later: by the short name within the app, and everywhere by `<app>-<name>` (or `containerName`) and by a `hostname` that was set. A name resolves while its container has an address: also while it waits for a restart, but not after it was stopped or completed. A file names up to 256 others, those of its own app first.',
+    doc: 'A network of the app, `app/name`, `bridge` (the default bridge), `host`, `none`, or `container:NAME` to share the network of that container. Containers of a network find each other by DNS, at 127.0.0.11, without links and also containers started later: by the short name within the app, and everywhere by `<app>-<name>` (or `containerName`), by the first twelve digits of the id and by a `hostname` that was set; `name.network` asks one network. A name resolves while its container has an address: also while it waits for a restart, but not after it was stopped or completed.',
     example: 'back',
   }),
   networks: field(networks, {
@@ -202,7 +202,7 @@ export const containerFields = z.strictObject({
     example: '10.80.0.5',
   }),
   dns: field(oneOrMany(z.string().refine(isIP, 'expected an IP address')), {
-    doc: 'Name servers. Default: `--dns` of the supervisor, else those of the host.',
+    doc: 'Name servers for names that are not of containers, asked from inside the container. Default: `--dns` of the supervisor, else those of the host, asked from the host.',
     change: 'restart',
     example: ['9.9.9.9'],
   }),
