@@ -89,11 +89,15 @@ const HOST_NAME = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9
 
 export const isHostName = (text: string): boolean => HOST_NAME.test(text);
 
+/** In place of an address: the one that this host has on the network of the container. */
+export const HOST_GATEWAY = 'host-gateway';
+
 /** `name:address`, as in `docker run --add-host`. */
 export function parseExtraHost(text: string): Parsed<ExtraHost> {
   const colon = text.indexOf(':');
   const name = colon < 0 ? text : text.slice(0, colon);
   const address = colon < 0 ? '' : text.slice(colon + 1).trim();
   if (!isHostName(name)) return refused(`"${text}" is not name:address`);
-  return isIP(address) ? parsed({ name, address }) : refused(`"${text}": "${address}" is not an IP address`);
+  if (isIP(address) || address === HOST_GATEWAY) return parsed({ name, address });
+  return refused(`"${text}": "${address}" is neither an IP address nor ${HOST_GATEWAY}`);
 }

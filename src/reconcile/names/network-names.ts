@@ -49,6 +49,7 @@ function wholeText(record: ContainerRecord): string {
     domainname: config.Domainname,
     links: Object.entries(linkAddresses).map(([alias, address]) => ({ alias, address })),
     extraHosts: hostConfig.ExtraHosts ?? [],
+    gateway: record.network?.gateway ?? null,
   });
 }
 

@@ -1,4 +1,5 @@
 import { TsdError } from '../../model/errors/errors.ts';
+import { HOST_GATEWAY } from '../../model/kinds/port-forms.ts';
 
 export interface HostsContent {
   /** The container's own addresses: a line for each. */
@@ -6,8 +7,10 @@ export interface HostsContent {
   readonly hostname: string;
   readonly domainname: string;
   readonly links: readonly { readonly alias: string; readonly address: string }[];
-  /** `name:address`; the address may itself contain colons. */
+  /** `name:address`; the address may itself contain colons, or be `host-gateway`. */
   readonly extraHosts: readonly string[];
+  /** What `host-gateway` stands for; without a network such lines are left out. */
+  readonly gateway: string | null;
   /** Lines for the containers of its network, itself among them. Left out, none. */
   readonly names?: readonly string[];
 }
@@ -29,9 +32,11 @@ function line(address: string, names: string): string {
   return `${address}\t${names}`;
 }
 
-function extraHostLine(entry: string): string {
+function extraHostLines(entry: string, gateway: string | null): string[] {
   const colon = entry.indexOf(':');
-  return line(entry.slice(colon + 1), entry.slice(0, colon));
+  const written = entry.slice(colon + 1);
+  const address = written === HOST_GATEWAY ? gateway : written;
+  return address === null ? [] : [line(address, entry.slice(0, colon))];
 }
 
 /** Lines between these are rewritten while the container runs; the payload can change the others. */
@@ -76,7 +81,7 @@ export function buildHosts(content: HostsContent): string {
     ...addresses.map((address) => line(address, names)),
     ...DEFAULT_LINES,
     ...content.links.map((link) => line(link.address, link.alias)),
-    ...content.extraHosts.map(extraHostLine),
+    ...content.extraHosts.flatMap((entry) => extraHostLines(entry, content.gateway)),
   ];
   return withNames(`${lines.join('\n')}\n`, content.names ?? []);
 }

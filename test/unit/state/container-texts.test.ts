@@ -14,7 +14,8 @@ describe('hosts', () => {
         { alias: 'db', address: '10.80.0.3' },
         { alias: 'database', address: '10.80.0.3' },
       ],
-      extraHosts: ['printer:192.0.2.7', 'v6:2001:db8::1'],
+      extraHosts: ['printer:192.0.2.7', 'v6:2001:db8::1', 'host:host-gateway'],
+      gateway: '10.80.0.1',
     });
     expect(text).toBe(
       [
@@ -29,13 +30,21 @@ describe('hosts', () => {
         '10.80.0.3\tdatabase',
         '192.0.2.7\tprinter',
         '2001:db8::1\tv6',
+        '10.80.0.1\thost',
         '',
       ].join('\n'),
     );
   });
 
   it('omits the own line without an address', () => {
-    const text = buildHosts({ addresses: [], hostname: 'web', domainname: '', links: [], extraHosts: [] });
+    const text = buildHosts({
+      addresses: [],
+      hostname: 'web',
+      domainname: '',
+      links: [],
+      extraHosts: ['host:host-gateway'],
+      gateway: null,
+    });
     expect(text.startsWith('127.0.0.1\tlocalhost\n')).toBe(true);
   });
 
@@ -46,6 +55,7 @@ describe('hosts', () => {
       domainname: '',
       links: [],
       extraHosts: ['a\n1.2.3.4 bank:1.1.1.1'],
+      gateway: null,
     };
     expect(() => buildHosts(content)).toThrow(expect.objectContaining({ code: 'TSD_CONTAINER_SETUP' }));
   });

@@ -127,6 +127,7 @@ function textMounts(
             domainname: '',
             links: [],
             extraHosts: [],
+            gateway: null,
           }),
     hostname: `${hostname}\n`,
     'resolv.conf': resolvConfOf(ports.buildNetworks, network),

@@ -93,6 +93,7 @@ export function hostsText(
     domainname: spec.domainname,
     links,
     extraHosts: spec.extraHosts.map((host) => `${host.name}:${host.address}`),
+    gateway: record?.network?.gateway ?? null,
     names: resolver ? [] : ports.names.lines(bridges, key, beside),
   });
 }
