@@ -6,11 +6,16 @@ import { opId } from '../op-traits.ts';
 import type { Pass } from './order/pass.ts';
 import { isContainer, observedReferences } from './references.ts';
 
-/** Fields whose change is carried out at the endpoints. */
-const ENDPOINT_FIELDS: ReadonlySet<string> = new Set(['network', 'networks', 'address', 'ports']);
+const NETWORK_FIELDS: ReadonlySet<string> = new Set(['network', 'networks', 'address']);
 
+/** True where the container is on other networks, or otherwise on them, than before. */
+export function changesNetworks(fields: readonly string[]): boolean {
+  return fields.some((field) => NETWORK_FIELDS.has(field));
+}
+
+/** True for a change that is carried out at the endpoints. */
 export function changesEndpoints(fields: readonly string[]): boolean {
-  return fields.some((field) => ENDPOINT_FIELDS.has(field));
+  return changesNetworks(fields) || fields.includes('ports');
 }
 
 /** Networks on which a container has an endpoint, or may have one: those it was made for are connected step by step. */

@@ -9,7 +9,7 @@ import { withOwnAddresses } from '../../../state/containers/hosts.ts';
 import { requireFeature } from '../../exec-features.ts';
 import { keptLimits } from '../../kernel-limits.ts';
 import type { OpOf } from '../../op.ts';
-import { changesEndpoints } from '../../plan/live-networks.ts';
+import { changesEndpoints, changesNetworks } from '../../plan/live-networks.ts';
 import { ownsSandbox } from '../../plan/references.ts';
 import { type Declared, declarationFor, desiredOf, recordOf } from '../declared.ts';
 import { type ImageStores, imageById } from '../images/image-of.ts';
@@ -45,8 +45,9 @@ export async function updateContainer(ports: UpdatePorts, op: OpOf<'container.up
     const limits = keptLimits(limitsOf(desired.spec.resources), ports.settings.discardedLimits);
     ports.exec.updateResources(op.containerId, limits);
   }
-  const isConnected = running || ports.connections.network.sandbox(op.containerId) !== null;
-  const changed = changesEndpoints(op.fields) && ownsSandbox(desired.spec) && isConnected;
+  // At rest it lets go of networks that it is to leave; its start connects it to the others.
+  const atRest = record.network !== null && op.fields.includes('ports') && !changesNetworks(op.fields);
+  const changed = ownsSandbox(desired.spec) && (running ? changesEndpoints(op.fields) : atRest);
   const before = ownAddresses(record);
   const connected = changed ? await connect(ports.connections, desired, op.containerId) : {};
   const declared = declaredPart(ports, desired, imageById(ports.imageStores, record.imageId, desired), op.containerId);
