@@ -62,10 +62,26 @@ function noteOf(container: Container, peers: readonly Container[]): DeclarationN
   };
 }
 
+/** Two containers of a bridge can share an address while it moves; elsewhere the successor has another one. */
+const KEEPS_ADDRESS = 'bridge';
+
+/** Networks on which a start-first update changes the address. */
+function changingNetworks(resources: ReadonlyMap<ResourceKey, Desired>): ReadonlySet<ResourceKey> {
+  const networks = [...resources.values()].filter((resource): resource is Desired<'network'> => {
+    return resource.kind === 'network';
+  });
+  const changing = networks.filter(({ spec }) => (spec.driver ?? KEEPS_ADDRESS) !== KEEPS_ADDRESS);
+  return new Set(changing.map(({ key }) => key));
+}
+
 /** Returns notes on start-first containers whose neighbours may keep using an address that no container has any more. */
 export function updateNotes(resources: ReadonlyMap<ResourceKey, Desired>): DeclarationNote[] {
   const containers = [...resources.values()].filter((resource): resource is Container => resource.kind === 'container');
-  const moving = containers.filter(({ spec }) => spec.update.order === 'start-first');
+  const changing = changingNetworks(resources);
+  const moving = containers.filter(
+    ({ spec, references }) =>
+      spec.update.order === 'start-first' && references.networks.some((network) => changing.has(network)),
+  );
   if (moving.length === 0) return [];
   const byNetwork = new Map<string, Container[]>();
   for (const container of containers) {
@@ -73,7 +89,8 @@ export function updateNotes(resources: ReadonlyMap<ResourceKey, Desired>): Decla
       byNetwork.set(network, [...(byNetwork.get(network) ?? []), container]);
   }
   return moving.flatMap((container) => {
-    const peers = new Set(container.references.networks.flatMap((network) => byNetwork.get(network) ?? []));
+    const on = container.references.networks.filter((network) => changing.has(network));
+    const peers = new Set(on.flatMap((network) => byNetwork.get(network) ?? []));
     peers.delete(container);
     return noteOf(container, [...peers]) ?? [];
   });
