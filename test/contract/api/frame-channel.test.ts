@@ -38,6 +38,8 @@ test('frames that wait in a paused channel are delivered after the peer has ende
     if (frames.length === 1) channel.pause();
   });
   await ended;
+  // By now a socket that closes itself with its peer has done so.
+  for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
   expect(frames).toEqual(['a']);
   channel.resume();
   expect(await channel.closed).toBeNull();
