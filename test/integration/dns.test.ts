@@ -1,6 +1,6 @@
 /** Names are answered while the supervisor is away, and again after the resolver was killed. */
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, cpSync, mkdirSync, readFileSync, realpathSync, symlinkSync } from 'node:fs';
+import { appendFileSync, cpSync, mkdirSync, readFileSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { BUSYBOX_IMAGE, FOREVER, shell } from '../support/manifests.ts';
@@ -103,8 +103,8 @@ test('a resolver whose sockets were removed gives way to one that is known', asy
   await finds(web, 'db', db.address);
 });
 
-/** This build with another program of the resolver. */
-function otherBuild(): string {
+/** This build with another program of the resolver, or with none. */
+function otherBuild(change: (program: string) => void): string {
   const directory = join(supervisor.base, 'other');
   const checkout = join(import.meta.dirname, '../..');
   mkdirSync(directory);
@@ -112,7 +112,7 @@ function otherBuild(): string {
     cpSync(join(checkout, name), join(directory, name), { recursive: true });
   }
   symlinkSync(realpathSync(join(checkout, 'node_modules')), join(directory, 'node_modules'));
-  appendFileSync(join(directory, 'dist/resolver.js'), '// another build\n');
+  change(join(directory, 'dist/resolver.js'));
   return join(directory, 'bin/tsdocker');
 }
 
@@ -122,7 +122,7 @@ test('a resolver of another version hands its sockets over, and the next one bac
   await finds(web, 'db', db.address);
   const [before] = resolvers();
   const program = supervisor.program;
-  for (const next of [otherBuild(), program]) {
+  for (const next of [otherBuild((path) => appendFileSync(path, '// another build\n')), program]) {
     await supervisor.crash();
     supervisor.program = next;
     await supervisor.start();
@@ -149,4 +149,45 @@ containers:
   await finds(db, 'dns', dns.address);
   const fetched = await supervisor.ok('exec', 'db', 'busybox', 'wget', '-q', '-O', '-', 'http://dns:53/');
   expect(fetched).toBe('payload\n');
+});
+
+test('without its program a run has names in its hosts file, and says so; the next run with it asks the resolver', async () => {
+  const program = supervisor.program;
+  await supervisor.stop();
+  supervisor.program = otherBuild(rmSync);
+  await supervisor.start();
+  supervisor.drop('app.yaml', PAIR);
+  const [web, db] = [await ready('web'), await ready('db')];
+  const fileOf = (name: string) => readFileSync(join(supervisor.root, 'containers', web.id, name), 'utf8');
+  await until('the name of db in the hosts file', () => fileOf('hosts').includes(`${db.address}\tdb app-db`));
+  expect(fileOf('resolv.conf')).not.toContain('127.0.0.11');
+  const condition = expect.objectContaining({ type: 'NamesUnanswered', status: true });
+  expect((await ready('web')).conditions).toContainEqual(condition);
+  expect((await supervisor.cli('doctor')).stdout).toContain('the program of the resolver is missing');
+  await supervisor.crash();
+  supervisor.program = program;
+  await supervisor.start();
+  // What runs stays as it is.
+  expect(fileOf('hosts')).toContain(`${db.address}\tdb app-db`);
+  expect((await ready('web')).conditions).not.toContainEqual(condition);
+  expect((await ready('web')).pid).toBe(web.pid);
+  await supervisor.ok('restart', 'web');
+  const again = await ready('web');
+  await finds(again, 'db', db.address);
+  expect(fileOf('hosts')).not.toContain('app-db');
+  expect((await supervisor.cli('doctor')).stdout).toMatch(/the resolver \(pid \d+\) answers 1 containers/);
+});
+
+test('what a payload wrote into its resolv.conf stays while it runs', async () => {
+  supervisor.drop('app.yaml', PAIR);
+  const [web, db] = [await ready('web'), await ready('db')];
+  const edited = 'nameserver 192.0.2.1';
+  await supervisor.ok('exec', 'web', 'busybox', 'sh', '-c', `echo ${edited} > /etc/resolv.conf`);
+  await supervisor.crash();
+  await supervisor.start();
+  await supervisor.ok('restart', 'db');
+  await finds(web, 'db', (await ready('db')).address);
+  expect(await supervisor.ok('exec', 'web', 'busybox', 'cat', '/etc/resolv.conf')).toBe(`${edited}\n`);
+  expect((await ready('web')).pid).toBe(web.pid);
+  expect(db.pid).not.toBe((await ready('db')).pid);
 });

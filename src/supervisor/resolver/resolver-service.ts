@@ -89,6 +89,7 @@ export class ResolverService implements NameService {
     if (this.#identity === null || this.#failures >= GIVEN_UP) return false;
     const opened = this.#sockets.open(containerId);
     if (opened) this.#schedule();
+    else this.#parts.onProblem(`${containerId.slice(0, 12)}: ${this.#sockets.problem(containerId) ?? 'no namespace'}`);
     return opened;
   }
 
@@ -114,6 +115,7 @@ export class ResolverService implements NameService {
 
   /** Takes over the resolver of an earlier supervisor; does not wait. */
   begin(): void {
+    if (this.#identity === null && this.#problem !== null) this.#parts.onProblem(this.#problem);
     this.#phase = 'busy';
     this.#parts.book.begin(() => this.#schedule());
     this.#enqueue(() => this.#adopt());

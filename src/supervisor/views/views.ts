@@ -19,10 +19,11 @@ import type { GraphIndex } from '../../state/images/graph-index.ts';
 import type { RepositoryStore } from '../../state/images/repositories.ts';
 import { volumeKey } from '../../state/volumes/volume-record.ts';
 import type { VolumeStore } from '../../state/volumes/volumes.ts';
+import type { ResolverService } from '../resolver/resolver-service.ts';
 import { datedConditions } from './condition-times.ts';
 import { endpointViews } from './endpoint-views.ts';
 import { containerHint } from './hints.ts';
-import { namesLeftOut } from './name-conditions.ts';
+import { namesLeftOut, namesUnanswered } from './name-conditions.ts';
 import { resourceStatus } from './resource-status.ts';
 import { sharedGroups } from './shared-groups.ts';
 import { unfiltered } from './unfiltered.ts';
@@ -32,6 +33,7 @@ export interface ContainerViewPorts {
   readonly containers: Pick<ContainerStore, 'all' | 'get'>;
   readonly exec: Pick<ExecDriver, 'sharedGroups' | 'unfiltered'>;
   readonly names: Pick<NetworkNames, 'leftOut'>;
+  readonly resolver: Pick<ResolverService, 'problemOf'>;
 }
 
 export interface ImageViewPorts {
@@ -110,6 +112,7 @@ function containerView(input: ViewInput, ports: ContainerViewPorts, key: Resourc
     : [];
   const besides = [
     ...namesLeftOut(container?.running ? ports.names.leftOut(container.id) : 0),
+    ...namesUnanswered(container?.running ? ports.resolver.problemOf(container.id) : null),
     ...logDelayed,
     ...sharedGroups(container?.running ? ports.exec.sharedGroups(container.id) : []),
     ...(container?.running && record ? unfiltered(ports.exec, record) : []),
