@@ -38,7 +38,7 @@
 import { TsdError } from '../model/errors/errors.ts';
 
 /** Later versions only add kinds of requests, and fields that may be left out. */
-export const PROTOCOL_VERSION = 1;
+export const RESOLVER_PROTOCOL = 1;
 
 /**
  * What a socket of a sandbox is for. All are made inside its network namespace.

@@ -30,13 +30,7 @@ async function finds({ pid }: Container, name: string, ...addresses: string[]): 
   await until(`${name} leads to ${wanted}`, async () => JSON.stringify(await addressesOf(pid, name)) === wanted);
 }
 
-/** Pids of the resolvers of this instance. */
-function resolvers(): number[] {
-  return supervisor.hostState().processes.flatMap((line) => {
-    const [pid = '', what] = line.split(' ');
-    return what === 'resolver' ? [Number(pid)] : [];
-  });
-}
+const resolvers = () => supervisor.resolvers();
 
 const PAIR = `${BUSYBOX_IMAGE}networks: { back: { internal: true } }
 containers:

@@ -55,12 +55,10 @@ const groupsOf = (instance: string): string[] => groupsNamed(`tsdocker-${instanc
 /** Those of its resolvers. */
 const resolverGroups = (instance: string): string[] => groupsNamed(`tsdocker-${instance}-names`);
 
-function resolvers(instance: string): string[] {
+/** Pids of its resolvers. */
+export function resolversOf({ instance }: Pick<Marks, 'instance'>): number[] {
   return resolverGroups(instance).flatMap((group) =>
-    readFileSync(join(group, 'cgroup.procs'), 'utf8')
-      .split('\n')
-      .filter(Boolean)
-      .map((pid) => `${pid} resolver`),
+    readFileSync(join(group, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean).map(Number),
   );
 }
 
@@ -117,7 +115,7 @@ export function hostState(supervisor: Marks): HostState {
     links: links(supervisor.instance, supervisor.bridge),
     tables: tables(supervisor.instance),
     cgroups: cgroups(supervisor.instance),
-    processes: [...processes(supervisor.root), ...resolvers(supervisor.instance)],
+    processes: processes(supervisor.root),
   };
 }
 

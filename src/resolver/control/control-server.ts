@@ -1,7 +1,7 @@
 /** Takes requests from the supervisor. */
 import { createServer, type Socket } from 'node:net';
 import { peerUid } from '../../ffi/sockets/peer.ts';
-import { encodeMessage, type Hello, MessageDecoder, PROTOCOL_VERSION, type Reply } from '../protocol.ts';
+import { encodeMessage, type Hello, MessageDecoder, RESOLVER_PROTOCOL, type Reply } from '../protocol.ts';
 import type { Registry } from '../registry.ts';
 import { acceptLane, type Lane } from './lanes.ts';
 import { RefusedRequest } from './refused-request.ts';
@@ -105,6 +105,6 @@ class Session {
     this.#lane?.close();
     this.#lane = accepted;
     this.#onHello();
-    return { version: PROTOCOL_VERSION, pid: process.pid, program, ...registry.held() };
+    return { version: RESOLVER_PROTOCOL, pid: process.pid, program, ...registry.held() };
   }
 }

@@ -14,8 +14,8 @@ import {
   LANE_PACKET_BYTES,
   laneName,
   MessageDecoder,
-  PROTOCOL_VERSION,
   parcelLabel,
+  RESOLVER_PROTOCOL,
   type Refusal,
   type Reply,
   type ReplyTo,
@@ -121,7 +121,7 @@ export class ResolverLink {
       lane = connectTo(join(directory, LANE_SOCKET), 'packets');
       sendDescriptors(lane, laneName(name), []);
       const link = new ResolverLink(directory, timers, control, lane);
-      link.#hello = await link.request({ kind: 'hello', version: PROTOCOL_VERSION, lane: name });
+      link.#hello = await link.request({ kind: 'hello', version: RESOLVER_PROTOCOL, lane: name });
       return link;
     } catch (error) {
       control.destroy();

@@ -12,8 +12,8 @@ import {
   LANE_PACKET_BYTES,
   laneName,
   MessageDecoder,
-  PROTOCOL_VERSION,
   parcelLabel,
+  RESOLVER_PROTOCOL,
   type Reply,
   type ReplyTo,
   type Request,
@@ -61,7 +61,7 @@ export class ResolverClient {
     const socket = connect(join(directory, 'control.sock'));
     await once(socket, 'connect');
     const client = new ResolverClient(lane, socket);
-    return { client, hello: await client.ask({ kind: 'hello', version: PROTOCOL_VERSION, lane: name }) };
+    return { client, hello: await client.ask({ kind: 'hello', version: RESOLVER_PROTOCOL, lane: name }) };
   }
 
   async ask<Kind extends RequestKind>(request: Request & { readonly kind: Kind }): Promise<ReplyTo<Kind>> {
