@@ -4,10 +4,14 @@
  */
 import type { NetworkDriverTable } from '../model/networks/driver-fields.ts';
 import { BRIDGE_FIELDS } from './network/bridge/fields.ts';
+import { IPVLAN_FIELDS } from './network/ipvlan/fields.ts';
+import { MACVLAN_FIELDS } from './network/macvlan/fields.ts';
 
 /** `none` and `host` are what containers name that are on no network. */
 export const NETWORK_DRIVER_TABLE = {
   bridge: BRIDGE_FIELDS,
+  macvlan: MACVLAN_FIELDS,
+  ipvlan: IPVLAN_FIELDS,
   none: null,
   host: null,
 } satisfies NetworkDriverTable;

@@ -11,6 +11,8 @@ import { createOverlayDriver } from './graph/overlay/overlay-driver.ts';
 import { createVfsDriver } from './graph/vfs/vfs-driver.ts';
 import { createBridgeDriver } from './network/bridge/bridge-driver.ts';
 import { createHostDriver } from './network/host/host-driver.ts';
+import { createIpvlanDriver } from './network/ipvlan/ipvlan-driver.ts';
+import { createMacvlanDriver } from './network/macvlan/macvlan-driver.ts';
 import { createNoneDriver } from './network/none/none-driver.ts';
 import type { CreateNetworkDriver } from './network/open.ts';
 import type { NETWORK_DRIVER_TABLE } from './network-table.ts';
@@ -33,6 +35,8 @@ export const EXEC_DRIVERS: Readonly<Record<string, CreateExecDriver>> = {
 
 export const NETWORK_DRIVERS: Readonly<Record<keyof typeof NETWORK_DRIVER_TABLE, CreateNetworkDriver>> = {
   bridge: createBridgeDriver,
+  macvlan: createMacvlanDriver,
+  ipvlan: createIpvlanDriver,
   none: createNoneDriver,
   host: createHostDriver,
 };

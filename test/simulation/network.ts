@@ -42,7 +42,13 @@ export class SimNetwork implements Networks {
   driver(name: string): NetworkDriver {
     return {
       name,
-      capabilities: { sandbox: name !== 'host', ports: name === 'sim', sharedAddresses: false },
+      capabilities: {
+        sandbox: name !== 'host',
+        ports: name === 'sim',
+        sharedAddresses: false,
+        onHost: name === 'sim',
+        ownMac: name === 'sim',
+      },
       connections: name === 'sim' ? this : null,
       fingerprint: () => ({ works: true, problems: [], attributes: {} }),
       close: () => {},

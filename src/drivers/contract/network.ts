@@ -162,6 +162,10 @@ export interface NetworkDriver extends Driver {
     readonly ports: boolean;
     /** Two endpoints of a network may have one address while {@link NetworkConnections.handOver} moves it. */
     readonly sharedAddresses: boolean;
+    /** Endpoints have an interface on the host, and the host reaches their addresses. */
+    readonly onHost: boolean;
+    /** Endpoints have MACs of their own, which can be chosen; else they have that of another interface, whatever is asked for. */
+    readonly ownMac: boolean;
   };
   /** Null for a driver without networks. */
   readonly connections: NetworkConnections | null;

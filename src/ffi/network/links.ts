@@ -16,7 +16,7 @@ import {
   parseAttributes,
 } from './netlink.ts';
 
-const RTM_NEWLINK = 16;
+export const RTM_NEWLINK = 16;
 const RTM_DELLINK = 17;
 const RTM_GETLINK = 18;
 
@@ -26,7 +26,7 @@ const AF_INET6 = 10;
 const IFF_UP = 1;
 const IFF_LOWER_UP = 0x10000;
 
-const IFLA = {
+export const IFLA = {
   ADDRESS: 1,
   IFNAME: 3,
   MTU: 4,
@@ -39,7 +39,7 @@ const IFLA = {
   NET_NS_FD: 28,
   EXT_MASK: 29,
 } as const;
-const IFLA_INFO = { KIND: 1, DATA: 2, SLAVE_KIND: 4, SLAVE_DATA: 5 } as const;
+export const IFLA_INFO = { KIND: 1, DATA: 2, SLAVE_KIND: 4, SLAVE_DATA: 5 } as const;
 const RTEXT_FILTER_SKIP_STATS = 8;
 /** As a filter of a dump: links without a master (Linux 5.16). */
 const NO_MASTER = 0xffffffff;
@@ -82,7 +82,7 @@ export interface LinkChange {
   readonly noLinkLocal?: boolean;
 }
 
-function ifinfomsg(index: number, flags: number, change: number, family = AF_UNSPEC): Buffer {
+export function ifinfomsg(index: number, flags: number, change: number, family = AF_UNSPEC): Buffer {
   const out = Buffer.alloc(16);
   out.writeUInt8(family, 0);
   out.writeInt32LE(index, 4);
@@ -91,7 +91,7 @@ function ifinfomsg(index: number, flags: number, change: number, family = AF_UNS
   return out;
 }
 
-function macBytes(mac: string): Buffer {
+export function macBytes(mac: string): Buffer {
   return Buffer.from(mac.replaceAll(':', ''), 'hex');
 }
 

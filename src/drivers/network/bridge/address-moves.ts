@@ -42,6 +42,8 @@ export function bridgeCapabilities(iptables: boolean, names: Names): NetworkDriv
   return {
     sandbox: true,
     ports: true,
+    onHost: true,
+    ownMac: true,
     get sharedAddresses(): boolean {
       can ??= iptables && canMove(names);
       return can;

@@ -4,16 +4,17 @@ import type { Family } from '../../../model/addresses.ts';
 import type { Desired, DesiredState } from '../../../model/desired.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import { membershipField, membershipsOf } from '../../../model/kinds/network-membership.ts';
+import { describeFullPool } from '../../../model/networks/address-pools.ts';
 import type { ResourceKey } from '../../../model/resource.ts';
 import type { Declared } from '../declared.ts';
 import type { JoinedNetwork } from './container-networks.ts';
 import { declaredContainers } from './declared-containers.ts';
 import type { LeaseBook } from './lease-book.ts';
-import type { DefaultNetworks } from './network-config.ts';
+import { type KnownNetworks, leaseLimits } from './network-config.ts';
 
 export interface AddressLeasePorts extends Declared {
-  readonly networks: DefaultNetworks;
-  readonly leases: Pick<LeaseBook, 'address' | 'leave'>;
+  readonly networks: KnownNetworks;
+  readonly leases: Pick<LeaseBook, 'address' | 'leave' | 'holders'>;
   /** The part of the default bridge's subnet to take from. */
   readonly settings: { readonly fixedCidr: string | null };
 }
@@ -59,31 +60,36 @@ export function leaseAddress(
     return null;
   }
   const requested = membership[family];
-  const fixed = key === ports.networks.defaultNetwork()?.key && family === 'ipv4' ? ports.settings.fixedCidr : null;
+  const limits = leaseLimits(ports.networks, key, family);
+  const isDefault = key === ports.networks.defaultNetwork()?.key && family === 'ipv4';
+  const fixed = isDefault ? ports.settings.fixedCidr : limits.range;
   const address = ports.leases.address({
     network: key,
     owner: desired.key,
     subnet: range.subnet,
     gateway: range.gateway,
     fixedCidr: fixed,
+    closed: limits.reserved,
     requested,
     reserved: () => fixedAddresses(ports, key),
   });
   if (address !== null) return address;
-  throw noAddress(desired, config, range.subnet, membership.network, requested, family);
+  const pool = { ...range, range: fixed, reserved: limits.reserved };
+  const full = describeFullPool(pool, ports.leases.holders(key, family));
+  throw noAddress(desired, config, `${range.subnet}): ${full}`, membership.network, requested, family);
 }
 
 function noAddress(
   desired: Desired<'container'>,
   { key }: NetworkConfig,
-  subnet: string,
+  full: string,
   name: string,
   requested: string | null,
   family: Family,
 ): TsdError {
   const message =
     requested === null
-      ? `no available ip addresses on network ${key} (${subnet})`
+      ? `no available ip addresses on network ${key} (${full}`
       : `ip already allocated: another container has ${requested} on network ${key}`;
   const field = membershipField(desired, name, requested === null ? undefined : family);
   const source = desired.positions[field] ?? desired.source;

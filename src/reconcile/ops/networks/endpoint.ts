@@ -26,7 +26,7 @@ import { type PublishPorts, publishedPorts } from './published-ports.ts';
 export interface EndpointPorts extends ReachPorts, AddressLeasePorts, PublishPorts {
   readonly containers: Pick<ContainerStore, 'byKey' | 'get'>;
   readonly networks: KnownNetworks;
-  readonly leases: Pick<LeaseBook, 'address' | 'port' | 'leave'>;
+  readonly leases: Pick<LeaseBook, 'address' | 'port' | 'leave' | 'holders'>;
   readonly settings: { readonly defaultIp: string; readonly fixedCidr: string | null };
 }
 

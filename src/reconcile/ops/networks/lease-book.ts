@@ -1,5 +1,6 @@
-import { allocateAddress, allocatePort, containsAddress, type Family, familyOf } from '../../../model/addresses.ts';
+import { allocatePort, containsAddress, type Family, familyOf } from '../../../model/addresses.ts';
 import type { Protocol } from '../../../model/kinds/short-forms.ts';
+import { type HeldAddress, nextAddress } from '../../../model/networks/address-pools.ts';
 import type { ResourceKey } from '../../../model/resource.ts';
 import type { AddressLease, LeaseStore, PortLease } from '../../../state/history/lease-store.ts';
 import type { Changes, GroupCommit } from '../../group-commit.ts';
@@ -12,6 +13,8 @@ export interface AddressRequest {
   readonly gateway: string | null;
   /** Part of the subnet to take from, or null for all of it. */
   readonly fixedCidr: string | null;
+  /** Addresses and subnets that are never given out. Left out, none. */
+  readonly closed?: readonly string[];
   /** Address the manifest asks for, or null for any. */
   readonly requested: string | null;
   /** Addresses that manifests ask for, whether they are up or not: none of them is picked. */
@@ -139,7 +142,9 @@ export class LeaseBook {
   lend({ requested, ...pool }: Omit<AddressRequest, 'owner' | 'reserved'>): string | null {
     const leases = this.#leasesOf(pool.network, familyOf(pool.subnet));
     const isTaken = requested !== null && (leases.taken.has(requested) || requested === pool.gateway);
-    const free = requested === null ? allocateAddress(pool, leases.taken, leases.last) : isTaken ? null : requested;
+    const { subnet, gateway, fixedCidr: range } = pool;
+    const any = () => nextAddress({ subnet, gateway, range, reserved: [] }, leases.taken, leases.last);
+    const free = requested === null ? any() : isTaken ? null : requested;
     if (free === null) return null;
     leases.taken.add(free);
     leases.last = free;
@@ -184,6 +189,11 @@ export class LeaseBook {
       this.#unsaved.owners.add(owner);
     }
     leases.last = last;
+  }
+
+  /** Who holds the addresses of a family of a network. */
+  holders(network: string, family: Family): readonly HeldAddress[] {
+    return [...this.#leasesOf(network, family).byOwner].map(([by, address]) => ({ by, address }));
   }
 
   /** Returns the container that holds an address of a network; null when it is free. */
@@ -252,10 +262,13 @@ export class LeaseBook {
     });
   }
 
-  #allocate({ subnet, gateway, fixedCidr, reserved }: AddressRequest, leases: FamilyLeases): string | null {
+  #allocate(
+    { subnet, gateway, fixedCidr, closed = [], reserved }: AddressRequest,
+    leases: FamilyLeases,
+  ): string | null {
     const others = reserved();
     const taken = { has: (address: string) => leases.taken.has(address) || others.has(address) };
-    return allocateAddress({ subnet, gateway, fixedCidr }, taken, leases.last);
+    return nextAddress({ subnet, gateway, range: fixedCidr, reserved: closed }, taken, leases.last);
   }
 
   *#all(): Generator<FamilyLeases, undefined> {

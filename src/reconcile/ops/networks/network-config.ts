@@ -1,4 +1,5 @@
 import type { NetworkConfig, NetworkRange } from '../../../drivers/contract/network.ts';
+import type { Family } from '../../../model/addresses.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import type { NetworkSpec } from '../../../model/kinds/network.ts';
 import { parentInterface } from '../../../model/kinds/network-rules.ts';
@@ -74,6 +75,21 @@ export function networkConfig({ settings }: Pick<KnownNetworks, 'settings'>, rec
     mtu: spec.mtu ?? settings.mtu,
     internal: spec.internal,
     options: driverOptions(record, spec, settings.networkDrivers),
+  };
+}
+
+/** The part of a network that addresses of a family are given out from, null for all of it, and what never is. */
+export function leaseLimits(
+  networks: Pick<KnownNetworks, 'resources'>,
+  key: ResourceKey,
+  family: Family,
+): { readonly range: string | null; readonly reserved: readonly string[] } {
+  const record = networkRecord(networks, key);
+  const spec = record && networkSpecOf(record);
+  // Stored specs of earlier versions lack these fields, and the default bridge has no spec.
+  return {
+    range: (family === 'ipv4' ? spec?.ipRange : spec?.ipRange6) ?? null,
+    reserved: spec?.reserved ?? [],
   };
 }
 
