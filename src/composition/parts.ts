@@ -7,6 +7,7 @@ import { DEFAULT_NETWORK_DRIVER, NETWORK_DRIVER_TABLE } from '../drivers/network
 import type { OnShutdown } from '../engine/shutdown-handlers.ts';
 import { systemTimers } from '../engine/timers.ts';
 import { systemClock } from '../ffi/boot-clock.ts';
+import { readPortRange } from '../ffi/host/port-range.ts';
 import { bootId } from '../ffi/process/processes.ts';
 import type { Registry } from '../images/registry/registries.ts';
 import type { TrustPolicyFile } from '../images/trust/policy.ts';
@@ -80,7 +81,7 @@ export function openParts(opened: OpenedBefore, handlers: OnShutdown): OpenedPar
   });
   const around = aroundOps(opened, boot, defaultNetwork);
   const commits = new GroupCommit({ files: state.files, links: stores.links, history: stores.history });
-  const leases = new LeaseBook(savedLeases, commits);
+  const leases = new LeaseBook(savedLeases, commits, readPortRange);
   const unread = (id: string) => unreadPeers({ ...around, ...stores, leases }, { ...around, resources }, id);
   const names = new NetworkNames({
     containers: stores.containers,

@@ -278,20 +278,31 @@ export function chooseBridgeAddress(occupied: readonly string[]): string | null 
   return DEFAULT_BRIDGE_ADDRESSES.find((candidate) => !occupied.some((cidr) => overlaps(candidate, cidr))) ?? null;
 }
 
-/** Range of host ports picked by us (Docker 1.4: portallocator). */
-const FIRST_AUTO_PORT = 49153;
-const LAST_AUTO_PORT = 65535;
+/** Host ports that the kernel gives to programs that ask for any. */
+export interface PortRange {
+  readonly first: number;
+  readonly last: number;
+  /** Kept for somebody by the administrator. */
+  readonly reserved: ReadonlySet<number>;
+}
+
+/** Where the kernel does not say (Docker 1.4: portallocator). */
+export const DYNAMIC_PORTS: PortRange = { first: 49153, last: 65535, reserved: new Set() };
 
 /**
- * The next free port after `last` in 49153–65535, wrapping; null when all are taken.
+ * The next free port after `last` in a range, wrapping; null when all are taken.
  * @param taken ports of this protocol that are in use.
  */
-export function allocatePort(taken: ReadonlySet<number>, last: number | null): number | null {
-  const size = LAST_AUTO_PORT - FIRST_AUTO_PORT + 1;
-  const start = last === null || last < FIRST_AUTO_PORT || last >= LAST_AUTO_PORT ? FIRST_AUTO_PORT : last + 1;
+export function allocatePort(
+  { first, last: end, reserved }: PortRange,
+  taken: ReadonlySet<number>,
+  last: number | null,
+): number | null {
+  const size = end - first + 1;
+  const start = last === null || last < first || last >= end ? first : last + 1;
   for (let step = 0; step < size; step++) {
-    const candidate = FIRST_AUTO_PORT + ((start - FIRST_AUTO_PORT + step) % size);
-    if (!taken.has(candidate)) return candidate;
+    const candidate = first + ((start - first + step) % size);
+    if (!taken.has(candidate) && !reserved.has(candidate)) return candidate;
   }
   return null;
 }

@@ -6,6 +6,7 @@ import { opPorts, type Parts } from '../../src/composition/ports/op-ports.ts';
 import type { NetworkConfig } from '../../src/drivers/contract/network.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import { TrustPolicyFile } from '../../src/images/trust/policy.ts';
+import { DYNAMIC_PORTS } from '../../src/model/addresses.ts';
 import { formatTime } from '../../src/model/clock.ts';
 import type { DesiredState } from '../../src/model/desired.ts';
 import type { ResourceKey } from '../../src/model/resource.ts';
@@ -128,6 +129,7 @@ function openParts(life: Life, around: Surroundings): Parts {
   const leases = new LeaseBook(
     guarded(life, 'history.leases', history.leases, ['addresses', 'ports', 'lastAddress']),
     commits,
+    () => DYNAMIC_PORTS,
   );
   return opPorts({
     instance: { id: 'abcdef', root: '/sim', runDir: '/sim' },

@@ -4,6 +4,7 @@
  */
 
 import type { JsonValue } from '../../model/json.ts';
+import type { Protocol } from '../../model/kinds/short-forms.ts';
 import type { HostUse } from '../../model/networks/address-pools.ts';
 import type { Driver } from './driver.ts';
 
@@ -39,7 +40,7 @@ export interface PublishedPort {
   readonly hostIp: string;
   readonly hostPort: number;
   readonly containerPort: number;
-  readonly protocol: 'tcp' | 'udp';
+  readonly protocol: Protocol;
 }
 
 /** One container's attachment to one network; container and network identify it. */
@@ -65,7 +66,7 @@ export interface EndpointConfig {
   readonly defaultRoute: { readonly ipv4: boolean; readonly ipv6: boolean };
   readonly ports: readonly PublishedPort[];
   /** Ports of other containers (its links) that this one may reach although its network does not let containers connect to each other. */
-  readonly reach: readonly { readonly address: string; readonly port: number; readonly protocol: 'tcp' | 'udp' }[];
+  readonly reach: readonly { readonly address: string; readonly port: number; readonly protocol: Protocol }[];
 }
 
 /** A network namespace, kept alive by an open fd. `netnsFd` is close-on-exec and belongs to {@link Networks}. */

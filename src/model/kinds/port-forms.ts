@@ -1,5 +1,13 @@
 import { z } from 'zod';
-import { type ExposedPort, type ExtraHost, type Parsed, type PortMapping, parsed, refused } from './short-forms.ts';
+import {
+  type ExposedPort,
+  type ExtraHost,
+  isProtocol,
+  type Parsed,
+  type PortMapping,
+  parsed,
+  refused,
+} from './short-forms.ts';
 
 /** Dotted IPv4 without leading zeros. */
 export const isIPv4 = (text: string): boolean => z.regexes.ipv4.test(text);
@@ -41,14 +49,13 @@ function splitAddress(text: string): { hostIp: string | null; ports: string[] } 
   return parts.length === 3 ? { hostIp: parts[0] ?? '', ports: parts.slice(1) } : { hostIp: null, ports: parts };
 }
 
-const PORT_FORM = 'write [address:][host:]container[/tcp|/udp], for example 127.0.0.1:8080:80';
+const PORT_FORM = 'write [address:][host:]container[/tcp|/udp|/sctp], for example 127.0.0.1:8080:80';
 
 /** Publishes one port or a range: `80`, `8080:80`, `127.0.0.1::80`, `[::1]:53:53/udp`, `8000-8002:80-82`. */
 export function parsePort(written: string | number): Parsed<PortMapping[]> {
   const text = String(written).trim();
   const { ports, protocol } = splitProtocol(text);
-  if (protocol !== 'tcp' && protocol !== 'udp')
-    return refused(`"${text}": the protocol is tcp or udp, not "${protocol}"`);
+  if (!isProtocol(protocol)) return refused(`"${text}": the protocol is tcp, udp or sctp, not "${protocol}"`);
   const address = splitAddress(ports);
   if (!address || address.ports.length > 2) return refused(`"${text}" is not a port; ${PORT_FORM}`);
   const { hostIp } = address;
@@ -77,7 +84,7 @@ export function parseExpose(written: string | number): Parsed<ExposedPort[]> {
   const text = String(written).trim();
   const range = parsePortRange(text);
   const protocol = range?.protocol;
-  if (!range || (protocol !== 'tcp' && protocol !== 'udp')) {
+  if (!range || protocol === undefined || !isProtocol(protocol)) {
     return refused(`"${text}" is not a container port; write for example 80 or 53/udp`);
   }
   const count = range.last - range.first + 1;

@@ -1,5 +1,7 @@
 /** Converts between a {@link ContainerRecord} and the content of config.json and hostconfig.json. Pure. */
+
 import { ERROR_CLASSES, type ErrorClass } from '../../model/errors/error-class.ts';
+import { type ExposedPort, isProtocol } from '../../model/kinds/short-forms.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import { GoDecodeError, mapValue } from '../files/go-json.ts';
 import { ZERO_TIME } from '../files/go-time.ts';
@@ -99,11 +101,10 @@ function decodePort(text: string, expected: string): number {
 function decodeNetwork(settings: NetworkSettings | null): ContainerNetwork | null {
   if (settings === null || (settings.IPAddress === '' && settings.Bridge === '')) return null;
   const ports: RecordedPort[] = [];
-  const exposed: { port: number; protocol: 'tcp' | 'udp' }[] = [];
+  const exposed: ExposedPort[] = [];
   for (const [name, bindings] of Object.entries(settings.Ports ?? {})) {
-    const [number = '', protocol] = name.split('/');
-    if (protocol !== 'tcp' && protocol !== 'udp')
-      throw new GoDecodeError('NetworkSettings.Ports', 'keyed by port/protocol');
+    const [number = '', protocol = ''] = name.split('/');
+    if (!isProtocol(protocol)) throw new GoDecodeError('NetworkSettings.Ports', 'keyed by port/protocol');
     const containerPort = decodePort(number, 'keyed by port/protocol');
     if (bindings === null) exposed.push({ port: containerPort, protocol });
     for (const { HostIp, HostPort } of bindings ?? []) {

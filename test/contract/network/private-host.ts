@@ -170,9 +170,9 @@ export function listenUdp(netnsFd: number, port: number, hear: (text: string) =>
 }
 
 /** A UDP server that tells each client its address, or `answer`. */
-export function serveUdp(netnsFd: number, port: number, answer?: string): void {
-  const fd = inNetns(netnsFd, () => bindSocket({ address: '0.0.0.0', port, protocol: 'udp' }));
-  const server = createSocket('udp4');
+export function serveUdp(netnsFd: number, port: number, answer?: string, address = '0.0.0.0'): void {
+  const fd = inNetns(netnsFd, () => bindSocket({ address, port, protocol: 'udp' }));
+  const server = createSocket(address.includes(':') ? 'udp6' : 'udp4');
   server.on('message', (_, client) => server.send(answer ?? client.address, client.port, client.address));
   server.bind({ fd });
   opened.push(server);

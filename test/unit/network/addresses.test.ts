@@ -11,6 +11,7 @@ import {
   chooseBridgeAddress,
   containsAddress,
   containsNetwork,
+  DYNAMIC_PORTS,
   familyOf,
   firstHostOf,
   formatAddress,
@@ -231,10 +232,11 @@ test('the default bridge takes the first candidate that overlaps nothing', () =>
 });
 
 test('ports rotate in 49153–65535', () => {
-  expect(allocatePort(new Set(), null)).toBe(49153);
-  expect(allocatePort(new Set([49154]), 49153)).toBe(49155);
-  expect(allocatePort(new Set(), 65535)).toBe(49153);
-  expect(allocatePort(new Set(Array.from({ length: 16383 }, (_, n) => 49153 + n)), 50000)).toBeNull();
+  expect(allocatePort(DYNAMIC_PORTS, new Set(), null)).toBe(49153);
+  expect(allocatePort({ first: 100, last: 103, reserved: new Set([102]) }, new Set([100]), 101)).toBe(103);
+  expect(allocatePort(DYNAMIC_PORTS, new Set([49154]), 49153)).toBe(49155);
+  expect(allocatePort(DYNAMIC_PORTS, new Set(), 65535)).toBe(49153);
+  expect(allocatePort(DYNAMIC_PORTS, new Set(Array.from({ length: 16383 }, (_, n) => 49153 + n)), 50000)).toBeNull();
 });
 
 describe('hosts of a network', () => {

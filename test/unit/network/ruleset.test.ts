@@ -11,6 +11,7 @@ import { Names } from '../../../src/drivers/network/bridge/names.ts';
 import { publish } from '../../../src/drivers/network/bridge/publication.ts';
 import { PublishedPorts } from '../../../src/drivers/network/bridge/published-ports.ts';
 
+const NOT_ROUTED = { ipv4: false, ipv6: false };
 const names = new Names('abc123');
 const id = 'a'.repeat(64);
 const network = {
@@ -66,7 +67,7 @@ test('the elements of a network encode its rights', () => {
 });
 
 test('all elements of a container are one command a set', () => {
-  const { elements } = publish(web, { rules: true, foreign: false, ipv6: true });
+  const { elements } = publish(web, { rules: true, foreign: false, ipv6: true, routed: NOT_ROUTED });
   expect(
     addElements(names, `endpoint:${id}`, [...elements, ...reachElements(web, network), ...fenceElements(web, 'v0')])
       .join('\n')
@@ -83,7 +84,9 @@ test('all elements of a container are one command a set', () => {
 
 test('listeners cover what the kernel cannot do', () => {
   const listeners = (rules: boolean, foreign: boolean, ipv6: boolean): string[] =>
-    publish(web, { rules, foreign, ipv6 }).listeners.map(({ address, port }) => `${address} ${port}`);
+    publish(web, { rules, foreign, ipv6, routed: NOT_ROUTED }).listeners.map(
+      ({ address, port }) => `${address} ${port}`,
+    );
   expect(listeners(true, false, true)).toEqual([':: 8080', '::1 9000']);
   expect(listeners(true, false, false)).toEqual(['::1 9000']);
   expect(listeners(true, true, true)).toEqual(['127.0.0.1 8080', ':: 8080', '127.0.0.1 53', '::1 9000']);

@@ -89,7 +89,7 @@ describe('an encoded record', () => {
 describe('an invalid record', () => {
   it.each([
     ['a port that is none', { Ports: { 'web/tcp': null } }],
-    ['a protocol that is none', { Ports: { '80/sctp': null } }],
+    ['a protocol that is none', { Ports: { '80/dccp': null } }],
     ['a host port beyond 65535', { Ports: { '80/tcp': [{ HostIp: '', HostPort: '70000' }] } }],
   ])('%s', (_what, settings) => {
     const json = encodeContainer(runs);

@@ -1,4 +1,5 @@
 import { closeSync } from 'node:fs';
+import { constants } from 'node:os';
 import { readForwarding } from '../../../ffi/host/sysinfo.ts';
 import { findLink, type Link, listTopLinks } from '../../../ffi/network/links.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
@@ -40,7 +41,7 @@ import { LoopbackShield } from './loopback-shield.ts';
 import { CONTAINER_INTERFACE, containerOf, type EndpointId, endpointId, Names } from './names.ts';
 import { type BridgeNetwork, bridgeNetwork } from './network-options.ts';
 import { BROKEN, networkDrift } from './observe.ts';
-import { boundAddresses, type PublishOptions, publish } from './publication.ts';
+import { boundAddresses, checkSctp, type PublishOptions, publish } from './publication.ts';
 import { PublishedPorts } from './published-ports.ts';
 import { checkEndpoint, checkNetwork, checkPublishedPort } from './validate.ts';
 
@@ -58,6 +59,8 @@ export interface BridgeDriverOptions {
 export function createBridgeDriver(options: BridgeDriverOptions): NetworkDriver {
   return new BridgeDriver(options);
 }
+
+const NO_SCTP: readonly number[] = [constants.errno.EPROTONOSUPPORT, 94];
 
 const networkOwner = (bridge: string): Owner => `network:${bridge}`;
 
@@ -110,7 +113,7 @@ class BridgeDriver implements NetworkDriver, NetworkConnections {
       forwarders: this.#forwarders,
       attached: this.#attached,
       networks: this.#networks,
-      publishOptions: (foreign) => this.#publishOptions(foreign),
+      publishOptions: (network) => this.#publishOptions(network),
     });
   }
 
@@ -174,7 +177,7 @@ class BridgeDriver implements NetworkDriver, NetworkConnections {
       return;
     }
     const { config, network } = this.#place(endpoint);
-    const { elements, listeners } = publish(config, this.#publishOptions(network.foreign));
+    const { elements, listeners } = publish(config, this.#publishOptions(network));
     const firewall = this.#firewall();
     const wanted = [...elements, ...this.#rightsOf(config, network, firewall)];
     this.#forwarders.set(config.id, listeners);
@@ -367,9 +370,12 @@ class BridgeDriver implements NetworkDriver, NetworkConnections {
     checkPublishedPort(port);
     this.#firewall();
     this.#checkHolder(port, [containerId]);
-    for (const address of boundAddresses(port.hostIp, this.#publishOptions(false))) {
+    const options = this.#publishOptions(null);
+    for (const address of boundAddresses(port.hostIp, options)) {
       const wanted = { address, port: port.hostPort, protocol: port.protocol };
       const fd = bindSocket(wanted);
+      // A kernel without sockets of SCTP has no program that holds a port of it.
+      if (port.protocol === 'sctp' && NO_SCTP.includes(-fd)) continue;
       if (fd < 0) throw bindError(wanted, -fd);
       closeSync(fd);
     }
@@ -429,8 +435,10 @@ class BridgeDriver implements NetworkDriver, NetworkConnections {
     return firewall.wanted.size === 0 || isComplete(table, withoutPorts(firewall.wanted));
   }
 
-  #publishOptions(foreign: boolean): PublishOptions {
-    return { rules: this.#options.iptables, foreign, ipv6: this.#ipv6 };
+  /** @param network null where it is not known */
+  #publishOptions(network: BridgeNetwork | null): PublishOptions {
+    const routed = { ipv4: network?.gatewayMode4 === 'routed', ipv6: network?.gatewayMode6 === 'routed' };
+    return { rules: this.#options.iptables, foreign: network?.foreign ?? false, ipv6: this.#ipv6, routed };
   }
 
   /** Listeners first: they may find the port taken. When the rules fail, they are put back. */
@@ -441,7 +449,9 @@ class BridgeDriver implements NetworkDriver, NetworkConnections {
     { from, created }: { readonly from: string | null; readonly created: boolean },
   ): void {
     const { id } = config;
-    const { elements, listeners } = publish(config, this.#publishOptions(network.foreign));
+    const options = this.#publishOptions(network);
+    for (const port of config.ports) checkSctp(port, publish({ ...config, ports: [port] }, options));
+    const { elements, listeners } = publish(config, options);
     const wanted = [...elements, ...this.#rightsOf(config, network, firewall)];
     const changes = new Map([[endpointOwner(id), wanted]]);
     const before = this.#forwarders.listenersOf(id);

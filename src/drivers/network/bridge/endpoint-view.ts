@@ -10,7 +10,7 @@ import type { Forwarders } from './forwarders/forwarders.ts';
 import { containerOf, type EndpointId } from './names.ts';
 import type { BridgeNetwork } from './network-options.ts';
 import {
-  addressOfElements,
+  addressesOfElements,
   effectivePorts,
   endpointDrift,
   insideDrift,
@@ -26,7 +26,7 @@ export interface EndpointViewParts {
   readonly forwarders: Forwarders;
   readonly attached: Attachments;
   readonly networks: ReadonlyMap<string, BridgeNetwork>;
-  publishOptions(foreign: boolean): PublishOptions;
+  publishOptions(network: BridgeNetwork | null): PublishOptions;
 }
 
 interface Endpoints {
@@ -146,14 +146,14 @@ export class EndpointView {
   }
 
   #effectivePorts(id: EndpointId, table: ReadTable | null): PublishedPort[] {
-    const { attached: attachments, forwarders, publishOptions } = this.#parts;
+    const { attached: attachments, forwarders, networks, publishOptions } = this.#parts;
     const attached = attachments.get(id);
     if (attached?.config.ports.length === 0) return [];
     const elements = table?.owned.get(endpointOwner(id)) ?? [];
     const ports = attached?.config.ports ?? portsOfElements(elements);
-    const { ipv4, ipv6 } = attached?.config ?? { ipv4: addressOfElements(elements), ipv6: null };
+    const { ipv4, ipv6 } = attached?.config ?? addressesOfElements(elements);
     if (ports.length === 0 || (ipv4 === null && ipv6 === null)) return [];
-    const options = publishOptions(attached?.foreign ?? false);
+    const options = publishOptions(networks.get(attached?.config.network ?? '') ?? null);
     const listeners = forwarders.listenersOf(id);
     return effectivePorts(ports, (port) => publish({ ipv4, ipv6, ports: [port] }, options), { elements, listeners });
   }

@@ -25,7 +25,7 @@ export function fingerprintBridge(
     if (udp !== null) attributes['UDP ports'] = udp;
   }
   attributes['published ports'] = options.iptables
-    ? 'IPv4 by the kernel; IPv6 by the supervisor, only while it runs'
+    ? 'by the kernel, in the families a container has; ::1 by the supervisor, only while it runs'
     : 'by the supervisor, only while it runs';
   attributes["the host's 127.0.0.0/8"] =
     shieldProblem === null

@@ -6,16 +6,21 @@ import { type Element, identityOf } from './firewall/ruleset.ts';
 import { bridgeAddresses, foreignDefaults, type WantedInside } from './inside.ts';
 import type { EndpointId } from './names.ts';
 import type { BridgeNetwork } from './network-options.ts';
-import { type Listener, listenerKey, type Publication, portOfElement } from './publication.ts';
+import { type Addresses, isIpv6, type Listener, listenerKey, type Publication, portOfElement } from './publication.ts';
 
 /** Returns the ports that the rules publish, for a container whose endpoint this process does not know yet. */
 export function portsOfElements(elements: readonly Element[]): PublishedPort[] {
   return elements.flatMap((element) => portOfElement(element) ?? []);
 }
 
-/** The address rules of a container lead to; null when it has none. */
-export function addressOfElements(elements: readonly Element[]): string | null {
-  return elements.find((element) => portOfElement(element) !== null)?.value?.[0] ?? null;
+/** The addresses that rules of a container lead to. */
+export function addressesOfElements(elements: readonly Element[]): Addresses {
+  const targets = elements.flatMap((element) => (portOfElement(element) === null ? [] : (element.value?.[0] ?? [])));
+  const [ipv4 = null, ipv6 = null] = [
+    targets.find((target) => !isIpv6(target)),
+    targets.find((target) => isIpv6(target)),
+  ];
+  return { ipv4, ipv6 };
 }
 
 /**

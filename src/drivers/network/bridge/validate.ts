@@ -2,6 +2,7 @@
 import { isIPv6 } from 'node:net';
 import { bareAddress, containsAddress, type Family, parseAddress, parseCidr } from '../../../model/addresses.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
+import { isProtocol } from '../../../model/kinds/short-forms.ts';
 import type { PublishedPort } from '../../contract/network.ts';
 import { checkContainerId } from '../container-id.ts';
 import type { BridgeEndpoint } from './bridge-endpoint.ts';
@@ -57,7 +58,7 @@ function checkPortNumber(port: number): void {
 }
 
 function checkProtocol(protocol: string): void {
-  if (protocol !== 'tcp' && protocol !== 'udp') throw invalid(`${JSON.stringify(protocol)} is not tcp or udp`);
+  if (!isProtocol(protocol)) throw invalid(`${JSON.stringify(protocol)} is not tcp, udp or sctp`);
 }
 
 function checkAddress(address: string | null, range: BridgeRange | null, network: string): void {

@@ -1,4 +1,4 @@
-import { allocatePort, containsAddress, type Family, familyOf } from '../../../model/addresses.ts';
+import { allocatePort, containsAddress, type Family, familyOf, type PortRange } from '../../../model/addresses.ts';
 import type { Protocol } from '../../../model/kinds/short-forms.ts';
 import { type HeldAddress, nextAddress } from '../../../model/networks/address-pools.ts';
 import type { ResourceKey } from '../../../model/resource.ts';
@@ -80,11 +80,14 @@ export class LeaseBook {
   readonly #commits: Pick<GroupCommit, 'commit'>;
   readonly #networks = new Map<string, NetworkLeases>();
   readonly #ports = new Map<string, PortLease>();
+  readonly #hostPorts: () => PortRange;
   #lastPort: number | null = null;
   #unsaved = nothingUnsaved();
 
-  constructor(store: LeaseStore, commits: Pick<GroupCommit, 'commit'>) {
+  /** @param hostPorts those that automatic ones are chosen from, as they are now */
+  constructor(store: LeaseStore, commits: Pick<GroupCommit, 'commit'>, hostPorts: () => PortRange) {
     this.#store = store;
+    this.#hostPorts = hostPorts;
     this.#commits = commits;
     for (const { network, address, container } of store.addresses()) {
       const leases = this.#leasesOf(network, familyOf(address));
@@ -122,20 +125,28 @@ export class LeaseBook {
     const key = portKey(request);
     const held = this.#ports.get(key);
     if (held && usable(held.hostPort)) return held.hostPort;
-    const { owner, hostIp, containerPort, protocol } = request;
+    const { owner, containerPort, protocol } = request;
     const leases = [...this.#ports.values()].filter((lease) => lease.protocol === protocol);
     const taken = new Set(leases.map(({ hostPort }) => hostPort));
+    // On another address, 0.0.0.0 and [::] for one, it has the same number.
+    const twin = leases.find((lease) => lease.container === owner && lease.containerPort === containerPort);
+    if (twin && usable(twin.hostPort)) return this.#leasePort(request, twin.hostPort);
+    const range = this.#hostPorts();
     for (let attempt = 0; attempt < PORT_ATTEMPTS; attempt++) {
-      const free = allocatePort(taken, this.#lastPort);
+      const free = allocatePort(range, taken, this.#lastPort);
       if (free === null) return null;
       this.#lastPort = free;
       taken.add(free);
-      if (!usable(free)) continue;
-      this.#ports.set(key, { container: owner, containerPort, protocol, hostIp, hostPort: free });
-      this.#unsaved.owners.add(owner);
-      return free;
+      if (usable(free)) return this.#leasePort(request, free);
     }
     return null;
+  }
+
+  #leasePort({ owner, hostIp, containerPort, protocol }: PortRequest, hostPort: number): number {
+    const lease = { container: owner, containerPort, protocol, hostIp, hostPort };
+    this.#ports.set(portKey({ ...lease, owner }), lease);
+    this.#unsaved.owners.add(owner);
+    return hostPort;
   }
 
   /** An address for what is no container, kept in memory only, until {@link takeBack}; null when none is free. */

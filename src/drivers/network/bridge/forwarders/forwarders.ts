@@ -5,7 +5,7 @@ import { TsdError } from '../../../../model/errors/errors.ts';
 import { type Listener, listenerKey } from '../publication.ts';
 import { forwardTcp, type Route, TCP_WAITS, type TcpWaits } from './forward-tcp.ts';
 import { forwardUdp } from './forward-udp.ts';
-import { bindSocket } from './host-sockets.ts';
+import { type BoundAddress, bindSocket } from './host-sockets.ts';
 import { descriptorBudget, OpenFlows } from './open-flows.ts';
 
 interface Running {
@@ -138,12 +138,12 @@ function sameTarget(a: Listener, b: Listener | undefined): boolean {
 }
 
 /** Names the holder of a port that bind(2) refused. */
-export function bindError(listener: Pick<Listener, 'address' | 'port' | 'protocol'>, errno: number): TsdError {
+export function bindError(listener: BoundAddress, errno: number): TsdError {
   const { address, port, protocol } = listener;
   const where = `${address.includes(':') ? `[${address}]` : address}:${port}/${protocol}`;
   const step = `bind ${where}`;
   if (errno === constants.errno.EADDRINUSE) {
-    const holder = portHolder(port, protocol) ?? 'another program';
+    const holder = (protocol === 'sctp' ? null : portHolder(port, protocol)) ?? 'another program';
     return new TsdError('TSD_PORT_IN_USE', `host port ${where} is in use by ${holder}`, { step, errno });
   }
   if (errno === constants.errno.EADDRNOTAVAIL) {
