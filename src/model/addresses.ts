@@ -200,42 +200,6 @@ export function linkLocalOf(mac: string): string {
   return `${formatAddress({ family: 'ipv6', value: (0xfe80n << 112n) + BigInt(`0x${half}`) })}/64`;
 }
 
-export interface AddressPool {
-  readonly subnet: string;
-  /** Null: the network has none. */
-  readonly gateway: string | null;
-  /** The part of the subnet that containers get addresses from (`--fixed-cidr`), or null for all of it. */
-  readonly fixedCidr: string | null;
-}
-
-/**
- * The next free address after `last`, wrapping at the end; null when the pool is full. Never the gateway, nor an address
- * that no host has ({@link isHostAddress}). Fresh pools are used in order, so a freed address rests as long as possible.
- * @param taken addresses in use, in the form of {@link formatAddress}.
- * @param last the address given out last, or null.
- * @throws RangeError when the pool is not valid.
- */
-export function allocateAddress(
-  pool: AddressPool,
-  taken: Pick<ReadonlySet<string>, 'has'>,
-  last: string | null,
-): string | null {
-  const hosts = hostsOf(requireCidr(pool.subnet));
-  const { family } = hosts;
-  const part = pool.fixedCidr === null ? hosts : rangeIn(pool.fixedCidr);
-  const first = (part.first > hosts.first ? part : hosts).first;
-  const end = (part.last < hosts.last ? part : hosts).last;
-  const size = end - first + 1n;
-  if (size <= 0n) return null;
-  const after = last === null ? null : parseAddress(last, family)?.value;
-  const start = after == null || after < first || after >= end ? first : after + 1n;
-  for (let step = 0n; step < size; step++) {
-    const candidate = formatAddress({ family, value: first + ((start - first + step) % size) });
-    if (candidate !== pool.gateway && !taken.has(candidate)) return candidate;
-  }
-  return null;
-}
-
 /**
  * The first subnet of the pool that overlaps nothing occupied; null when there is none.
  * @param occupied networks in CIDR notation, of any family, in any order.

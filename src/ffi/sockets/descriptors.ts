@@ -21,7 +21,7 @@ const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 const MSG_CMSG_CLOEXEC = 0x40000000;
 
-/** SCM_MAX_FD of include/net/scm.h. */
+/** SCM_MAX_FD of include/net/scm.h. @internal tests send so many. */
 export const MAX_DESCRIPTORS = 253;
 
 // struct msghdr { name, namelen, iov, iovlen, control, controllen, flags }, struct iovec { base, len } and

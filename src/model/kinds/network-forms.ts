@@ -79,7 +79,9 @@ function subnetForm(family: Family): (text: string) => Parsed<string> {
   };
 }
 
+/** @internal tests parse with it. */
 export const parseSubnet = subnetForm('ipv4');
+/** @internal tests parse with it. */
 export const parseSubnet6 = subnetForm('ipv6');
 
 /** A part of a network that addresses are given out from, in CIDR form. */

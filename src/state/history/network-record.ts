@@ -27,7 +27,7 @@ export interface NetworkRecord {
   readonly defaults: NetworkDefaults;
 }
 
-/** Of networks that were made before there was a choice: as they have been since. */
+/** Of networks that were made before there was a choice: as they have been since. @internal tests compare with it. */
 export const EARLIER_DEFAULTS: NetworkDefaults = { ipv6: false, metadata: true, directAccess: false };
 /** Of networks that are made now, but for IPv6, which the host decides. */
 export const PRESENT_DEFAULTS: Omit<NetworkDefaults, 'ipv6'> = { metadata: false, directAccess: false };

@@ -5,7 +5,11 @@ const store = { addresses: () => [], ports: () => [], lastAddress: () => null, w
 const commits = { commit: async () => {} };
 
 test('addresses come from the range of a network and leave out what is reserved', () => {
-  const book = new LeaseBook(store as never, commits as never);
+  const book = new LeaseBook(store as never, commits as never, () => ({
+    first: 49153,
+    last: 65535,
+    reserved: new Set(),
+  }));
   const lease = (name: string, requested: string | null = null) =>
     book.address({
       network: 'network/blog/back',
