@@ -383,7 +383,12 @@ const FOUND: readonly Found[] = [
       }),
       edit(3_000, {
         images: IMAGES,
-        containers: { web: { ...RUN, dependsOn: ['job'] }, db: { ...RUN, dependsOn: ['job'] }, job: STUCK },
+        // A new network alone would be changed in place.
+        containers: {
+          web: { ...RUN, readOnly: true, dependsOn: ['job'] },
+          db: { ...RUN, readOnly: true, dependsOn: ['job'] },
+          job: STUCK,
+        },
       }),
       after(1_000, { do: 'drift', what: 'bridge', key: 'container/blog/web' }),
       after(0, { do: 'exit', key: 'container/blog/db', code: 1, oom: false }),
