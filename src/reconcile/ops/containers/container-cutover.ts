@@ -78,7 +78,7 @@ function moveNames(ports: NamePorts, desired: Desired<'container'>, from: Contai
 
 /**
  * The successor holds the addresses of the one that gives way where both can have them for a while; else each keeps those it
- * has, under the key it has from now on.
+ * has, under the key it has from now on. A predecessor that comes back has had them all the time.
  */
 function moveAddresses(
   { leases }: Pick<CutOverPorts, 'leases'>,
@@ -86,11 +86,11 @@ function moveAddresses(
   {
     from,
     successor,
-    shared,
-  }: { from: ContainerRecord | undefined; successor: ContainerRecord; shared: ReadonlySet<string> },
+    taken: networks,
+  }: { from: ContainerRecord | undefined; successor: ContainerRecord; taken: ReadonlySet<string> },
 ): void {
   const taking = (endpoint: RecordedEndpoint): RecordedEndpoint => {
-    const given = shared.has(endpoint.network) && from ? endpointOn(from, endpoint.network) : undefined;
+    const given = networks.has(endpoint.network) && from ? endpointOn(from, endpoint.network) : undefined;
     return takenOver(endpoint, given && asAskedFor(desired, given));
   };
   const owner = successor.owner && { ...successor.owner, key: desired.key };
@@ -139,7 +139,8 @@ async function moveAll(ports: CutOverPorts, op: OpOf<'container.cutover'>): Prom
     return retired(record, desired, op.failure === null ? 'old' : 'next');
   };
   const from = retiring && giveWay(retiring);
-  moveAddresses(ports, desired, { from, successor, shared: sharedNetworks(ports.connections) });
+  const taken = op.failure === null ? sharedNetworks(ports.connections) : new Set<string>();
+  moveAddresses(ports, desired, { from, successor, taken });
   const connected = handOver(ports.connections, desired, op.containerId, op.successorId);
   const identity =
     op.failure === null
