@@ -397,6 +397,29 @@ const FOUND: readonly Found[] = [
     needs: ['done connect container/blog/web', 'begin start container/blog/db as made'],
   },
   {
+    title: 'a container leaves one network and joins another while it runs',
+    actions: [
+      edit(0, {
+        images: IMAGES,
+        networks: { back: {}, front: {} },
+        containers: { web: { ...RUN, networks: ['back', 'front'], ports: ['8001:80'] } },
+      }),
+      edit(3_000, {
+        images: IMAGES,
+        networks: { back: {}, front: {} },
+        containers: { web: { ...RUN, networks: ['bridge', 'front'], ports: ['8001:80'] } },
+      }),
+      edit(3_000, {
+        images: IMAGES,
+        networks: { front: {} },
+        containers: { web: { ...RUN, network: 'none', ports: [] } },
+      }),
+      after(20_000, { do: 'wait' }),
+    ],
+    never: 'begin stop container/blog/web',
+    needs: ['begin update container/blog/web: ports, networks changed'],
+  },
+  {
     title: 'a rollback restores the old network and ports',
     actions: [
       edit(0, {
