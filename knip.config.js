@@ -8,7 +8,6 @@ const isProduction = process.argv.includes('--production');
 const PROGRAM = [
   'src/cli/index.ts',
   'src/main.ts',
-  'src/resolver/main.ts',
   'scripts/*.mjs',
   'bench/**/*.mjs',
   'bench/unpack/product.ts',
@@ -22,9 +21,6 @@ export default {
   ignoreFiles: isProduction ? ['src/engine/events.ts'] : [],
   ignoreBinaries: [
     'cc',
-    'chrt',
-    'gcc',
-    'musl-gcc',
     'dockerd',
     'podman',
     'dpkg',

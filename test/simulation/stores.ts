@@ -74,7 +74,6 @@ type ContainerPart = Pick<
   | 'update'
   | 'change'
   | 'updateSoon'
-  | 'readText'
   | 'writeText'
   | 'remove'
 >;
@@ -160,12 +159,6 @@ class SimContainers implements ContainerPart {
     if (this.#flushing) return;
     this.#flushing = true;
     this.#life.after(0, () => void this.#flush().catch(() => {}));
-  }
-
-  /** The files of containers have no content here. */
-  readText(_id: string, _file: string): string | null {
-    this.#life.step('disk.container.read');
-    return null;
   }
 
   writeText(_id: string, _file: string, _text: string): void {

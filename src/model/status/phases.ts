@@ -13,7 +13,6 @@ export interface Condition {
     | 'Drifted'
     | 'Stopped'
     | 'StaleLinks'
-    | 'NamesUnanswered'
     | 'NamesLeftOut'
     | 'LogDelayed'
     | 'SharedGroups'

@@ -1,15 +1,12 @@
 /** Plans the removal of undeclared networks, volumes and images, and of orphans, after the containers that use them. */
-
-import { DEFAULT_NETWORK } from '../../model/network-mode.ts';
 import type { ObservedContainer, Orphan } from '../../model/observed.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import { baseKey } from '../../model/update.ts';
 import { opId } from '../op-traits.ts';
-import { leavingOp, networksOf } from './live-networks.ts';
 import { because } from './order/cause.ts';
 import type { Pass } from './order/pass.ts';
 import { hold, mayAct, scoped, undeclared } from './order/pass.ts';
-import { observedReferences } from './references.ts';
+import { attachedNetwork, DEFAULT_NETWORK, observedReferences, specOf } from './references.ts';
 
 const GONE = () => because('removed', 'no longer declared');
 
@@ -26,7 +23,7 @@ function usersOf(pass: Pass, uses: (container: ObservedContainer) => boolean): O
 export function attachedTo(pass: Pass, network: ResourceKey): OwnedContainer[] {
   return usersOf(pass, (container) => {
     const mayBe = container.sandbox || (container.unknown ?? null) !== null;
-    return mayBe && networksOf(container).includes(network);
+    return mayBe && attachedNetwork(observedReferences(container), specOf(container)) === network;
   });
 }
 
@@ -41,7 +38,7 @@ function comingBackTo(pass: Pass, network: ResourceKey): OwnedContainer[] {
       pass.graph.has(opId('container.remove', key))
     )
       return false;
-    return observedReferences(container).networks.includes(network);
+    return attachedNetwork(observedReferences(container), specOf(container)) === network;
   });
 }
 
@@ -50,23 +47,11 @@ function lettingGo(
   pass: Pass,
   key: ResourceKey,
   users: readonly OwnedContainer[],
-  release: (user: ResourceKey) => string | null,
+  release: 'container.disconnect' | 'container.remove',
 ): readonly string[] | null {
-  const released: string[] = [];
-  for (const user of users) {
-    const op = release(user.key);
-    if (op === null) {
-      hold(pass, key, 'dependency-not-ready', `still used by ${user.key}`);
-      return null;
-    }
-    released.push(op);
-  }
-  return released;
-}
-
-function removalOf(pass: Pass, user: ResourceKey): string | null {
-  const remove = opId('container.remove', user);
-  return pass.graph.has(remove) ? remove : null;
+  const kept = users.find((user) => !pass.graph.has(opId(release, user.key)));
+  if (kept) hold(pass, key, 'dependency-not-ready', `still used by ${kept.key}`);
+  return kept ? null : users.map((user) => opId(release, user.key));
 }
 
 function orderAfter(pass: Pass, earlier: readonly string[], id: string): void {
@@ -77,7 +62,7 @@ export function removeNetworks(pass: Pass): void {
   for (const { key } of scoped(pass, pass.observed.networks)) {
     if (!undeclared(pass, key) || key === DEFAULT_NETWORK || !mayAct(pass, key, undefined)) continue;
     const users = [...attachedTo(pass, key), ...comingBackTo(pass, key)];
-    const released = lettingGo(pass, key, users, (user) => leavingOp(pass, user, key));
+    const released = lettingGo(pass, key, users, 'container.disconnect');
     if (released) orderAfter(pass, released, pass.graph.add({ op: 'network.remove', key, cause: GONE() }));
   }
 }
@@ -100,7 +85,7 @@ export function removeVolumes(pass: Pass): void {
       continue;
     }
     const users = usersOf(pass, (container) => usesVolume(container, key));
-    const free = lettingGo(pass, key, users, (user) => removalOf(pass, user));
+    const free = lettingGo(pass, key, users, 'container.remove');
     if (!free) continue;
     const deletes = released || onRemove === 'delete';
     const cause = deletes ? because('approved', 'deletion of its data was approved') : GONE();

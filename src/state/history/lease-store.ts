@@ -1,5 +1,4 @@
 import type { Statement } from 'better-sqlite3';
-import { type Family, familyOf } from '../../model/addresses.ts';
 import type { Protocol } from '../../model/kinds/short-forms.ts';
 import type { HistoryDatabase } from './history-database.ts';
 
@@ -8,7 +7,7 @@ export interface AddressLease {
   readonly network: string;
   /** Key of the container: a recreated one keeps its address. */
   readonly container: string;
-  /** Without prefix length; at most one of each family. */
+  /** IPv4 without prefix length. */
   readonly address: string;
 }
 
@@ -26,32 +25,25 @@ export interface LeaseChange {
   readonly containers: Iterable<string>;
   readonly addresses: readonly AddressLease[];
   readonly ports: readonly PortLease[];
-  /** The addresses leased last, of each network and family. */
-  readonly last: readonly Pick<AddressLease, 'network' | 'address'>[];
+  /** The address leased last, by network. */
+  readonly last: ReadonlyMap<string, string>;
   /** Networks that are gone. */
   readonly goneNetworks: Iterable<string>;
 }
-
-const withFamily = <T extends { readonly address: string }>(lease: T) => ({
-  ...lease,
-  family: familyOf(lease.address) === 'ipv4' ? 4 : 6,
-});
 
 /** Addresses and automatic host ports that containers hold until they are removed. All changes are durable. */
 export class LeaseStore {
   readonly #history: HistoryDatabase;
   readonly #addresses: Statement<[], AddressLease>;
   readonly #ports: Statement<[], PortLease>;
-  readonly #last: Statement<[string, number], string>;
+  readonly #last: Statement<[string], string>;
 
   constructor(history: HistoryDatabase) {
     this.#history = history;
     this.#addresses = history.prepare('SELECT network, container, address FROM address_leases');
     this.#ports = history.prepare(`SELECT container, container_port AS containerPort, protocol, host_ip AS hostIp,
       host_port AS hostPort FROM port_leases`);
-    this.#last = history
-      .prepare<[string, number], string>('SELECT last FROM address_cursors WHERE network = ? AND family = ?')
-      .pluck();
+    this.#last = history.prepare<[string], string>('SELECT last FROM address_cursors WHERE network = ?').pluck();
   }
 
   addresses(): readonly AddressLease[] {
@@ -62,9 +54,9 @@ export class LeaseStore {
     return this.#ports.all();
   }
 
-  /** The address of a family leased last in a network, released or not; allocation continues after it. */
-  lastAddress(network: string, family: Family): string | null {
-    return this.#last.get(network, family === 'ipv4' ? 4 : 6) ?? null;
+  /** The address leased last in a network, released or not; allocation continues after it. */
+  lastAddress(network: string): string | null {
+    return this.#last.get(network) ?? null;
   }
 
   /** Takes an address or port from its current holder: the caller has decided who holds it. */
@@ -75,9 +67,8 @@ export class LeaseStore {
       this.#forEach('DELETE FROM address_leases WHERE container = ?', [...containers]);
       this.#forEach('DELETE FROM port_leases WHERE container = ?', [...containers]);
       this.#forEach(
-        `INSERT OR REPLACE INTO address_leases (network, container, family, address)
-          VALUES (:network, :container, :family, :address)`,
-        addresses.map(withFamily),
+        'INSERT OR REPLACE INTO address_leases (network, container, address) VALUES (:network, :container, :address)',
+        addresses,
       );
       this.#forEach(
         `INSERT OR REPLACE INTO port_leases (container, container_port, protocol, host_ip, host_port)
@@ -85,8 +76,8 @@ export class LeaseStore {
         ports,
       );
       this.#forEach(
-        'INSERT OR REPLACE INTO address_cursors (network, family, last) VALUES (:network, :family, :address)',
-        last.map(withFamily),
+        'INSERT OR REPLACE INTO address_cursors (network, last) VALUES (:network, :address)',
+        [...last].map(([network, address]) => ({ network, address })),
       );
     });
   }

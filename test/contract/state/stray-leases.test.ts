@@ -1,7 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
-import { DYNAMIC_PORTS } from '../../../src/model/addresses.ts';
 import type { ResourceKey } from '../../../src/model/resource.ts';
 import { nextKey } from '../../../src/model/update.ts';
 import { LeaseBook } from '../../../src/reconcile/ops/networks/lease-book.ts';
@@ -56,11 +55,7 @@ async function worldWith(successorOn: string, leaseOn: string) {
   );
   await batch.commit();
   history = openHistory(join(root, 'history.db'));
-  const leases = new LeaseBook(
-    history.leases,
-    { commit: () => Promise.reject(new Error('nothing is saved here')) },
-    () => DYNAMIC_PORTS,
-  );
+  const leases = new LeaseBook(history.leases, { commit: () => Promise.reject(new Error('nothing is saved here')) });
   leases.reassign(`network/blog/${leaseOn}`, [[WEB, ADDRESS]]);
   return { desired: () => on('front'), containers, leases };
 }

@@ -150,7 +150,7 @@ function started() {
     clock: time,
     timers: time,
     onProblem: (text) => problems.push(text),
-    unread: () => [],
+    unread: () => null,
   });
   return { time, files, names, problems };
 }
@@ -161,10 +161,7 @@ describe('files of running containers', () => {
     names.begin();
     for (let n = 1; n <= 200; n++) {
       const id = files.put(n);
-      files.texts.set(
-        id,
-        buildHosts({ addresses: [], hostname: 'x', domainname: '', links: [], extraHosts: [], gateway: null }),
-      );
+      files.texts.set(id, buildHosts({ address: null, hostname: 'x', domainname: '', links: [], extraHosts: [] }));
     }
     await time.advance(1_000);
     expect([...files.writes.values()].every((count) => count === 1)).toBe(true);

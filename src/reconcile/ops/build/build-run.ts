@@ -121,14 +121,7 @@ function textMounts(
     hosts:
       network === 'host'
         ? hostFile('/etc/hosts')
-        : buildHosts({
-            addresses: address === null ? [] : [address],
-            hostname,
-            domainname: '',
-            links: [],
-            extraHosts: [],
-            gateway: null,
-          }),
+        : buildHosts({ address, hostname, domainname: '', links: [], extraHosts: [] }),
     hostname: `${hostname}\n`,
     'resolv.conf': resolvConfOf(ports.buildNetworks, network),
   };

@@ -88,7 +88,6 @@ export function newRecord(
     linkAddresses: {},
     envAddresses: {},
     dependencyRuns: {},
-    resolver: null,
     hostnamePath: ports.containers.textPath(id, 'hostname'),
     hostsPath: ports.containers.textPath(id, 'hosts'),
     resolvConfPath: ports.containers.textPath(id, 'resolv.conf'),

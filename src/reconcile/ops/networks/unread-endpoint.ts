@@ -1,15 +1,12 @@
 /**
- * Where a declared container is whose record cannot be read: it runs on, and so does what talks to it. Its leases have the
- * addresses.
+ * Where a declared container is whose record cannot be read: it runs on, and so does what talks to it. Its lease has the
+ * address.
  */
-import { familyOf } from '../../../model/addresses.ts';
 import type { Desired } from '../../../model/desired.ts';
-import type { ObservedAddresses } from '../../../model/observed.ts';
 import type { ResourceKey } from '../../../model/resource.ts';
 import type { ContainerStore } from '../../../state/containers/containers.ts';
-import { addressesOf } from '../../../state/containers/endpoints.ts';
 import { hostnamesOf, type Peer } from '../../names/peer-index.ts';
-import { isContainer } from '../../plan/references.ts';
+import { attachedNetwork, isContainer } from '../../plan/references.ts';
 import { type DamagedNames, damagedHolder } from '../containers/damaged-container.ts';
 import type { Declared } from '../declared.ts';
 import type { LeaseBook } from './lease-book.ts';
@@ -20,44 +17,35 @@ export interface AddressPorts extends Declared, DamagedNames {
   readonly leases: Pick<LeaseBook, 'addressesOf'>;
 }
 
-function leased(
-  { leases }: Pick<AddressPorts, 'leases'>,
-  { key, references }: Desired<'container'>,
-): ObservedAddresses[] {
-  const held = leases.addressesOf(key);
-  return references.networks.flatMap((network) => {
-    const own = held.filter(([on]) => on === network).map(([, address]) => address);
-    const of = (family: 'ipv4' | 'ipv6') => own.find((address) => familyOf(address) === family) ?? null;
-    return own.length === 0 ? [] : [{ network, ipv4: of('ipv4'), ipv6: of('ipv6') }];
-  });
+function leased({ leases }: Pick<AddressPorts, 'leases'>, { key, references, spec }: Desired<'container'>) {
+  const network = attachedNetwork(references, spec);
+  const address = leases.addressesOf(key).find(([on]) => on === network)?.[1];
+  return network === null || address === undefined ? null : { network, address };
 }
 
-/** Addresses of a container by its key, from its record or, where that cannot be read, from its leases. */
-export function addressesOfKey(ports: AddressPorts, key: ResourceKey): readonly ObservedAddresses[] {
+/** Address of a container by its key, from its record or, where that cannot be read, from its lease. */
+export function addressOf(ports: AddressPorts, key: ResourceKey): string | undefined {
   const record = ports.containers.byKey(key);
-  if (record) return addressesOf(record);
-  if (!ports.containers.hasDamaged) return [];
+  if (record || !ports.containers.hasDamaged) return record?.network?.address;
   const desired = ports.desired().resources.get(key);
-  if (!desired || !isContainer(desired) || damagedHolder(ports, desired.engineName) === null) return [];
-  return leased(ports, desired);
+  if (!desired || !isContainer(desired) || damagedHolder(ports, desired.engineName) === null) return undefined;
+  return leased(ports, desired)?.address;
 }
 
-/** By which names others reach a container whose record cannot be read, on each of its networks; none for every other one. */
-export function unreadPeers(
+/** By which names others reach a container whose record cannot be read; null for every other one. */
+export function unreadPeer(
   ports: AddressPorts,
   networks: Omit<KnownNetworks, 'defaultNetworkProblem'>,
   id: string,
-): readonly Peer[] {
-  if (ports.containers.damaged(id) === undefined) return [];
+): Peer | null {
+  if (ports.containers.damaged(id) === undefined) return null;
   for (const desired of ports.desired().resources.values()) {
     if (!isContainer(desired) || damagedHolder(ports, desired.engineName) !== id) continue;
     const { key, app, name, engineName, spec } = desired;
-    const bridges = new Map(networkConfigs(networks).map((network) => [network.key, network.interfaceName]));
-    return leased(ports, desired).flatMap(({ network, ipv4 }) => {
-      const bridge = bridges.get(network);
-      if (bridge === undefined || ipv4 === null) return [];
-      return [{ key, app, name, engineName, hostnames: hostnamesOf(spec), bridge, address: ipv4 }];
-    });
+    const lease = leased(ports, desired);
+    const bridge = networkConfigs(networks).find((network) => network.key === lease?.network)?.interfaceName;
+    if (lease === null || bridge === undefined) return null;
+    return { key, app, name, engineName, hostnames: hostnamesOf(spec), bridge, address: lease.address };
   }
-  return [];
+  return null;
 }
