@@ -163,7 +163,7 @@ describe('a container that is held back is answered with the reason', () => {
     expect(stderr).toMatch(/^error: container stuck-it does not exist yet: waits for container\/stuck\/gate/);
   });
 
-  test('start: what keeps it back is told when its time is over', async () => {
+  test('start: what keeps it back is named when its time is over', async () => {
     await apply('slow', FOREVER);
     const { status, stderr } = await supervisor.cli('start', '--wait=1s', 'slow/it');
     expect(status).toBe(1);
