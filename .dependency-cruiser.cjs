@@ -23,13 +23,21 @@ module.exports = {
     },
     {
       name: 'drivers-of-one-family-stay-apart',
-      comment: 'A driver never imports another driver; files beside the folders of its family are shared.',
+      comment:
+        'A driver never imports another driver; files beside the folders of its family are shared, and network/l2/ by the drivers of interfaces on an interface of the host.',
       severity: 'error',
       from: { path: '^src/drivers/(graph|network|exec)/([^/]+)/' },
       to: {
         path: '^src/drivers/(graph|network|exec)/',
-        pathNot: ['^src/drivers/$1/$2/', '^src/drivers/$1/[^/]+\\.ts$'],
+        pathNot: ['^src/drivers/$1/$2/', '^src/drivers/$1/[^/]+\\.ts$', '^src/drivers/network/l2/'],
       },
+    },
+    {
+      name: 'the-resolver-is-another-program',
+      comment: 'Of the resolver, which is another program, others import protocol.ts alone.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/resolver/' },
+      to: { path: '^src/resolver/', pathNot: '^src/resolver/protocol\\.ts$' },
     },
     {
       name: 'ffi-rs-stays-inside',

@@ -8,6 +8,7 @@ const isProduction = process.argv.includes('--production');
 const PROGRAM = [
   'src/cli/index.ts',
   'src/main.ts',
+  'src/resolver/main.ts',
   'scripts/*.mjs',
   'bench/**/*.mjs',
   'bench/unpack/product.ts',
@@ -21,6 +22,9 @@ export default {
   ignoreFiles: isProduction ? ['src/engine/events.ts'] : [],
   ignoreBinaries: [
     'cc',
+    'chrt',
+    'gcc',
+    'musl-gcc',
     'dockerd',
     'podman',
     'dpkg',

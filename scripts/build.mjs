@@ -14,6 +14,8 @@ import { rolldown } from 'rolldown';
 import { EXTERNAL } from './external.mjs';
 
 const PROGRAM = { 'cli/index': 'src/cli/index.ts' };
+/** Another process, which loads what it needs and no more. */
+const RESOLVER = { resolver: 'src/resolver/main.ts' };
 /** Parts of the program that a bench runs by themselves. */
 const BENCHED = { 'bench/product': 'bench/unpack/product.ts', 'bench/client': 'src/api/client.ts' };
 
@@ -108,6 +110,7 @@ try {
   const modules = await bundle(PROGRAM, fresh);
   requireOfNode(join(fresh, 'cli/index.js'));
   escapeAndMark(join(fresh, 'cli/index.js'));
+  modules.push(...(await bundle(RESOLVER, fresh)));
   await bundle(BENCHED, fresh);
   writeFileSync(join(fresh, 'third-party-licenses.txt'), licenses(modules).join(`\n${'-'.repeat(72)}\n\n`));
   writeFileSync(join(fresh, 'commit'), `${commit()}\n`);

@@ -21,6 +21,13 @@ const LAYERS = [
     mayImport: ['model'],
   },
   {
+    name: 'resolver',
+    path: '^src/resolver/',
+    shown: '`src/resolver/`',
+    job: 'a program of its own that answers the DNS questions of containers, and what it and the supervisor say to each other',
+    mayImport: ['model', 'ffi'],
+  },
+  {
     name: 'manifest',
     path: '^src/manifest/',
     shown: '`src/manifest/`',
@@ -86,7 +93,7 @@ const LAYERS = [
     shown: '`src/reconcile/`',
     job: 'observe, executor, work queue, controller, and one file an operation in `ops/`',
     mayImport: ['model', 'ffi', 'state', 'images', 'plan', 'task'],
-    types: ['contract', 'engine'],
+    types: ['contract', 'engine', 'resolver'],
   },
   {
     name: 'api',
@@ -108,7 +115,7 @@ const LAYERS = [
     path: '^src/supervisor/',
     shown: '`src/supervisor/`',
     job: "the running whole: sources, generations, views, logs; implements the API's facade",
-    mayImport: ['model', 'ffi', 'manifest', 'drivers', 'state', 'images', 'plan', 'reconcile', 'api'],
+    mayImport: ['model', 'ffi', 'resolver', 'manifest', 'drivers', 'state', 'images', 'plan', 'reconcile', 'api'],
     types: ['contract', 'engine', 'settings'],
   },
   {

@@ -16,7 +16,7 @@ import type { Stores } from './stores.ts';
 export function openBooks(
   { containers, history }: Stores,
   boot: string,
-  opened: Pick<Books, 'names' | 'leases' | 'paths'>,
+  opened: Pick<Books, 'names' | 'resolver' | 'leases' | 'paths'>,
 ): Books {
   return {
     ...opened,

@@ -3,6 +3,8 @@ import type { Driver } from '../drivers/contract/driver.ts';
 import type { ContainerRecord } from '../state/containers/container-record.ts';
 import type { StateIssue } from '../state/files/state-file.ts';
 import { hasNetworks, runDoctor } from '../supervisor/doctor/doctor.ts';
+import { earlierNetworks } from '../supervisor/doctor/earlier-networks.ts';
+import { resolverCheck } from '../supervisor/doctor/resolver-check.ts';
 import { stateFacts } from '../supervisor/doctor/state-checks.ts';
 import type { LogTroubles } from '../supervisor/logs/forwarding/log-troubles.ts';
 import type { ApplyParts } from '../supervisor/requests/apply.ts';
@@ -92,7 +94,7 @@ function createApprovals({ opened: { parts, sources, stores }, loop, timeline }:
 }
 
 function createViews(
-  { opened: { parts, observing, sources, stores }, loop }: Wired,
+  { opened: { parts, observing, sources, stores, resolver }, loop }: Wired,
   { named, logTroubles }: { readonly named: NamedResources; readonly logTroubles: LogTroubles },
 ): CurrentViews {
   const { containers, exec, names, images, repositories, volumes, resources, defaultNetwork } = parts;
@@ -104,7 +106,7 @@ function createViews(
     logTroubles,
     named,
     of: {
-      containers: { containers, exec, names },
+      containers: { containers, exec, names, resolver },
       images: { images, repositories },
       volumes: { containers, volumes },
       networks: { containers, resources, defaultNetwork },
@@ -201,10 +203,12 @@ function doctorChecks(opened: Opened) {
       ipForward: config.ipForward,
       pauses: loopPauses.view(),
       cutOff: cutOffContainers(parts),
+      earlierNetworks: earlierNetworks(parts.resources.networks(), parts.settings.newNetworks.families().ipv6),
       sharing: sharingContainers(parts),
       state: stateFacts(state.root, [...stores.issues, ...laterIssues(opened)], sources.uncertain),
       unfiltered: unfilteredRuns(parts),
     }),
+    resolverCheck(opened.resolver.view(), parts.network.nameShortcoming),
     ...commandChecks(sources.views(), sources.directory.refused, {
       refused: refusedPaths(config, state, gates),
       doubted: doubtedSettings(config, gates),

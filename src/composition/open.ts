@@ -18,6 +18,7 @@ import type { DefaultNetwork } from '../supervisor/default-network.ts';
 import { initNetworkDriver } from '../supervisor/jobs/network-jobs.ts';
 import { LentInterfaces } from '../supervisor/network/lent-interfaces.ts';
 import { TypedLinks } from '../supervisor/network/typed-links.ts';
+import type { ResolverService } from '../supervisor/resolver/resolver-service.ts';
 import { ServiceManager } from '../supervisor/service-manager.ts';
 import { KeptContents } from '../supervisor/sources/kept-contents.ts';
 import type { Sources } from '../supervisor/sources/sources.ts';
@@ -50,6 +51,7 @@ export interface Opened extends Core {
   readonly observing: Observing;
   readonly defaultNetwork: DefaultNetwork;
   readonly names: NetworkNames;
+  readonly resolver: ResolverService;
   /** Of the daemon's key, as `info` shows it. */
   readonly id: string;
   readonly reset: Reset;
@@ -87,7 +89,7 @@ export async function open(config: DaemonConfig, core: Core): Promise<Opened> {
     gates.own,
     engine,
   );
-  const { parts, observing, defaultNetwork, names } = openParts(
+  const { parts, observing, defaultNetwork, names, resolver } = openParts(
     {
       config,
       state,
@@ -110,7 +112,8 @@ export async function open(config: DaemonConfig, core: Core): Promise<Opened> {
   await beginNetwork(engine, config, parts, defaultNetwork);
   const id = keyId(openDaemonKey(config.trustKey ?? join(state.root, 'key.json')));
   const base = { ...core, config, gates, service, sysinfo, limits };
-  return { ...base, state, stores, kept, paths, sources, registry, parts, observing, defaultNetwork, names, id, reset };
+  const opened = { parts, observing, defaultNetwork, names, resolver };
+  return { ...base, ...opened, state, stores, kept, paths, sources, registry, id, reset };
 }
 
 /** Root, run directory and the place of temporary files. A reset takes all of them away at the end. */

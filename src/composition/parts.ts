@@ -3,10 +3,11 @@
 import { VERSION } from '../api/version.ts';
 import type { ExecDriver } from '../drivers/contract/exec.ts';
 import type { GraphDriver } from '../drivers/contract/graph.ts';
-import { DEFAULT_NETWORK_DRIVER } from '../drivers/registry.ts';
+import { DEFAULT_NETWORK_DRIVER, NETWORK_DRIVER_TABLE } from '../drivers/network-table.ts';
 import type { OnShutdown } from '../engine/shutdown-handlers.ts';
 import { systemTimers } from '../engine/timers.ts';
 import { systemClock } from '../ffi/boot-clock.ts';
+import { readPortRange } from '../ffi/host/port-range.ts';
 import { bootId } from '../ffi/process/processes.ts';
 import type { Registry } from '../images/registry/registries.ts';
 import type { TrustPolicyFile } from '../images/trust/policy.ts';
@@ -17,18 +18,23 @@ import { NetworkNames } from '../reconcile/names/network-names.ts';
 import type { RollBack } from '../reconcile/ops/containers/update-outcome.ts';
 import type { Declared } from '../reconcile/ops/declared.ts';
 import { LeaseBook } from '../reconcile/ops/networks/lease-book.ts';
-import { unreadPeer } from '../reconcile/ops/networks/unread-endpoint.ts';
+import type { NewNetworks } from '../reconcile/ops/networks/network.ts';
+import { unreadPeers } from '../reconcile/ops/networks/unread-endpoint.ts';
 import type { PathBook } from '../reconcile/path-book.ts';
 import type { DaemonConfig } from '../settings/daemon-config.ts';
 import { RepositoryStore } from '../state/images/repositories.ts';
 import type { StateRoot } from '../state/root.ts';
 import { DefaultNetwork, defaultMtu } from '../supervisor/default-network.ts';
+import { isAnythingRunning } from '../supervisor/give-back.ts';
 import type { Logger } from '../supervisor/log.ts';
+import type { ResolverService } from '../supervisor/resolver/resolver-service.ts';
 import { openBooks, workInProgress } from './books.ts';
 import { createConfiguration, type SettingsReader } from './configuration.ts';
 import { instanceOf, openDrivers } from './drivers.ts';
+import { newNetworks } from './new-networks.ts';
 import { createObserver, type Observing } from './ports/observer.ts';
 import { type Around, type OpSettings, type OpStores, opPorts, type Parts } from './ports/op-ports.ts';
+import { openResolver } from './resolver.ts';
 import type { Stores } from './stores.ts';
 
 export interface OpenedBefore {
@@ -52,6 +58,7 @@ export interface OpenedParts {
   readonly observing: Observing;
   readonly defaultNetwork: DefaultNetwork;
   readonly names: NetworkNames;
+  readonly resolver: ResolverService;
 }
 
 /**
@@ -66,6 +73,7 @@ export function openParts(opened: OpenedBefore, handlers: OnShutdown): OpenedPar
   const { resources, leases: savedLeases } = stores.history;
   const defaultNetwork = new DefaultNetwork({
     ...config,
+    newNetworks: newNetworks(config, state),
     driver: DEFAULT_NETWORK_DRIVER,
     networks: drivers.network,
     records: resources,
@@ -73,36 +81,37 @@ export function openParts(opened: OpenedBefore, handlers: OnShutdown): OpenedPar
   });
   const around = aroundOps(opened, boot, defaultNetwork);
   const commits = new GroupCommit({ files: state.files, links: stores.links, history: stores.history });
-  const leases = new LeaseBook(savedLeases, commits);
+  const leases = new LeaseBook(savedLeases, commits, readPortRange);
+  const unread = (id: string) => unreadPeers({ ...around, ...stores, leases }, { ...around, resources }, id);
   const names = new NetworkNames({
     containers: stores.containers,
     clock: systemClock,
     timers: systemTimers,
     onProblem: (text) => log.error(text),
-    unread: (id) => unreadPeer({ ...around, ...stores, leases }, { ...around, resources }, id),
+    unread,
   });
   handlers.onShutdown('names of networks', () => names.end(), ['exec driver', 'network drivers']);
+  const resolver = openResolver(opened, { network: drivers.network, networks: { ...around, resources }, unread });
+  const isNeeded = () => isAnythingRunning({ ...drivers, containers: stores.containers });
+  handlers.onShutdown('resolver', () => resolver.close(isNeeded), ['exec driver', 'network drivers']);
   const parts = opPorts({
     ...drivers,
     ...opStores(opened, drivers.graph, commits),
-    ...openBooks(stores, boot, { names, leases, paths: opened.paths }),
+    ...openBooks(stores, boot, { names, resolver, leases, paths: opened.paths }),
     ...workInProgress(),
     ...around,
   });
   const observing = createObserver(parts, () => readHostFacts(state.root, refusedLimits));
-  return { parts, observing, defaultNetwork, names };
+  return { parts, observing, defaultNetwork, names, resolver };
 }
 
-function aroundOps(
-  { config, state, limits, registry, trustPolicy, manifests, paths, stores, settings, tmpDir }: OpenedBefore,
-  boot: string,
-  defaultNetwork: DefaultNetwork,
-): Around {
+function aroundOps(opened: OpenedBefore, boot: string, defaultNetwork: DefaultNetwork): Around {
+  const { config, state, registry, trustPolicy, manifests, paths, stores, settings } = opened;
   return {
     instance: instanceOf(state),
     clock: systemClock,
     bootId: boot,
-    settings: opSettings(config, limits, tmpDir),
+    settings: opSettings(opened, newNetworks(config, state)),
     registry,
     trustPolicy,
     ...manifests,
@@ -112,12 +121,17 @@ function aroundOps(
   };
 }
 
-function opSettings(config: DaemonConfig, limits: LimitSupport, tmpDir: string): OpSettings {
+function opSettings(
+  { config, limits, tmpDir }: Pick<OpenedBefore, 'config' | 'limits' | 'tmpDir'>,
+  newNetworks: NewNetworks,
+): OpSettings {
   return {
     dns: config.dns,
     dnsSearch: config.dnsSearch,
     defaultIp: config.ip,
     networkDriver: DEFAULT_NETWORK_DRIVER,
+    networkDrivers: NETWORK_DRIVER_TABLE,
+    newNetworks,
     mtu: config.mtu === 0 ? defaultMtu() : config.mtu,
     fixedCidr: config.fixedCidr,
     version: VERSION,

@@ -86,11 +86,12 @@ export async function announce({ wired, api, addresses }: Served): Promise<void>
 
 /** Asks which runs of an earlier supervisor still run. */
 async function takeOver({ opened, loop, adoption }: Wired): Promise<void> {
-  const { config, log, parts, names } = opened;
+  const { config, log, parts, names, resolver } = opened;
   const adopted = await adoption.begin();
   if (!config.restart) leaveDown(parts);
   loop.setUnavailable(adopted.unavailable);
   names.begin();
+  resolver.begin();
   log.info({ running: adopted.running, exited: adopted.exited }, 'took over what was there');
 }
 

@@ -13,6 +13,7 @@ import { stateOfGeneration } from '../supervisor/sources/generation-record.ts';
 import type { KeptContents } from '../supervisor/sources/kept-contents.ts';
 import { Sources } from '../supervisor/sources/sources.ts';
 import { type Gates, RefusedFiles } from './gates.ts';
+import { NETWORK_DRIVERS_OF_MANIFESTS } from './network-drivers.ts';
 import { freeReader } from './readers.ts';
 import type { Stores } from './stores.ts';
 import type { Wires } from './wires.ts';
@@ -53,6 +54,7 @@ export function openSources(parts: SourceParts): OpenedSources {
     onRead: (ms: number) => loopPauses.kept('reading manifests', ms),
     hashSecret: (bytes: Buffer) => secrets.reference(bytes.toString('latin1')),
     defaultHostIp: config.ip,
+    networkDrivers: NETWORK_DRIVERS_OF_MANIFESTS,
   };
   const settled = settleDeclarations(stores, (n) => stateOfGeneration(history, resolve, n), systemClock.now().wallMs);
   if (settled !== null) log.warn(settled, describeSettled(settled));

@@ -156,7 +156,7 @@ function createProber(
   { log, parts, sources, wires }: Opened,
   { seed, timeline, events }: Pick<Wired, 'seed' | 'timeline' | 'events'>,
 ): Prober {
-  const { desired, containers, images, exec, health, network } = parts;
+  const { desired, containers, images, exec, health, network, networks } = parts;
   return new Prober({
     containers,
     images,
@@ -165,7 +165,7 @@ function createProber(
     clock: systemClock,
     timers: systemTimers,
     seed,
-    check: realChecks({ desired, containers, network, exec }, systemTimers),
+    check: realChecks({ desired, containers, network, networks, exec }, systemTimers),
     onProblem: (error, key) => log.error({ key }, `health: ${describeError(error)}`),
     onChange: (change) => {
       timeline.health(change, sources.state.resources.get(change.key));

@@ -11,8 +11,11 @@ import { createOverlayDriver } from './graph/overlay/overlay-driver.ts';
 import { createVfsDriver } from './graph/vfs/vfs-driver.ts';
 import { createBridgeDriver } from './network/bridge/bridge-driver.ts';
 import { createHostDriver } from './network/host/host-driver.ts';
+import { createIpvlanDriver } from './network/ipvlan/ipvlan-driver.ts';
+import { createMacvlanDriver } from './network/macvlan/macvlan-driver.ts';
 import { createNoneDriver } from './network/none/none-driver.ts';
 import type { CreateNetworkDriver } from './network/open.ts';
+import type { NETWORK_DRIVER_TABLE } from './network-table.ts';
 
 /**
  * Graph drivers by name, the preferred one first: in Docker 1.4's order, but for overlay, which Docker put last, and for
@@ -30,12 +33,10 @@ export const EXEC_DRIVERS: Readonly<Record<string, CreateExecDriver>> = {
   native: createNativeDriver,
 };
 
-/** `none` and `host` are what containers name that are on no network. */
-export const NETWORK_DRIVERS: Readonly<Record<string, CreateNetworkDriver>> = {
+export const NETWORK_DRIVERS: Readonly<Record<keyof typeof NETWORK_DRIVER_TABLE, CreateNetworkDriver>> = {
   bridge: createBridgeDriver,
+  macvlan: createMacvlanDriver,
+  ipvlan: createIpvlanDriver,
   none: createNoneDriver,
   host: createHostDriver,
 };
-
-/** Driver of networks that name none. */
-export const DEFAULT_NETWORK_DRIVER = 'bridge';

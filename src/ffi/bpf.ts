@@ -1,4 +1,4 @@
-/** The part of bpf(2) that a device filter of a control group needs; include/uapi/linux/bpf.h. */
+/** The part of bpf(2) that filters of devices and packets need; include/uapi/linux/bpf.h. */
 import { sysError } from './call/errno.ts';
 import { addressOf } from './call/foreign.ts';
 import { syscall, trySyscall } from './call/native.ts';
@@ -6,6 +6,7 @@ import { retriedCall } from './call/retry.ts';
 
 const BPF_PROG_LOAD = 5;
 const BPF_PROG_ATTACH = 8;
+const BPF_PROG_TYPE_SCHED_CLS = 3;
 const BPF_PROG_TYPE_CGROUP_DEVICE = 15;
 const BPF_CGROUP_DEVICE = 6;
 const BPF_F_ALLOW_MULTI = 2;
@@ -18,14 +19,23 @@ const LICENSE = Buffer.from('Apache-2.0\0');
 
 /** Loads a program of type CGROUP_DEVICE. @returns its close-on-exec descriptor. @throws TsdError with errno. */
 export function loadDeviceProgram(instructions: Buffer): number {
+  return loadProgram(BPF_PROG_TYPE_CGROUP_DEVICE, instructions, 'load device filter');
+}
+
+/** Loads a program of type SCHED_CLS. @returns its close-on-exec descriptor. @throws TsdError with errno. */
+export function loadPacketProgram(instructions: Buffer): number {
+  return loadProgram(BPF_PROG_TYPE_SCHED_CLS, instructions, 'load packet filter');
+}
+
+function loadProgram(type: number, instructions: Buffer, step: string): number {
   const attributes = Buffer.alloc(ATTR_BYTES);
-  attributes.writeUInt32LE(BPF_PROG_TYPE_CGROUP_DEVICE, 0);
+  attributes.writeUInt32LE(type, 0);
   attributes.writeUInt32LE(instructions.length / INSTRUCTION_BYTES, 4);
   attributes.writeBigUInt64LE(BigInt(addressOf(instructions)), 8);
   attributes.writeBigUInt64LE(BigInt(addressOf(LICENSE)), 16);
   const load = () => trySyscall('bpf', BPF_PROG_LOAD, attributes, attributes.length);
   const fd = retriedCall('BPF_PROG_LOAD of bpf', load);
-  if (fd < 0) throw sysError('bpf', -fd, 'load device filter');
+  if (fd < 0) throw sysError('bpf', -fd, step);
   return fd;
 }
 

@@ -15,6 +15,7 @@ import { boundedIssues, compareIssues, type ManifestIssue } from './issue.ts';
 import type { ParsedManifest } from './parse.ts';
 import { contentOfReads, defectIssue, type Parse, ParseCache, parser, type WithReader } from './parse-cache.ts';
 import { type Build, buildAll } from './resolve/build.ts';
+import type { KnownNetworkDrivers } from './resolve/network-fields.ts';
 import { withAbsolutePaths } from './resolve/paths.ts';
 import type { OnOtherApp } from './resolve/references.ts';
 import type { Candidate, Finding, PinnedContents } from './resolve/universe.ts';
@@ -80,6 +81,8 @@ export interface ResolveOptions extends Omit<ContentHasher, 'readSettings'> {
   readonly generation: number;
   /** Where ports without an address are published: the supervisor's --ip. */
   readonly defaultHostIp: string;
+  /** The drivers that networks can name. */
+  readonly networkDrivers: KnownNetworkDrivers;
   /** What is known of build contexts; left out, they are read at once. */
   readonly contexts?: BuildContexts;
   readonly readCopy?: WithReader['readCopy'];
@@ -173,8 +176,8 @@ function candidateOf({ source, using, parsed }: Trial, { contexts }: ResolveOpti
 
 function buildOf(trials: Iterable<Trial>, options: ResolveOptions): Build {
   const candidates = [...trials].flatMap((trial) => candidateOf(trial, options));
-  const { defaultHostIp, contexts = new BuildContexts(), onOtherApp } = options;
-  return buildAll(candidates, { hasher: options, readerFor: options.readerFor, defaultHostIp, contexts, onOtherApp });
+  const { readerFor, defaultHostIp, networkDrivers, contexts = new BuildContexts(), onOtherApp } = options;
+  return buildAll(candidates, { hasher: options, readerFor, defaultHostIp, networkDrivers, contexts, onOtherApp });
 }
 
 /** Returns the revisions that bring out a defect by themselves; where none does, those that are new. */

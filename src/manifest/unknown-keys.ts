@@ -10,7 +10,7 @@ const LATER: { readonly [S in Scope]: readonly string[] } = {
   nested: [],
   image: ['build', 'verify'],
   volume: ['driver', 'size', 'backup'],
-  network: ['driver', 'ipv6', 'policy'],
+  network: ['policy'],
   container: [
     'build',
     'update',
@@ -35,7 +35,17 @@ const FOREIGN: { readonly [S in Scope]: Readonly<Record<string, string>> } = {
   nested: {},
   image: { tar: 'archive', file: 'archive', oci: 'layout', dir: 'rootfs' },
   volume: { external: 'adopt' },
-  network: { ipam: 'subnet', name: 'bridgeName', enable_icc: 'icc' },
+  network: {
+    ipam: 'subnet',
+    name: 'bridgeName',
+    enable_icc: 'icc',
+    enable_ipv4: 'ipv4',
+    enable_ipv6: 'ipv6',
+    ip_range: 'ipRange',
+    aux_addresses: 'reserved',
+    driver_opts: 'parent, mode, gatewayMode or mtu',
+    gateway_mode: 'gatewayMode',
+  },
   container: {
     environment: 'env',
     cmd: 'command',

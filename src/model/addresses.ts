@@ -61,7 +61,7 @@ export function formatAddress({ family, value }: Address): string {
   return [24, 16, 8, 0].map((shift) => (number >>> shift) & 0xff).join('.');
 }
 
-/** The one text of an address: `fd00::1` for `FD00:0::1`; null for text that is none. @internal tests compare with it. */
+/** The one text of an address: `fd00::1` for `FD00:0::1`; null for text that is none. */
 export function canonicalAddress(text: string): string | null {
   const address = parseAddress(text);
   return address && formatAddress(address);
@@ -189,45 +189,16 @@ export function macOfAddress(address: string): string {
   return hex.replace(/..(?=.)/g, '$&:');
 }
 
-export interface AddressPool {
-  readonly subnet: string;
-  /** Null: the network has none. */
-  readonly gateway: string | null;
-  /** The part of the subnet that containers get addresses from (`--fixed-cidr`), or null for all of it. */
-  readonly fixedCidr: string | null;
-}
+/** True for an address that counts on one link only (fe80::/10), with or without prefix length. */
+export const isLinkLocal = (address: string): boolean => /^fe[89ab][\da-f]:/.test(address);
 
-/**
- * The next free address after `last`, wrapping at the end; null when the pool is full. Never the gateway, nor an address
- * that no host has ({@link isHostAddress}). Fresh pools are used in order, so a freed address rests as long as possible.
- * @param taken addresses in use, in the form of {@link formatAddress}.
- * @param last the address given out last, or null.
- * @throws RangeError when the pool is not valid.
- */
-export function allocateAddress(
-  pool: AddressPool,
-  taken: Pick<ReadonlySet<string>, 'has'>,
-  last: string | null,
-): string | null {
-  const hosts = hostsOf(requireCidr(pool.subnet));
-  const { family } = hosts;
-  const part = pool.fixedCidr === null ? hosts : rangeIn(pool.fixedCidr);
-  const first = (part.first > hosts.first ? part : hosts).first;
-  const end = (part.last < hosts.last ? part : hosts).last;
-  const size = end - first + 1n;
-  if (size <= 0n) return null;
-  const after = last === null ? null : parseAddress(last, family)?.value;
-  const start = after == null || after < first || after >= end ? first : after + 1n;
-  for (let step = 0n; step < size; step++) {
-    const candidate = formatAddress({ family, value: first + ((start - first + step) % size) });
-    if (candidate !== pool.gateway && !taken.has(candidate)) return candidate;
-  }
-  return null;
+/** The address of an interface on its link, made from its MAC (EUI-64: RFC 4291, appendix A), with prefix length. */
+export function linkLocalOf(mac: string): string {
+  const bytes = mac.split(':').map((byte) => Number.parseInt(byte, 16));
+  const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = bytes;
+  const half = [a ^ 2, b, c, 0xff, 0xfe, d, e, f].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+  return `${formatAddress({ family: 'ipv6', value: (0xfe80n << 112n) + BigInt(`0x${half}`) })}/64`;
 }
-
-/** Subnets for networks that name none are cut from this. */
-export const DEFAULT_SUBNET_POOL = '10.200.0.0/16';
-export const DEFAULT_SUBNET_PREFIX_LENGTH = 24;
 
 /**
  * The first subnet of the pool that overlaps nothing occupied; null when there is none.
@@ -271,20 +242,31 @@ export function chooseBridgeAddress(occupied: readonly string[]): string | null 
   return DEFAULT_BRIDGE_ADDRESSES.find((candidate) => !occupied.some((cidr) => overlaps(candidate, cidr))) ?? null;
 }
 
-/** Range of host ports picked by us (Docker 1.4: portallocator). */
-const FIRST_AUTO_PORT = 49153;
-const LAST_AUTO_PORT = 65535;
+/** Host ports that the kernel gives to programs that ask for any. */
+export interface PortRange {
+  readonly first: number;
+  readonly last: number;
+  /** Kept for somebody by the administrator. */
+  readonly reserved: ReadonlySet<number>;
+}
+
+/** Where the kernel does not say (Docker 1.4: portallocator). */
+export const DYNAMIC_PORTS: PortRange = { first: 49153, last: 65535, reserved: new Set() };
 
 /**
- * The next free port after `last` in 49153–65535, wrapping; null when all are taken.
+ * The next free port after `last` in a range, wrapping; null when all are taken.
  * @param taken ports of this protocol that are in use.
  */
-export function allocatePort(taken: ReadonlySet<number>, last: number | null): number | null {
-  const size = LAST_AUTO_PORT - FIRST_AUTO_PORT + 1;
-  const start = last === null || last < FIRST_AUTO_PORT || last >= LAST_AUTO_PORT ? FIRST_AUTO_PORT : last + 1;
+export function allocatePort(
+  { first, last: end, reserved }: PortRange,
+  taken: ReadonlySet<number>,
+  last: number | null,
+): number | null {
+  const size = end - first + 1;
+  const start = last === null || last < first || last >= end ? first : last + 1;
   for (let step = 0; step < size; step++) {
-    const candidate = FIRST_AUTO_PORT + ((start - FIRST_AUTO_PORT + step) % size);
-    if (!taken.has(candidate)) return candidate;
+    const candidate = first + ((start - first + step) % size);
+    if (!taken.has(candidate) && !reserved.has(candidate)) return candidate;
   }
   return null;
 }

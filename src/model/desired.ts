@@ -46,8 +46,8 @@ export interface References {
   readonly image: ResourceKey | null;
   /** Volume key by mount target; anonymous volumes have none. */
   readonly volumes: Readonly<Record<string, ResourceKey>>;
-  /** Null for the modes bridge, host and none. */
-  readonly network: ResourceKey | null;
+  /** Every network of the container, the default one among them, in the order of its interfaces. */
+  readonly networks: readonly ResourceKey[];
   /** For network mode container:NAME. */
   readonly networkContainer: ResourceKey | null;
   /** In the order of spec.links. */

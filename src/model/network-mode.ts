@@ -1,4 +1,8 @@
 /** The ways a container can be on the network: the one parser of what `network` says in manifests and in records. */
+import { type ResourceKey, resourceKey } from './resource.ts';
+
+/** The default bridge, for containers without a declared network. It belongs to the supervisor; no manifest declares it. */
+export const DEFAULT_NETWORK: ResourceKey = 'network//bridge';
 
 export type NetworkMode =
   /** The default bridge, no network at all, or the namespace of the host. */
@@ -28,6 +32,15 @@ export function networkMode(text: string): NetworkMode {
         ? { type: 'container', name: text.slice(SHARED.length) }
         : { type: 'network', name: text };
   }
+}
+
+/** Key of a network as a container of an app names it: `bridge`, `back`, `app/back`. */
+export function networkKey(app: string, name: string): ResourceKey {
+  if (networkMode(name).type === 'bridge') return DEFAULT_NETWORK;
+  const slash = name.indexOf('/');
+  return slash < 0
+    ? resourceKey('network', app, name)
+    : resourceKey('network', name.slice(0, slash), name.slice(slash + 1));
 }
 
 /** What a manifest says to share the network of a container. */

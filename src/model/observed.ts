@@ -42,8 +42,8 @@ export interface ObservedNetwork {
   readonly specHash: string;
   /** Normalised spec it was made from, for the field diff. */
   readonly spec: unknown;
-  readonly bridge: string;
-  readonly subnet: string;
+  /** What it is where its spec leaves that open: fields of a manifest with the values that would say the same. */
+  readonly decided: Readonly<Record<string, unknown>>;
   /** What its driver misses in the kernel, as short noun phrases; empty when all is as configured. */
   readonly missing: readonly string[];
 }
@@ -58,6 +58,13 @@ export interface ObservedExit {
   readonly finishedAtBootMs: number | null;
   /** How long the run lasted. */
   readonly ranForMs: number;
+}
+
+/** Addresses of a container on one network, without prefix lengths. */
+export interface ObservedAddresses {
+  readonly network: ResourceKey;
+  readonly ipv4: string | null;
+  readonly ipv6: string | null;
 }
 
 export interface ObservedContainer {
@@ -113,7 +120,8 @@ export interface ObservedContainer {
   readonly linkAddresses: Readonly<Record<string, string>>;
   /** Those that the environment of its run names. Left out, none. */
   readonly envAddresses?: Readonly<Record<string, string>>;
-  readonly address: string | null;
+  /** Its addresses, in the order of its interfaces. Left out, none. */
+  readonly endpoints?: readonly ObservedAddresses[];
   /** {@link runName} of what it depends on, as it was when this run started. Left out, not known. */
   readonly dependencyRuns?: Readonly<Record<string, string>>;
   /** Of its present or last run; null without probes. Left out, null. */

@@ -1,5 +1,6 @@
 /** Updates of containers: one spec takes the place of another that ran well. Pure. */
 import type { Desired } from './desired.ts';
+import type { ContainerSpec } from './kinds/container.ts';
 import type { ResourceKey } from './resource.ts';
 
 /** The part of what a container is made from by which an update distinguishes versions. */
@@ -47,24 +48,35 @@ export function oldKey(key: ResourceKey): ResourceKey {
   return `${key}${OLD}`;
 }
 
+/** Holds the addresses that a container had until it took over those of its predecessor. No container has this key. */
+export function formerKey(key: ResourceKey): ResourceKey {
+  return `${key}.former`;
+}
+
 /** The container that a successor or predecessor belongs to; any other key is its own. */
 export function baseKey(key: ResourceKey): ResourceKey {
-  return key.startsWith('container/') ? (key.replace(/\.(?:next|old)$/, '') as ResourceKey) : key;
+  return key.startsWith('container/') ? (key.replace(/\.(?:next|old|former)$/, '') as ResourceKey) : key;
 }
 
 export function isNext(key: ResourceKey): boolean {
   return key.startsWith('container/') && key.endsWith(NEXT);
 }
 
-/** A successor's declaration: that of its container under another name, without the ports it does not have yet. */
+/** A successor's declaration: that of its container under another name, without the ports and addresses it does not have yet. */
 export function successorOf(desired: Desired<'container'>): Desired<'container'> {
   return {
     ...desired,
     key: nextKey(desired.key),
     name: `${desired.name}${NEXT}`,
     engineName: `${desired.engineName}${NEXT}`,
-    spec: { ...desired.spec, ports: [] },
+    spec: withoutPlaces(desired.spec),
   };
+}
+
+function withoutPlaces(spec: ContainerSpec): ContainerSpec {
+  const anywhere = { ipv4: null, ipv6: null, mac: null };
+  const networks = spec.networks?.map((membership) => ({ ...membership, ...anywhere })) ?? null;
+  return { ...spec, ports: [], address: null, networks };
 }
 
 /** Reports whether two versions are equal in all known parts. */

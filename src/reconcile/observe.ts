@@ -3,6 +3,7 @@ import type { GraphDriver } from '../drivers/contract/graph.ts';
 import type { Networks, ObservedNetworks } from '../drivers/contract/network.ts';
 import type { Clock } from '../model/clock.ts';
 import type { DesiredState } from '../model/desired.ts';
+import { DEFAULT_NETWORK } from '../model/network-mode.ts';
 import type { ObservedImage, ObservedNetwork, ObservedState, ObservedVolume } from '../model/observed.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import type { ContainerStore } from '../state/containers/containers.ts';
@@ -14,11 +15,10 @@ import { healthchecks } from './health/probes-of.ts';
 import type { ContainerSight } from './observed-container.ts';
 import type { OpFailureCache } from './op-failure-cache.ts';
 import type { ImageStores } from './ops/images/image-of.ts';
-import type { KnownNetworks } from './ops/networks/network-config.ts';
+import { decidedOf, type KnownNetworks } from './ops/networks/network-config.ts';
 import { type VolumeUsers, volumesLeftBehind } from './ops/released-volumes.ts';
 import { type OrphanSightPorts, orphans } from './orphans.ts';
 import type { PathBook } from './path-book.ts';
-import { DEFAULT_NETWORK } from './plan/references.ts';
 import { type OutlookPorts, outlook, type Wanted } from './preflight.ts';
 import { SeenContainers } from './seen-containers.ts';
 import { type UnreadImagePorts, type UnreadVolumePorts, unreadImage, unreadVolumes } from './unread-state.ts';
@@ -105,21 +105,21 @@ function observedNetworks(
   const fallback = ports.defaultNetwork();
   if (fallback) {
     const key = fallback.key as ResourceKey;
-    networks.set(key, {
-      key,
-      specHash: '',
-      spec: {},
-      bridge: fallback.interfaceName,
-      subnet: fallback.ipv4?.subnet ?? '',
-      missing: missingOfNetwork(ports.drifts, key, kernel),
-    });
+    const missing = missingOfNetwork(ports.drifts, key, kernel);
+    networks.set(key, { key, specHash: '', spec: {}, decided: {}, missing });
   }
   for (const record of ports.resources.networks()) {
-    const { key, specHash, written, bridge, subnet } = record;
+    const { key, specHash, written } = record;
     // The supervisor creates the default bridge from its settings; for now it cannot.
     if (key === DEFAULT_NETWORK && !fallback) continue;
     const missing = missingOfNetwork(ports.drifts, key, kernel);
-    networks.set(key, { key, specHash, spec: written, bridge, subnet, missing });
+    networks.set(key, {
+      key,
+      specHash,
+      spec: written,
+      decided: decidedOf(record, ports.settings.networkDrivers),
+      missing,
+    });
   }
   return networks;
 }

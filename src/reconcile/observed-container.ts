@@ -4,10 +4,10 @@ import type { GraphDriver } from '../drivers/contract/graph.ts';
 import type { Networks, ObservedEndpoint, ObservedNetworks } from '../drivers/contract/network.ts';
 import type { Clock, Instant } from '../model/clock.ts';
 import type { HealthRecord, ProbeSet } from '../model/health.ts';
-import { append } from '../model/lists.ts';
-import { isBridged, networkMode } from '../model/network-mode.ts';
 import type { ObservedContainer, ObservedExit } from '../model/observed.ts';
+import type { ResourceKey } from '../model/resource.ts';
 import type { ContainerRecord } from '../state/containers/container-record.ts';
+import { addressesOf, endpointsOf } from '../state/containers/endpoints.ts';
 import { containerSpecOf } from '../state/containers/written-spec.ts';
 import type { GraphIndex } from '../state/images/graph-index.ts';
 import { isUnknown } from '../state/restore.ts';
@@ -15,10 +15,11 @@ import { type DriftMemory, missingOf } from './drift-memory.ts';
 import type { HealthBook } from './health/health-book.ts';
 import { probesOf } from './health/probes-of.ts';
 import { healthOf } from './health/verdict.ts';
-import { portName, portsOfOtherDeclaration } from './observed-port.ts';
+import { endpointDrift, endpointsOfOtherDeclaration } from './observed-endpoints.ts';
 import { stopEnd, tookAway } from './ops/containers/stop-override.ts';
-import { isCutOff } from './ops/networks/endpoint.ts';
+import { wantedNetworks } from './ops/networks/container-networks.ts';
 import type { DefaultNetworks } from './ops/networks/network-config.ts';
+import { observedReferences } from './plan/references.ts';
 
 /** What is known of the runs of containers, by their ids. */
 interface KnownRuns {
@@ -61,23 +62,6 @@ function observedExit(record: ContainerRecord, bootId: string): ObservedExit | n
   };
 }
 
-/** What the kernel lacks of a container's endpoint, or has of a declaration that did not come into force. */
-function endpointDrift(
-  { network, owner, state }: Pick<ContainerRecord, 'network' | 'owner' | 'state'>,
-  endpoint: ObservedEndpoint | undefined,
-): string[] {
-  if (network === null || endpoint === undefined) return ['endpoint missing'];
-  const drift = [...endpoint.drift];
-  if (!endpoint.connected) return drift;
-  // One that does not run has given its ports back, or is about to.
-  if (state.status !== 'running' && state.status !== 'paused') return drift;
-  if (owner !== null) append(drift, portsOfOtherDeclaration(owner, network.ports));
-  if (network.ports.length === 0) return drift;
-  const seen = new Set(endpoint.ports.map(portName));
-  for (const port of network.ports) if (!seen.has(portName(port))) drift.push(`port ${portName(port)} missing`);
-  return drift;
-}
-
 function observedStop(
   record: ContainerRecord,
   exit: ObservedExit | null,
@@ -101,8 +85,8 @@ function observedStop(
 
 /** What a container looks like beside its record; by this alone it may look otherwise while the record stays. */
 interface Facts {
-  /** The last look at its endpoint in the kernel, and what that lacked. */
-  readonly seen: { readonly endpoint: ObservedEndpoint | undefined; readonly lacks: readonly string[] } | undefined;
+  /** The last look at its endpoints in the kernel, and what that lacked. */
+  readonly seen: { readonly endpoints: readonly ObservedEndpoint[]; readonly lacks: readonly string[] } | undefined;
   readonly handle: TaskHandle | null;
   readonly leftDown: boolean;
   readonly sandbox: boolean;
@@ -113,15 +97,18 @@ interface Facts {
   readonly health: HealthRecord | undefined;
 }
 
-/** The driver gives the same endpoint while nothing of any of them changed. */
+/** The driver gives the same endpoints while nothing of any of them changed. */
 function lookedAt(
   record: ContainerRecord,
-  endpoint: ObservedEndpoint | undefined,
+  endpoints: readonly ObservedEndpoint[],
   before: Facts['seen'],
 ): NonNullable<Facts['seen']> {
-  if (before && before.endpoint === endpoint) return before;
-  return { endpoint, lacks: endpointDrift(record, endpoint) };
+  const same =
+    before?.endpoints.length === endpoints.length && endpoints.every((one, index) => one === before.endpoints[index]);
+  return before && same ? before : { endpoints, lacks: endpointDrift(record, endpoints) };
 }
+
+const NONE: readonly ObservedEndpoint[] = [];
 
 function areSame(a: Facts, b: Facts): boolean {
   return (
@@ -137,10 +124,21 @@ function areSame(a: Facts, b: Facts): boolean {
   );
 }
 
+function driftOf(
+  record: ContainerRecord,
+  wanted: readonly ResourceKey[],
+  missing: readonly string[],
+): readonly string[] {
+  const changed = endpointsOfOtherDeclaration(record, wanted);
+  return changed.length === 0 ? missing : [...new Set([...changed, ...missing])];
+}
+
 export class ContainerSight {
   readonly #ports: ContainerSightPorts;
   /** As last seen. Records never change, and most containers look for days as they did before. */
   readonly #last = new WeakMap<ContainerRecord, { facts: Facts; readonly container: ObservedContainer }>();
+  /** Networks that a container was made for, by its record. */
+  readonly #madeFor = new WeakMap<ContainerRecord, readonly ResourceKey[]>();
 
   constructor(ports: ContainerSightPorts) {
     this.#ports = ports;
@@ -167,22 +165,39 @@ export class ContainerSight {
   #factsOf(record: ContainerRecord, kernel: ObservedNetworks | null, last: Facts | undefined): Facts {
     const { network, networks, drifts, runs } = this.#ports;
     const { owner, id } = record;
-    const spec = owner ? containerSpecOf(owner) : undefined;
-    const bridged = spec !== undefined && isBridged(networkMode(spec.network)) && !isCutOff(networks, spec);
-    // A namespace without its endpoint is what an interrupted connect leaves: not a sandbox to start in.
-    const sandbox = network.sandbox(id) !== null && (!bridged || record.network !== null);
-    const seen = kernel === null ? last?.seen : lookedAt(record, kernel.endpoints.get(id)?.[0], last?.seen);
+    const wanted = wantedNetworks(networks, this.#networksOf(record));
+    // A namespace without an endpoint is what an interrupted connect leaves: not a sandbox to start in.
+    const isHeld = network.sandbox(id) !== null;
+    const sandbox = isHeld && (wanted.length === 0 || endpointsOf(record).length > 0);
+    const seen = kernel === null ? last?.seen : lookedAt(record, kernel.endpoints.get(id) ?? NONE, last?.seen);
     return {
       seen,
       handle: runs.exec.running(id),
       leftDown: runs.leftDown.has(id),
       sandbox,
-      drift: sandbox && bridged && owner ? missingOf(drifts, owner.key, kernel, () => seen?.lacks ?? []) : [],
+      drift:
+        sandbox && owner
+          ? driftOf(
+              record,
+              wanted,
+              missingOf(drifts, owner.key, kernel, () => seen?.lacks ?? []),
+            )
+          : [],
       unanswered: runs.unanswered.get(id),
       unrecorded: runs.exec.unrecorded(id),
       probes: probesOf(runs.images, record),
       health: runs.health.get(id),
     };
+  }
+
+  #networksOf(record: ContainerRecord): readonly ResourceKey[] {
+    const known = this.#madeFor.get(record);
+    if (known || record.owner === null) return known ?? [];
+    const { key } = record.owner;
+    const spec = containerSpecOf(record.owner);
+    const { networks } = observedReferences({ key, engineName: record.engineName, spec });
+    this.#madeFor.set(record, networks);
+    return networks;
   }
 
   #seenNow(record: ContainerRecord, facts: Facts, now: Instant): ObservedContainer {
@@ -219,7 +234,7 @@ export class ContainerSight {
       linkAddresses: record.linkAddresses,
       envAddresses: record.envAddresses,
       dependencyRuns: record.dependencyRuns,
-      address: record.network?.address ?? null,
+      endpoints: addressesOf(record),
       health: probes && healthOf(health, probes, record.run),
     };
   }

@@ -20,8 +20,9 @@ import { type Impossible, impossibleLimit, missingHeadroom } from './limits.ts';
 import { portName } from './observed-port.ts';
 import { type DamagedRecords, damagedHolder, damagedRecord } from './ops/containers/damaged-container.ts';
 import { type ImageStores, imageIdOf } from './ops/images/image-of.ts';
-import { declaredPorts, isCutOff } from './ops/networks/endpoint.ts';
+import { isCutOff } from './ops/networks/container-networks.ts';
 import type { DefaultNetworks } from './ops/networks/network-config.ts';
+import { declaredPorts } from './ops/networks/published-ports.ts';
 import { MISSING_PATH, type PathBook, pathTrouble } from './path-book.ts';
 import { type UnreadImagePorts, unreadImage } from './unread-state.ts';
 

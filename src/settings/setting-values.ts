@@ -9,6 +9,7 @@ import { type HttpAddress, parseHttpAddress } from '../api/http-address.ts';
 import { bareAddress, containsNetwork, isHostAddress, parseCidr } from '../model/addresses.ts';
 import type { TsdError } from '../model/errors/errors.ts';
 import { type Parsed, parseBytes, parseDuration } from '../model/kinds/short-forms.ts';
+import { parseSubnetPool, type SubnetPool } from '../model/networks/address-pools.ts';
 import { LOG_LEVELS, type SettingName } from './settings.ts';
 
 const absolutePath = z.string().refine((path) => path.startsWith('/'), 'must be an absolute path');
@@ -100,6 +101,24 @@ const duration = shortForm(parseDuration);
 const size = shortForm(parseBytes);
 const percent = z.coerce.number('must be a number').min(1, 'must be 1 to 100').max(100, 'must be 1 to 100');
 
+/** Each text is a pool, or a part of one where the variable was cut at its commas. */
+const addressPools = z
+  .union([
+    textList.transform((items) => items.join(',').split(/,(?=\s*base=)/)),
+    z
+      .array(z.strictObject({ base: z.string(), size: z.number() }))
+      .transform((pools) => pools.map(({ base, size }) => `base=${base},size=${size}`)),
+  ])
+  .transform((pools, context): SubnetPool[] =>
+    pools.flatMap((text) => {
+      if (text === '') return [];
+      const pool = parseSubnetPool(text);
+      if (pool.ok) return [pool.value];
+      context.addIssue({ code: 'custom', message: pool.message });
+      return [];
+    }),
+  );
+
 const shape = {
   root: absolutePath.default('/var/lib/tsdocker'),
   runDir: absolutePath.default('/run/tsdocker'),
@@ -118,6 +137,9 @@ const shape = {
   bridge: interfaceName.optional(),
   bip: bridgeAddress.optional(),
   fixedCidr: cidr.optional(),
+  /** Empty: the default ones, as for a family that none is of. */
+  defaultAddressPool: addressPools.prefault([]),
+  ipv6: z.union([boolean, z.literal('auto')], 'must be true, false or auto').default(false),
   /** 0 takes the MTU of the default route. */
   mtu: z.coerce
     .number('must be a number')

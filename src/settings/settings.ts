@@ -74,6 +74,17 @@ export const SETTINGS = {
     env: 'TSDOCKER_FIXED_CIDR',
     doc: "give out addresses of this part of the bridge's subnet only",
   },
+  defaultAddressPool: {
+    flags: '--default-address-pool <base=cidr,size=length>',
+    list: true,
+    env: 'TSDOCKER_DEFAULT_ADDRESS_POOL',
+    doc: 'where networks that name no subnet get theirs: parts of base with a prefix of this length, IPv4 or IPv6; repeatable (default: 172.17.0.0/16 to 172.31.0.0/16 whole and 192.168.0.0/16 in /20; for IPv6 a unique local /48 of this root in /64)',
+  },
+  ipv6: {
+    flags: '--ipv6 [when]',
+    env: 'TSDOCKER_IPV6',
+    doc: 'new networks that do not say otherwise have IPv6: true, false, or auto for where this host has it and rules are written (default: false)',
+  },
   mtu: {
     flags: '--mtu <bytes>',
     env: 'TSDOCKER_MTU',

@@ -13,7 +13,7 @@ const OF_VOLUMES: readonly string[] = ['volumes', 'vfs'];
 /** Held until everything else is gone. */
 const LAST: readonly string[] = ['instance', 'lock'];
 /** What we make in a run directory; the socket may be of a service manager. */
-const OF_RUN_DIRECTORY: readonly string[] = ['shim', 'secrets', 'tmp', 'tsdocker.pid', 'lock'];
+const OF_RUN_DIRECTORY: readonly string[] = ['shim', 'secrets', 'names', 'tmp', 'tsdocker.pid', 'lock'];
 
 function namesIn(directory: string): string[] {
   try {

@@ -1,13 +1,23 @@
 /** The bridge that containers without a network of their own use. */
 import { readFileSync } from 'node:fs';
-import type { NetworkConfig, Networks } from '../drivers/contract/network.ts';
+import type { NetworkConfig, NetworkRange, Networks } from '../drivers/contract/network.ts';
 import { listAddresses } from '../ffi/network/link-addresses.ts';
 import { findLink } from '../ffi/network/links.ts';
 import { NETLINK_ROUTE, NetlinkSocket } from '../ffi/network/netlink.ts';
-import { addressIn, chooseBridgeAddress, containsNetwork, networkOf } from '../model/addresses.ts';
+import { addressIn, chooseBridgeAddress, containsNetwork, firstHostOf, networkOf } from '../model/addresses.ts';
 import { describeError, TsdError, toTsdError } from '../model/errors/errors.ts';
+import {
+  chooseSubnet,
+  DEFAULT_IPV4_POOLS,
+  type HostUse,
+  type UsedSubnet,
+  usedByHost,
+} from '../model/networks/address-pools.ts';
 import type { ResourceKey } from '../model/resource.ts';
-import { ipv4RangeOf } from '../reconcile/ops/networks/network-config.ts';
+import { type NewNetworks, subnetsOfOthers } from '../reconcile/ops/networks/network.ts';
+import { accessOptions } from '../reconcile/ops/networks/network-config.ts';
+import { sameData } from '../reconcile/plan/diff.ts';
+import { type NetworkRecord, PRESENT_DEFAULTS } from '../state/history/network-record.ts';
 import type { ResourceStore } from '../state/history/resource-store.ts';
 import type { Logger } from './log.ts';
 
@@ -22,8 +32,13 @@ interface DefaultNetworkOptions {
   readonly bridge: string | null;
   /** Address and prefix asked for, or null. */
   readonly bip: string | null;
-  /** Address of the last start, so that it stays the same without a bridge to read it from. */
-  readonly previous: string | null;
+  /** Of the last start, so that it stays the same without a bridge to read it from. */
+  readonly recorded: NetworkRecord | null;
+  /** Subnets of our other networks. */
+  readonly others: readonly UsedSubnet[];
+  readonly newNetworks: NewNetworks;
+  /** Asked for, refused, or left to the host. */
+  readonly ipv6: boolean | 'auto';
   /** The part of its subnet that containers get addresses from, or null for all of it. */
   readonly fixedCidr: string | null;
   readonly mtu: number;
@@ -58,8 +73,31 @@ function foreignAddress(bridge: string): string {
   });
 }
 
-function ownAddress(options: DefaultNetworkOptions, occupied: readonly string[]): string {
-  const { bip, previous, defaultBridge } = options;
+/** One of the pools that were asked for, else Docker's; beside all that is in use where that can be. */
+function freeAddress({ newNetworks, others }: DefaultNetworkOptions, host: HostUse): string | null {
+  const { ipv4 } = newNetworks.pools;
+  const used = [...others, ...usedByHost(host, null)];
+  if (ipv4 !== DEFAULT_IPV4_POOLS) {
+    const subnet = chooseSubnet(ipv4, used);
+    return subnet && addressIn(firstHostOf(subnet), subnet);
+  }
+  const chosen = (taken: readonly UsedSubnet[]) => chooseBridgeAddress(taken.map(({ subnet }) => subnet));
+  return chosen(used) ?? chosen(used.filter(({ yields }) => yields !== true));
+}
+
+/** Of a bridge that is made for the first time; one that was made without IPv6 stays so unless it is asked for. */
+function ipv6RangeOf(options: DefaultNetworkOptions, host: HostUse): NetworkRange | null {
+  const { recorded, newNetworks, others, bridge, ipv6 } = options;
+  if (ipv6 === false || bridge !== null) return null;
+  if (recorded !== null && (recorded.ipv6 !== null || ipv6 === 'auto')) return recorded.ipv6;
+  if (!newNetworks.families().ipv6) return null;
+  const subnet = chooseSubnet(newNetworks.pools.ipv6, [...others, ...usedByHost(host, null)]);
+  return subnet === null ? null : { subnet, gateway: firstHostOf(subnet) };
+}
+
+function ownAddress(options: DefaultNetworkOptions, host: HostUse): string {
+  const { bip, recorded, defaultBridge } = options;
+  const previous = recorded?.ipv4?.gateway ? addressIn(recorded.ipv4.gateway, recorded.ipv4.subnet) : null;
   const present = presentAddress(defaultBridge);
   if (bip !== null) {
     if (present !== null && present !== bip) {
@@ -70,7 +108,7 @@ function ownAddress(options: DefaultNetworkOptions, occupied: readonly string[])
     }
     return bip;
   }
-  const chosen = present ?? previous ?? chooseBridgeAddress(occupied);
+  const chosen = present ?? previous ?? freeAddress(options, host);
   if (chosen !== null) return chosen;
   throw new TsdError(
     'TSD_ADDRESS_POOL_FULL',
@@ -83,8 +121,8 @@ const KEY: ResourceKey = 'network//bridge';
 
 /** @throws TsdError when an address is missing, taken or does not fit. */
 function defaultNetworkConfig(options: DefaultNetworkOptions, networks: Networks): NetworkConfig {
-  const address =
-    options.bridge === null ? ownAddress(options, networks.occupiedSubnets()) : foreignAddress(options.bridge);
+  const host = networks.hostUse();
+  const address = options.bridge === null ? ownAddress(options, host) : foreignAddress(options.bridge);
   const { fixedCidr } = options;
   if (fixedCidr !== null && !containsNetwork(networkOf(address), networkOf(fixedCidr))) {
     throw new TsdError('TSD_FLAG', `network does not contain specified subnet: ${fixedCidr} is not within ${address}`, {
@@ -97,14 +135,30 @@ function defaultNetworkConfig(options: DefaultNetworkOptions, networks: Networks
     driver: options.driver,
     interfaceName: options.bridge ?? options.defaultBridge,
     ipv4: { subnet: networkOf(address), gateway: address.slice(0, address.indexOf('/')) },
-    ipv6: null,
+    ipv6: ipv6RangeOf(options, host),
     mtu: options.mtu === 0 ? defaultMtu() : options.mtu,
     internal: false,
-    options: { foreign: options.bridge !== null, icc: options.icc, masquerade: options.ipMasq },
+    options: {
+      foreign: options.bridge !== null,
+      icc: options.icc,
+      masquerade: options.ipMasq,
+      ...accessOptions(options.recorded?.defaults ?? PRESENT_DEFAULTS),
+    },
   };
 }
 
-export interface DefaultNetworkParts extends Omit<DefaultNetworkOptions, 'previous'> {
+function isRecorded({ interfaceName, ipv4, ipv6 }: NetworkConfig, recorded: NetworkRecord | null): boolean {
+  return (
+    recorded !== null && sameData([interfaceName, ipv4, ipv6], [recorded.interfaceName, recorded.ipv4, recorded.ipv6])
+  );
+}
+
+function recordOf({ driver, interfaceName, ipv4, ipv6 }: NetworkConfig, recorded: NetworkRecord | null): NetworkRecord {
+  const defaults = recorded?.defaults ?? { ...PRESENT_DEFAULTS, ipv6: ipv6 !== null };
+  return { key: KEY, specHash: '', written: {}, schemaVersion: 1, driver, interfaceName, ipv4, ipv6, defaults };
+}
+
+export interface DefaultNetworkParts extends Omit<DefaultNetworkOptions, 'recorded' | 'others'> {
   /** No default bridge is wanted (`--bridge=none`). */
   readonly disableNetwork: boolean;
   readonly networks: Networks;
@@ -150,18 +204,15 @@ export class DefaultNetwork {
 
   #attempt(onError: (error: TsdError) => void): void {
     const { networks, records, log } = this.#parts;
-    const recorded = records.networks().find((record) => record.key === KEY);
-    const previous = recorded ? addressIn(recorded.gateway, recorded.subnet) : null;
+    const all = records.networks();
+    const recorded = all.find((record) => record.key === KEY) ?? null;
     try {
-      const config = defaultNetworkConfig({ ...this.#parts, previous }, networks);
+      const config = defaultNetworkConfig({ ...this.#parts, recorded, others: subnetsOfOthers(all, KEY) }, networks);
       networks.ensureNetwork(config);
-      const { interfaceName: bridge } = config;
-      const { subnet, gateway } = ipv4RangeOf(config);
       // Only what worked is remembered: a mistyped name would hand the subnet of a foreign interface to the next start.
-      if (recorded?.bridge !== bridge || recorded.subnet !== subnet || recorded.gateway !== gateway) {
-        records.setNetwork({ key: KEY, specHash: '', written: {}, schemaVersion: 1, bridge, subnet, gateway });
-      }
-      if (this.#problem !== null) log.info({ bridge, subnet }, 'the default bridge could be made now');
+      if (!isRecorded(config, recorded)) records.setNetwork(recordOf(config, recorded));
+      if (this.#problem !== null)
+        log.info({ bridge: config.interfaceName, subnet: config.ipv4?.subnet }, 'the default bridge could be made now');
       this.#config = config;
       this.#problem = null;
     } catch (thrown) {

@@ -17,13 +17,18 @@ function runs({ containers, exec }: Pick<GiveBackPorts, 'containers' | 'exec'>):
   return containers.all().some((record) => exec.running(record.id) !== null || isUnknown(record));
 }
 
+/** Reports whether any process of a container is there, also one that the supervisor does not know of. */
+export function isAnythingRunning(ports: Pick<GiveBackPorts, 'containers' | 'exec'>): boolean {
+  return runs(ports) || ports.exec.alive();
+}
+
 /**
  * Restores the host when no container runs: settings, rules, bridges, control groups. While a container runs, all of it
  * stays. The next start recreates what is missing.
  */
 export function giveHostBack(ports: GiveBackPorts, log: Logger): void {
   try {
-    if (runs(ports) || ports.exec.alive()) return;
+    if (isAnythingRunning(ports)) return;
     for (const text of ports.network.giveBack()) log.info(text);
     ports.exec.giveBack();
   } catch (thrown) {

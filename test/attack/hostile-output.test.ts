@@ -11,6 +11,7 @@ import { Document, parse } from 'yaml';
 import { formatData } from '../../src/cli/data.ts';
 import { terminalText } from '../../src/cli/output/terminal-text.ts';
 import { printable } from '../../src/cli/output/text.ts';
+import { NETWORK_DRIVERS_OF_MANIFESTS } from '../../src/composition/network-drivers.ts';
 import { parseImageConfig } from '../../src/images/image-config.ts';
 import { desiredState, type ResolveOptions } from '../../src/manifest/desired-state.ts';
 import { yamlText } from '../../src/manifest/yaml-written.ts';
@@ -38,6 +39,7 @@ const TEXTS = [
 const options: ResolveOptions = {
   generation: 1,
   defaultHostIp: '0.0.0.0',
+  networkDrivers: NETWORK_DRIVERS_OF_MANIFESTS,
   readFile: () => ({ ok: false, reason: 'missing', message: 'no such file' }),
   hashSecret: (bytes) => createHash('sha256').update(bytes).digest('hex'),
 };

@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
+import { NETWORK_DRIVERS_OF_MANIFESTS } from '../../src/composition/network-drivers.ts';
 import { parseChallenges } from '../../src/images/registry/challenge.ts';
 import { desiredState, type ResolveOptions, type SourceRevision } from '../../src/manifest/desired-state.ts';
 import { readDockerfile } from '../../src/model/dockerfile/stages.ts';
@@ -19,6 +20,7 @@ const numbered = (text: (number: number) => string, count: number): string =>
 const options: ResolveOptions = {
   generation: 1,
   defaultHostIp: '0.0.0.0',
+  networkDrivers: NETWORK_DRIVERS_OF_MANIFESTS,
   readFile: () => ({ ok: false, reason: 'missing', message: 'no such file' }),
   hashSecret: (bytes) => createHash('sha256').update(bytes).digest('hex'),
 };

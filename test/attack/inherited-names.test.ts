@@ -1,6 +1,7 @@
 /** Names that every JavaScript object inherits, in all places of a manifest where a stranger may write a name. */
 import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { NETWORK_DRIVERS_OF_MANIFESTS } from '../../src/composition/network-drivers.ts';
 import { desiredState, type ResolveOptions, type SourceRevision } from '../../src/manifest/desired-state.ts';
 import { BUSYBOX_IMAGE, FOREVER } from '../support/manifests.ts';
 import { Random } from '../support/random.ts';
@@ -32,6 +33,7 @@ const SEEDS: readonly (readonly [file: string, text: string])[] = [
 const options: ResolveOptions = {
   generation: 1,
   defaultHostIp: '0.0.0.0',
+  networkDrivers: NETWORK_DRIVERS_OF_MANIFESTS,
   readFile: () => ({ ok: false, reason: 'missing', message: 'no such file' }),
   hashSecret: (bytes) => createHash('sha256').update(bytes).digest('hex'),
 };

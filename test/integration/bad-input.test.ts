@@ -294,7 +294,7 @@ describe('directories and networks of the daemon', () => {
     const flags = ['--root', 'second', '--run-dir', 'second/run', '--default-bridge', 'lo', '-G', 'nosuchgroup'];
     expect(await daemon(...flags)).toContain('interface lo exists');
     const database = new Database(join(supervisor.base, 'second/history.db'), { readonly: true });
-    expect(database.prepare('SELECT bridge, subnet FROM networks').all()).toEqual([]);
+    expect(database.prepare('SELECT interface, ipv4 FROM networks').all()).toEqual([]);
     database.close();
   });
 });

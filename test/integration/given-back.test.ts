@@ -25,7 +25,7 @@ const get = async (port: number) => (await fetch(`http://127.0.0.1:${port}/`)).t
 /** What the packet filter publishes of an instance, as text; empty without a table. */
 function published({ instance }: TestSupervisor): string {
   try {
-    return sh(`nft list map ip tsd-${instance} ports_any; nft list set ip tsd-${instance} userland`);
+    return sh(`nft list map inet tsd-${instance} ports_any; nft list set inet tsd-${instance} userland`);
   } catch {
     return '';
   }
@@ -143,7 +143,7 @@ describe('a stopping supervisor', () => {
     await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
     const state = () => ({
       ...supervisor.hostState(),
-      rules: sh(`nft list table ip tsd-${supervisor.instance}`),
+      rules: sh(`nft list table inet tsd-${supervisor.instance}`),
     });
     const before = state();
     await supervisor.stop();
@@ -197,7 +197,7 @@ describe('a stopping supervisor', () => {
     // As if killed after each step in turn: after settings, after rules, after interfaces.
     const steps = [
       `echo 0 > /proc/sys/net/ipv4/conf/${supervisor.bridge}/route_localnet`,
-      `nft delete table ip tsd-${supervisor.instance}`,
+      `nft delete table inet tsd-${supervisor.instance}`,
       `ip link del ${supervisor.bridge}`,
     ];
     for (const step of [1, 2, 3]) {

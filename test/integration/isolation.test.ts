@@ -103,7 +103,7 @@ describe('a container', () => {
       giver: { fields: 'volumes: ["/shared"]', script: 'echo from giver > /shared/note' },
     });
     expect(found.names).toMatch(/^box\nexample\.com\n/);
-    expect(found.names).toContain('nameserver 192.0.2.53\n');
+    expect(found.names).toContain('nameserver 127.0.0.11\n');
     expect(found.names).toContain('search example.org\n');
     expect(found.names).toContain('192.0.2.1\tgate\n');
     expect(found.plain).toBe(`CapEff:\t${DOCKER_DEFAULT}\nNoNewPrivs:\t0\n0\n0\n1\n`);

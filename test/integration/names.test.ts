@@ -1,9 +1,10 @@
-/** Names of the containers of a network, in their hosts files. */
+/** Names of the containers of a network: of those that ask the resolver, and in the hosts files of runs of before there was one. */
 import { appendFileSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { WhyView } from '../../src/api/views/explain-views.ts';
 import { BUSYBOX_IMAGE, FOREVER, IDLE, shell } from '../support/manifests.ts';
+import { addressesOf as asked, namesOf } from '../support/names.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
 import { until } from '../support/wait.ts';
 
@@ -33,12 +34,29 @@ const addressesOf = (id: string, name: string): string[] => addressesIn(readFile
 
 async function ready(name: string) {
   const view = await supervisor.waitFor(name, 'ready', (found) => found.ready);
-  return { ...view, address: view.address ?? '' };
+  return { ...view, address: view.address ?? '', pid: view.pid ?? 0 };
 }
 
-async function named(id: string, name: string, address: string | null): Promise<void> {
+type Asker = Awaited<ReturnType<typeof ready>>;
+
+/** Waits until a container finds an address by a name, or none. */
+async function named({ pid }: Asker, name: string, address: string | null): Promise<void> {
   const wanted = JSON.stringify(address === null ? [] : [address]);
-  await until(`${name} leads to ${wanted}`, async () => JSON.stringify(addressesOf(id, name)) === wanted);
+  await until(`${name} leads to ${wanted}`, async () => JSON.stringify(await asked(pid, name)) === wanted);
+}
+
+async function namedInFile({ id }: Asker, name: string, address: string | null): Promise<void> {
+  const wanted = JSON.stringify(address === null ? [] : [address]);
+  await until(`${name} stands for ${wanted}`, () => JSON.stringify(addressesOf(id, name)) === wanted);
+}
+
+/** Makes it a run of a version without a resolver, while no supervisor runs. */
+function withoutResolver({ id }: Asker): void {
+  const path = join(supervisor.root, 'containers', id, 'config.json');
+  const record = JSON.parse(readFileSync(path, 'utf8')) as { Tsdocker: { Resolver?: object } };
+  expect(record.Tsdocker.Resolver).toBeDefined();
+  delete record.Tsdocker.Resolver;
+  writeFileSync(path, JSON.stringify(record));
 }
 
 const fetched = (from: string, name: string) =>
@@ -47,7 +65,7 @@ const fetched = (from: string, name: string) =>
 test('containers of a network reach each other and themselves by name, also later ones, and others cannot', async () => {
   supervisor.drop(
     'shop.yaml',
-    `${BUSYBOX_IMAGE}networks: { back: { internal: true }, front: {} }
+    `${BUSYBOX_IMAGE}networks: { back: { internal: true }, front: { internal: true } }
 containers:
   web: { image: busybox, command: ${SERVE}, network: back, hostname: www }
   far: { image: busybox, command: ${SERVE}, network: front }
@@ -56,7 +74,7 @@ containers:
 `,
   );
   const [web, far, alone, host] = [await ready('web'), await ready('far'), await ready('alone'), await ready('host')];
-  await named(web.id, 'web', web.address);
+  await named(web, 'web', web.address);
   const inode = statSync(fileOf(web.id)).ino;
   supervisor.drop(
     'blog.yaml',
@@ -66,25 +84,37 @@ containers:
 `,
   );
   const db = await ready('db');
-  await named(web.id, 'blog-db', db.address);
-  await named(web.id, 'store', db.address);
-  expect(addressesOf(web.id, 'store.example.org')).toEqual([db.address]);
+  for (const name of [
+    'blog-db',
+    'store',
+    'store.example.org',
+    'blog-db.back',
+    'blog-db.shop-back',
+    db.id.slice(0, 12),
+  ]) {
+    await named(web, name, db.address);
+  }
   // Short names are those of the own app.
-  expect(addressesOf(web.id, 'db')).toEqual([]);
-  await named(db.id, 'db', db.address);
-  await named(db.id, 'shop-web', web.address);
-  expect(addressesOf(db.id, 'www')).toEqual([web.address]);
+  await named(web, 'db', null);
+  await named(web, 'db.back', null);
+  await named(db, 'db', db.address);
+  await named(db, 'shop-web', web.address);
+  await named(db, 'WWW', web.address);
+  expect(await namesOf(db.pid, web.address)).toEqual(['shop-web.shop-back']);
+  expect(await asked(web.pid, 'blog-db', 'AAAA')).toEqual([]);
   expect(await fetched('web', 'blog-db')).toBe('store\n');
   expect(await fetched('web', 'web')).toBe('www\n');
   expect(await fetched('db', 'shop-web')).toBe('www\n');
   expect(await fetched('db', 'db')).toBe('store\n');
   await ready('side');
-  expect(await supervisor.ok('exec', 'side', 'busybox', 'cat', '/etc/hosts')).toContain(`${web.address}\tshop-web www`);
+  expect(await fetched('side', 'shop-web')).toBe('www\n');
 
-  expect(addressesOf(far.id, 'web')).toEqual([]);
-  expect(addressesOf(far.id, 'far')).toEqual([far.address]);
-  expect(addressesOf(web.id, 'far')).toEqual([]);
-  for (const { id } of [alone, host]) expect(readFileSync(fileOf(id), 'utf8')).not.toContain('names on this network');
+  await named(far, 'web', null);
+  await named(far, 'far', far.address);
+  await named(web, 'far', null);
+  for (const { id } of [web, db, far, alone, host]) {
+    expect(readFileSync(fileOf(id), 'utf8')).not.toContain('names on this network');
+  }
   expect({ inode: statSync(fileOf(web.id)).ino, pid: (await supervisor.container('web'))?.pid }).toEqual({
     inode,
     pid: web.pid,
@@ -94,21 +124,22 @@ containers:
 test('a name follows stop and start of its container, and stays during a restart', async () => {
   supervisor.drop(
     'app.yaml',
-    `${BUSYBOX_IMAGE}containers:
-  web: { image: busybox, command: ${FOREVER} }
-  db: { image: busybox, command: ${FOREVER} }
-  crash: { image: busybox, command: ${shell('exit 3')}, restart: { policy: always, backoff: { initial: 1h } } }
+    `${BUSYBOX_IMAGE}networks: { back: { internal: true } }
+containers:
+  web: { image: busybox, command: ${FOREVER}, network: back }
+  db: { image: busybox, command: ${FOREVER}, network: back }
+  crash: { image: busybox, command: ${shell('exit 3')}, network: back, restart: { policy: always, backoff: { initial: 1h } } }
 `,
   );
   const [web, db] = [await ready('web'), await ready('db')];
   const crash = await supervisor.waitFor('crash', 'backing off', ({ phase }) => phase === 'BackingOff');
-  await named(web.id, 'db', db.address);
-  expect(addressesOf(web.id, 'crash')).toEqual([crash.address]);
+  await named(web, 'db', db.address);
+  await named(web, 'crash', crash.address);
   await supervisor.ok('stop', 'db');
-  await named(web.id, 'db', null);
-  expect(addressesOf(web.id, 'crash')).toEqual([crash.address]);
+  await named(web, 'db', null);
+  await named(web, 'crash', crash.address);
   await supervisor.ok('start', 'db');
-  await named(web.id, 'db', db.address);
+  await named(web, 'db', db.address);
 });
 
 test('why names the host that a program did not find, and the field that makes it known', async () => {
@@ -144,64 +175,70 @@ test('a link and an extra host win over a container of the same name', async () 
 `,
   );
   const [a, b, web] = [await ready('a'), await ready('b'), await ready('web')];
-  await named(web.id, 'app-b', b.address);
+  await named(web, 'app-b', b.address);
+  await named(web, 'b', a.address);
+  await named(web, 'a', a.address);
   expect(addressesOf(web.id, 'b')).toEqual([a.address]);
-  expect(addressesOf(web.id, 'a')).toEqual([a.address]);
   expect(addressesOf(web.id, 'app-a')).toEqual(['192.0.2.7']);
 });
 
-test("hosts files of an older version get the names without a restart and keep the container's changes", async () => {
+test("hosts files of a run without a resolver get the names without a restart and keep the container's changes", async () => {
   const text = `${BUSYBOX_IMAGE}containers:
   web: { image: busybox, command: ${FOREVER} }
   db: { image: busybox, command: ${FOREVER} }
 `;
   supervisor.drop('app.yaml', text);
   const [web, db] = [await ready('web'), await ready('db')];
-  await named(web.id, 'db', db.address);
+  await named(web, 'db', db.address);
   await supervisor.crash();
-  // As it was written before there were names in it.
-  const before = readFileSync(fileOf(web.id), 'utf8').split('# names on', 1)[0] ?? '';
+  withoutResolver(web);
+  const before = readFileSync(fileOf(web.id), 'utf8');
   expect(addressesIn(before, 'db')).toEqual([]);
   const inode = statSync(fileOf(web.id)).ino;
-  writeFileSync(fileOf(web.id), before);
   appendFileSync(fileOf(web.id), '192.0.2.9\tmine\n');
   await supervisor.start();
-  await named(web.id, 'db', db.address);
+  await namedInFile(web, 'db', db.address);
   const now = readFileSync(fileOf(web.id), 'utf8');
   expect(now.startsWith(`${before}192.0.2.9\tmine\n`)).toBe(true);
   expect(statSync(fileOf(web.id)).ino).toBe(inode);
   expect(await supervisor.ok('plan')).toBe('Nothing to do.\n');
   for (const { name, pid } of [web, db]) expect((await ready(name)).pid).toBe(pid);
   await supervisor.ok('stop', 'db');
-  await named(web.id, 'db', null);
+  await namedInFile(web, 'db', null);
   expect(readFileSync(fileOf(web.id), 'utf8')).toBe(now.replace(`${db.address}\tdb app-db\n`, ''));
+  // Its next run asks the resolver.
+  await supervisor.ok('restart', 'web');
+  await named(await ready('web'), 'web', web.address);
+  expect(readFileSync(fileOf(web.id), 'utf8')).not.toContain('names on this network');
 });
 
 test('with start-first a name resolves to the predecessor until the cut-over, then to the successor', async () => {
-  const manifest = (version: string) => `${BUSYBOX_IMAGE}containers:
-  client: { image: busybox, command: ${FOREVER} }
-  web: { image: busybox, command: ${SERVE}, env: { VERSION: "${version}" }, update: { order: start-first, drain: 2s } }
+  const manifest = (version: string) => `${BUSYBOX_IMAGE}networks: { back: { internal: true } }
+containers:
+  client: { image: busybox, command: ${FOREVER}, network: back }
+  web: { image: busybox, command: ${SERVE}, network: back, env: { VERSION: "${version}" }, update: { order: start-first, drain: 2s } }
 `;
   supervisor.drop('app.yaml', manifest('1'));
   const [client, before] = [await ready('client'), await ready('web')];
-  await named(client.id, 'web', before.address);
+  await named(client, 'web', before.address);
   const seen: string[] = [];
   let ended = false;
   const watching = (async () => {
     while (!ended) {
-      const now = addressesOf(client.id, 'web').join(' ');
+      const now = (await asked(client.pid, 'web')).join(' ');
       if (seen.at(-1) !== now) seen.push(now);
-      await new Promise((next) => setImmediate(next));
     }
   })();
   supervisor.drop('app.yaml', manifest('2'));
-  const after = await supervisor.waitFor('web', 'replaced', ({ ready: up, id }) => up && id !== before.id);
-  await named(client.id, 'web', after.address);
+  await supervisor.waitFor('web', 'replaced', ({ ready: up, id }) => up && id !== before.id);
+  const after = await ready('web');
+  await named(client, 'web', after.address);
   ended = true;
   await watching;
-  expect(seen).toEqual([before.address, after.address]);
-  expect(addressesOf(client.id, 'web.next')).toEqual([]);
-  expect(addressesOf(client.id, 'web.old')).toEqual([]);
-  // Its own file, written while it was the successor, follows as well.
-  await named(after.id, 'web', after.address);
+  // From one container to the other it leads to the same address.
+  expect(after.address).toBe(before.address);
+  expect(seen).toEqual([before.address]);
+  await named(client, 'web.next', null);
+  await named(client, 'web.old', null);
+  await named(after, 'web', after.address);
 });

@@ -59,7 +59,7 @@ describe('published ports', () => {
 
 describe('a choice of the supervisor', () => {
   /** The first of the range that ports are picked from; someone else's listener does as well. */
-  const FIRST_AUTO_PORT = 49153;
+  const FIRST_AUTO_PORT = Number(readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8').split('\t')[0]);
 
   test('is a free port, and a plan chooses none', async () => {
     const foreign = createServer();

@@ -133,7 +133,7 @@ test('removes temporary files elsewhere too', async () => {
 test('removes one instance and does not affect another', async () => {
   const [first, second] = [await withAnApp(), await withAnApp()];
   const before = await second.containers();
-  const rules = () => execFileSync('nft', ['list', 'table', 'ip', `tsd-${second.instance}`], { encoding: 'utf8' });
+  const rules = () => execFileSync('nft', ['list', 'table', 'inet', `tsd-${second.instance}`], { encoding: 'utf8' });
   const ours = rules();
   await first.ok('system', 'reset', '--volumes', '--yes');
   await ended(first);

@@ -253,9 +253,11 @@ class Episode {
       kernel.ports.clear();
     }
     if (containerId === undefined) return;
-    const bridge = kernel.veths.get(containerId)?.bridge;
-    if (what === 'veth') kernel.veths.delete(containerId);
-    if (what === 'ports') kernel.ports.delete(containerId);
+    const endpoints = kernel.endpointsOf(containerId);
+    const last = endpoints.at(-1) ?? '';
+    const bridge = kernel.veths.get(last)?.bridge;
+    if (what === 'veth') kernel.veths.delete(last);
+    if (what === 'ports') for (const endpoint of endpoints) kernel.ports.delete(endpoint);
     if (what === 'bridge' && bridge !== undefined) kernel.bridges.delete(bridge);
   }
 

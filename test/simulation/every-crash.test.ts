@@ -17,6 +17,12 @@ const AROUND = { images: { app: '/one.tar' }, volumes: { data: { onRemove: 'keep
 const app = (containers: App['containers']): App => ({ ...AROUND, ...(containers && { containers }) });
 const PAIR = { db: { ...RUN, network: 'back' }, web: { ...SHOWN, network: 'back', links: ['db'] } };
 
+/** A container on these networks, with a published port where it has any. */
+function several(networks: 'none' | readonly string[] | object): App {
+  const web = networks === 'none' ? { ...RUN, network: 'none' } : { ...RUN, networks, ports: ['8001:80'] };
+  return { ...app({ web }), networks: { back: {}, front: {} } };
+}
+
 /** What there is, and what is declared instead while the supervisor is killed. */
 const CHANGES: readonly (readonly [string, App | null, App | null])[] = [
   ['making', null, app(PAIR)],
@@ -37,6 +43,13 @@ const CHANGES: readonly (readonly [string, App | null, App | null])[] = [
     app({ web: { ...SHOWN, update: START_FIRST } }),
     app({ web: { ...SHOWN, command: ['exit', '1', '500'], update: START_FIRST } }),
   ],
+  [
+    'joining and leaving networks live',
+    several(['back', 'front']),
+    { ...several(['bridge', 'front']), networks: { front: {} } },
+  ],
+  ['joining a first network live', several('none'), several({ back: { gatewayPriority: 1 }, front: {} })],
+  ['leaving the last network live', several(['back', 'front']), several('none')],
   ['moving a network', app(PAIR), { ...app(PAIR), networks: { back: { icc: false, subnet: '10.80.0.0/24' } } }],
 ];
 

@@ -383,13 +383,41 @@ const FOUND: readonly Found[] = [
       }),
       edit(3_000, {
         images: IMAGES,
-        containers: { web: { ...RUN, dependsOn: ['job'] }, db: { ...RUN, dependsOn: ['job'] }, job: STUCK },
+        // A new network alone would be changed in place.
+        containers: {
+          web: { ...RUN, readOnly: true, dependsOn: ['job'] },
+          db: { ...RUN, readOnly: true, dependsOn: ['job'] },
+          job: STUCK,
+        },
       }),
       after(1_000, { do: 'drift', what: 'bridge', key: 'container/blog/web' }),
       after(0, { do: 'exit', key: 'container/blog/db', code: 1, oom: false }),
       after(20_000, { do: 'stop', key: 'container/blog/job' }),
     ],
     needs: ['done connect container/blog/web', 'begin start container/blog/db as made'],
+  },
+  {
+    title: 'a container leaves one network and joins another while it runs',
+    actions: [
+      edit(0, {
+        images: IMAGES,
+        networks: { back: {}, front: {} },
+        containers: { web: { ...RUN, networks: ['back', 'front'], ports: ['8001:80'] } },
+      }),
+      edit(3_000, {
+        images: IMAGES,
+        networks: { back: {}, front: {} },
+        containers: { web: { ...RUN, networks: ['bridge', 'front'], ports: ['8001:80'] } },
+      }),
+      edit(3_000, {
+        images: IMAGES,
+        networks: { front: {} },
+        containers: { web: { ...RUN, network: 'none', ports: [] } },
+      }),
+      after(20_000, { do: 'wait' }),
+    ],
+    never: 'begin stop container/blog/web',
+    needs: ['begin update container/blog/web: ports, networks changed'],
   },
   {
     title: 'a rollback restores the old network and ports',

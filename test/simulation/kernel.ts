@@ -51,13 +51,18 @@ export interface Veth {
   readonly netns: number;
 }
 
+/** A container on a network. */
+export const endpointId = (containerId: string, network: string): string => `${containerId} ${network}`;
+export const containerOf = (endpoint: string): string => endpoint.split(' ', 1)[0] as string;
+
 export class Kernel {
   readonly #universe: Universe;
   readonly #disk: Disk;
   readonly payloads = new Map<string, Payload>();
   readonly bridges = new Map<string, Bridge>();
+  /** By {@link endpointId}. */
   readonly veths = new Map<string, Veth>();
-  /** Published ports in the rules, by container id. */
+  /** Published ports in the rules, by {@link endpointId}. */
   ports = new Map<string, readonly PublishedPort[]>();
   /** Our table is there. */
   rules = true;
@@ -79,15 +84,27 @@ export class Kernel {
     this.#disk = disk;
   }
 
-  /** Gives a container its link. Two that run with one address would both answer. */
-  link(containerId: string, veth: Veth): void {
-    for (const [other, { bridge, address }] of this.veths) {
+  /** Gives an endpoint its link. Two that run with one address would both answer. */
+  link(endpoint: string, veth: Veth): void {
+    const containerId = containerOf(endpoint);
+    for (const [of, { bridge, address }] of this.veths) {
+      const other = containerOf(of);
       const isSame = bridge === veth.bridge && address === veth.address && other !== containerId;
       if (isSame && this.payloads.has(other)) {
         this.#universe.breaks(`${containerId.slice(0, 12)} gets ${address}, which ${other.slice(0, 12)} has`);
       }
     }
-    this.veths.set(containerId, veth);
+    this.veths.set(endpoint, veth);
+  }
+
+  /** Endpoints of a container that have a link or rules. */
+  endpointsOf(containerId: string): string[] {
+    const all = new Set([...this.veths.keys(), ...this.ports.keys()]);
+    return [...all].filter((endpoint) => containerOf(endpoint) === containerId);
+  }
+
+  portsOf(containerId: string): readonly PublishedPort[] {
+    return this.endpointsOf(containerId).flatMap((endpoint) => this.ports.get(endpoint) ?? []);
   }
 
   newNamespace(): number {

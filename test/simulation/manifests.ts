@@ -1,7 +1,7 @@
 /** The part of validation that the simulated edits need: an edit that is not valid as a whole changes nothing. */
 import type { Desired, DesiredState } from '../../src/model/desired.ts';
 import type { ResourceKey } from '../../src/model/resource.ts';
-import { attachedNetwork, dependenciesOf, isContainer, ownsSandbox } from '../../src/reconcile/plan/references.ts';
+import { dependenciesOf, isContainer, ownsSandbox } from '../../src/reconcile/plan/references.ts';
 import { type App, declare } from '../support/declare.ts';
 
 function missing(desired: DesiredState, resource: Desired): ResourceKey | undefined {
@@ -33,11 +33,11 @@ function isValid(desired: DesiredState): boolean {
 }
 
 /** Links need a common network, in which both have an address. */
-function isLinkable(desired: DesiredState, { references, spec }: Desired<'container'>): boolean {
+function isLinkable(desired: DesiredState, { references }: Desired<'container'>): boolean {
   return references.links.every((key) => {
     const target = desired.resources.get(key);
     if (!target || !isContainer(target) || !ownsSandbox(target.spec)) return false;
-    return attachedNetwork(target.references, target.spec) === attachedNetwork(references, spec);
+    return target.references.networks.some((network) => references.networks.includes(network));
   });
 }
 

@@ -1,5 +1,6 @@
 import type {
   EndpointConfig,
+  NameSockets,
   NetworkConfig,
   NetworkDriver,
   Networks,
@@ -10,7 +11,8 @@ import type {
   Sandbox,
 } from '../../src/drivers/contract/network.ts';
 import { TsdError } from '../../src/model/errors/errors.ts';
-import type { Kernel } from './kernel.ts';
+import type { HostUse } from '../../src/model/networks/address-pools.ts';
+import { containerOf, endpointId, type Kernel } from './kernel.ts';
 import type { Life } from './universe.ts';
 
 const clash = (a: PublishedPort, b: PublishedPort): boolean => a.hostPort === b.hostPort && a.protocol === b.protocol;
@@ -22,7 +24,7 @@ export class SimNetwork implements Networks {
   /** Namespaces held by descriptor, by container id. */
   readonly #held = new Map<string, number>();
   readonly #networks = new Map<string, NetworkConfig>();
-  /** The endpoints that were attached in this process, by container. */
+  /** The endpoints that were attached in this process, by container and network. */
   readonly #attached = new Map<string, EndpointConfig>();
   /** Rules as they should be; taken over from the kernel at first. */
   readonly #wanted: Map<string, readonly PublishedPort[]>;
@@ -40,7 +42,13 @@ export class SimNetwork implements Networks {
   driver(name: string): NetworkDriver {
     return {
       name,
-      capabilities: { sandbox: name !== 'host', ports: name === 'sim' },
+      capabilities: {
+        sandbox: name !== 'host',
+        ports: name === 'sim',
+        sharedAddresses: false,
+        onHost: name === 'sim',
+        ownMac: name === 'sim',
+      },
       connections: name === 'sim' ? this : null,
       fingerprint: () => ({ works: true, problems: [], attributes: {} }),
       close: () => {},
@@ -77,6 +85,13 @@ export class SimNetwork implements Networks {
     return { containerId, netnsFd: netns };
   }
 
+  /** Containers of the simulated host find names in their hosts files. */
+  readonly nameShortcoming = 'no names are answered here';
+
+  openNameSockets(): NameSockets {
+    throw new TsdError('TSD_UNSUPPORTED_HOST', this.nameShortcoming);
+  }
+
   sandbox(containerId: string): Sandbox | null {
     const netnsFd = this.#held.get(containerId);
     return netnsFd === undefined ? null : { containerId, netnsFd };
@@ -91,10 +106,11 @@ export class SimNetwork implements Networks {
   }
 
   resume(config: EndpointConfig): void {
-    if (!this.#kernel.veths.has(config.containerId)) this.attach(config);
+    const endpoint = endpointId(config.containerId, config.network);
+    if (!this.#kernel.veths.has(endpoint)) this.attach(config);
     else {
-      this.#setPorts(config.containerId, config.ports);
-      this.#attached.set(config.containerId, config);
+      this.#setPorts(endpoint, config.ports);
+      this.#attached.set(endpoint, config);
     }
   }
 
@@ -116,11 +132,12 @@ export class SimNetwork implements Networks {
       throw new TsdError('TSD_NETWORK', `bridge ${network.interfaceName} does not exist`, { class: 'precondition' });
     }
     this.#life.step('network.link');
-    this.#kernel.link(containerId, { address: ipv4 ?? '', bridge: network.interfaceName, netns });
-    this.#attached.set(containerId, config);
+    const endpoint = endpointId(containerId, config.network);
+    this.#kernel.link(endpoint, { address: ipv4 ?? '', bridge: network.interfaceName, netns });
+    this.#attached.set(endpoint, config);
     this.#life.step('network.publish');
-    if (from !== null) this.#setPorts(from, []);
-    this.#setPorts(containerId, ports);
+    if (from !== null) this.#unpublish(from);
+    this.#setPorts(endpoint, ports);
   }
 
   interfaces(containerId: string): { readonly host: string; readonly container: string } {
@@ -129,25 +146,27 @@ export class SimNetwork implements Networks {
 
   withdraw(containerId: string): void {
     this.#life.step('network.withdraw');
-    this.#setPorts(containerId, []);
+    this.#unpublish(containerId);
   }
 
   disconnect(containerId: string, network: string): void {
-    if (this.#attached.get(containerId)?.network !== network) return;
-    this.#attached.delete(containerId);
+    const endpoint = endpointId(containerId, network);
+    this.#attached.delete(endpoint);
     this.#life.step('network.unpublish');
-    this.#setPorts(containerId, []);
+    this.#setPorts(endpoint, []);
     this.#life.step('network.unlink');
-    this.#kernel.veths.delete(containerId);
+    this.#kernel.veths.delete(endpoint);
   }
 
   /** Each part is tried whatever became of the others. */
   detach(containerId: string): void {
-    this.#attached.delete(containerId);
+    for (const endpoint of [...this.#attached.keys()]) {
+      if (containerOf(endpoint) === containerId) this.#attached.delete(endpoint);
+    }
     const parts = [
       () => {
         this.#life.step('network.unpublish');
-        this.#setPorts(containerId, []);
+        this.#unpublish(containerId);
       },
       () => {
         if (!this.#held.has(containerId)) return;
@@ -156,9 +175,10 @@ export class SimNetwork implements Networks {
         this.#publishHeld();
       },
       () => {
-        if (!this.#kernel.veths.has(containerId)) return;
+        const endpoints = this.#kernel.endpointsOf(containerId);
+        if (endpoints.length === 0) return;
         this.#life.step('network.unlink');
-        this.#kernel.veths.delete(containerId);
+        for (const endpoint of endpoints) this.#kernel.veths.delete(endpoint);
       },
     ];
     const failures: unknown[] = [];
@@ -176,15 +196,16 @@ export class SimNetwork implements Networks {
     const { bridges, veths, ports, rules } = this.#kernel;
     this.#life.step('network.observe');
     const endpoints = new Map<string, readonly ObservedEndpoint[]>();
-    for (const containerId of new Set([...veths.keys(), ...ports.keys(), ...this.#attached.keys()])) {
-      const veth = veths.get(containerId);
-      const network = this.#attached.get(containerId)?.network ?? null;
-      const wanted = this.#networks.get(network ?? '')?.interfaceName;
+    for (const endpoint of new Set([...veths.keys(), ...ports.keys(), ...this.#attached.keys()])) {
+      const containerId = containerOf(endpoint);
+      const veth = veths.get(endpoint);
+      const network = endpoint.slice(containerId.length + 1);
+      const wanted = this.#attached.has(endpoint) ? this.#networks.get(network)?.interfaceName : undefined;
       const bridge = veth && bridges.has(veth.bridge) ? veth.bridge : null;
       const unplugged = wanted !== undefined && bridge !== wanted ? [`veth not on ${wanted}`] : [];
       const drift = veth === undefined ? ['veth missing'] : unplugged;
-      const seen = { containerId, network, connected: veth !== undefined, drift, ports: ports.get(containerId) ?? [] };
-      endpoints.set(containerId, [seen]);
+      const seen = { containerId, network, connected: veth !== undefined, drift, ports: ports.get(endpoint) ?? [] };
+      endpoints.set(containerId, [...(endpoints.get(containerId) ?? []), seen]);
     }
     const networks = new Map<string, ObservedNetwork>();
     for (const { key } of bridges.values()) networks.set(key, { found: true, drift: ['bridge or rules'] });
@@ -201,8 +222,8 @@ export class SimNetwork implements Networks {
     throw new TsdError('TSD_PORT_IN_USE', `host port ${port.hostPort} is used by another program`);
   }
 
-  occupiedSubnets(): readonly string[] {
-    return [];
+  hostUse(): HostUse {
+    return { routes: [], nameServers: [] };
   }
 
   giveBack(): readonly string[] {
@@ -215,16 +236,23 @@ export class SimNetwork implements Networks {
   }
 
   #checkHolder(port: PublishedPort, containerId: string | null, from: string | null = null): void {
-    for (const [holder, held] of this.#wanted) {
+    for (const [endpoint, held] of this.#wanted) {
+      const holder = containerOf(endpoint);
       if (holder === containerId || holder === from || !held.some((other) => clash(other, port))) continue;
       throw new TsdError('TSD_PORT_IN_USE', `host port ${port.hostPort} is published by ${holder.slice(0, 12)}`);
     }
   }
 
-  #setPorts(containerId: string, ports: readonly PublishedPort[]): void {
+  #setPorts(endpoint: string, ports: readonly PublishedPort[]): void {
     for (const rules of [this.#wanted, this.#kernel.ports]) {
-      if (ports.length > 0) rules.set(containerId, ports);
-      else rules.delete(containerId);
+      if (ports.length > 0) rules.set(endpoint, ports);
+      else rules.delete(endpoint);
+    }
+  }
+
+  #unpublish(containerId: string): void {
+    for (const endpoint of new Set([...this.#wanted.keys(), ...this.#kernel.ports.keys()])) {
+      if (containerOf(endpoint) === containerId) this.#setPorts(endpoint, []);
     }
   }
 

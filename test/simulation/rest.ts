@@ -7,7 +7,6 @@ import type { ResourceKey } from '../../src/model/resource.ts';
 import { baseKey } from '../../src/model/update.ts';
 import { isReady, satisfies } from '../../src/reconcile/plan/readiness.ts';
 import {
-  attachedNetwork,
   isContainer,
   namespaceOwner,
   observedReferences,
@@ -16,8 +15,9 @@ import {
   startConditions,
   startDependencies,
 } from '../../src/reconcile/plan/references.ts';
+import { endpointsOf } from '../../src/state/containers/endpoints.ts';
 import type { Disk } from './disk.ts';
-import type { Kernel, Payload } from './kernel.ts';
+import { containerOf, endpointId, type Kernel, type Payload } from './kernel.ts';
 import { DEFAULT_BRIDGE, type SimSupervisor } from './supervisor.ts';
 
 export interface Rested {
@@ -30,11 +30,11 @@ export interface Rested {
 /** Whether a container is declared on a network, or was made on it. */
 function isOn(network: ResourceKey, key: ResourceKey, { disk, desired }: Pick<Rested, 'disk' | 'desired'>): boolean {
   const resource = desired.resources.get(key);
-  if (resource && isContainer(resource) && attachedNetwork(resource.references, resource.spec) === network) return true;
+  if (resource?.references.networks.includes(network)) return true;
   return [...disk.containers.values()].some(({ owner, engineName }) => {
     if (owner?.key !== key) return false;
     const spec = owner.written as unknown as ContainerSpec;
-    return attachedNetwork(observedReferences({ key, engineName, spec }), spec) === network;
+    return observedReferences({ key, engineName, spec }).networks.includes(network);
   });
 }
 
@@ -46,8 +46,8 @@ function leaks({ supervisor, disk, kernel, desired }: Rested): string[] {
   };
   const networks = disk.history.resources.networks();
   for (const id of kernel.payloads.keys()) none('process', id, disk.containers.has(id));
-  for (const id of kernel.veths.keys()) none('link', id, disk.containers.has(id));
-  for (const id of kernel.ports.keys()) none('rule', id, disk.containers.has(id));
+  for (const id of kernel.veths.keys()) none('link', id, disk.containers.has(containerOf(id)));
+  for (const id of kernel.ports.keys()) none('rule', id, disk.containers.has(containerOf(id)));
   for (const { key, bridge } of kernel.bridges.values())
     none(
       'bridge',
@@ -114,7 +114,7 @@ function unwanted({ supervisor, disk, kernel, desired }: Rested): string[] {
 /** Ports that a container publishes although it is not declared with them, or the other way round. */
 function misled({ kernel, disk }: Rested, { containerId }: Payload): boolean {
   const spec = disk.containers.get(containerId)?.owner?.written as ContainerSpec | undefined;
-  const published = kernel.ports.get(containerId) ?? [];
+  const published = kernel.portsOf(containerId);
   const declared = spec?.ports ?? [];
   const matches = (port: PublishedPort, { hostPort, containerPort }: PortMapping) =>
     port.containerPort === containerPort && (hostPort === null || hostPort === port.hostPort);
@@ -131,11 +131,23 @@ function detached(rested: Rested): string[] {
     const { containerId, netns } = payload;
     const record = disk.containers.get(containerId);
     if (netns === null || !record?.network) return [];
-    const veth = kernel.veths.get(containerId);
-    const lost = record.network.ports.some(({ hostPort }) => {
-      return !kernel.ports.get(containerId)?.some((port) => port.hostPort === hostPort);
+    const published = kernel.portsOf(containerId);
+    const lost = record.network.ports.some(({ hostPort }) => !published.some((port) => port.hostPort === hostPort));
+    const recorded = endpointsOf(record).map(({ network }) => endpointId(containerId, network));
+    const stray = kernel.endpointsOf(containerId).find((endpoint) => !recorded.includes(endpoint));
+    if (stray !== undefined) return [`${record.owner?.key} is on ${stray}, which its record does not name`];
+    const declared = observedReferences({
+      key: record.owner?.key ?? null,
+      engineName: record.engineName,
+      spec: record.owner?.written,
     });
-    if (veth?.netns === netns && kernel.bridges.has(veth.bridge) && !lost) {
+    if (declared.networks.length !== recorded.length)
+      return [`${record.owner?.key} is on other networks than declared`];
+    const isLinked = recorded.every((endpoint) => {
+      const veth = kernel.veths.get(endpoint);
+      return veth?.netns === netns && kernel.bridges.has(veth.bridge);
+    });
+    if (isLinked && !lost) {
       return misled(rested, payload) ? [`${record.owner?.key} publishes other ports than it is declared with`] : [];
     }
     return [`${record.owner?.key} runs without its ${lost ? 'ports' : 'link'}`];
@@ -169,7 +181,7 @@ function portIsHeld(rested: Rested, { key, spec }: Container, asked: ReadonlySet
     return startDependencies(resource.references).some((need) => need === key || reaches(need));
   };
   return [...kernel.ports].some(([id, ports]) => {
-    const holder = disk.containers.get(id)?.owner?.key;
+    const holder = disk.containers.get(containerOf(id))?.owner?.key;
     const wanted = ports.some(({ hostPort }) => spec.ports.some((port) => port.hostPort === hostPort));
     if (!wanted || holder === undefined || holder === key) return false;
     const resource = desired.resources.get(holder);

@@ -71,6 +71,13 @@ const STEPS = [
   'probe',
 ];
 
+type Written = NonNullable<App['containers']>[string];
+
+/** A container as it was, on the networks of another one. */
+function withNetworksOf({ network: _one, networks: _all, ...old }: Written, { network, networks }: Written): Written {
+  return { ...old, ...(networks === undefined ? { network } : { networks }) };
+}
+
 class Author {
   readonly #chance: Chance;
 
@@ -169,13 +176,15 @@ class Author {
     const bridged = isBridged(networkMode(network));
     const links = bridged ? earlier.filter(() => this.maybe('link', 0.4)) : [];
     if (bridged && app !== 'blog' && this.maybe('link across', 0.1)) links.push('blog/db');
+    const second =
+      bridged && this.maybe('several networks', 0.25) ? this.pick('second', [...networks, 'bridge']) : network;
     const mounts = volumes.filter(() => this.maybe('mount', 0.4)).map((volume) => `${volume}:/mnt/${volume}`);
     if (this.maybe('anonymous', 0.15)) mounts.push('/cache');
     return {
       image: 'app',
       command: this.#command(),
       restart: this.pick('policy', POLICIES),
-      network,
+      ...(second === network ? { network } : { networks: [network, second] }),
       links,
       volumes: mounts,
       ...(bridged && this.maybe('port', 0.3) && { ports: [`${this.pick('port', PORTS)}:80`] }),
@@ -286,8 +295,9 @@ class Author {
 
   #mixed(before: App, fresh: App): App {
     const name = this.pick('edited', CONTAINERS);
-    const { [name]: _old, ...others } = before.containers ?? {};
-    const again = fresh.containers?.[name];
+    const { [name]: old, ...others } = before.containers ?? {};
+    const made = fresh.containers?.[name];
+    const again = old && made && this.maybe('only networks', 0.3) ? withNetworksOf(old, made) : made;
     return {
       ...before,
       volumes: { ...fresh.volumes, ...before.volumes },

@@ -74,6 +74,7 @@ type ContainerPart = Pick<
   | 'update'
   | 'change'
   | 'updateSoon'
+  | 'readText'
   | 'writeText'
   | 'remove'
 >;
@@ -159,6 +160,12 @@ class SimContainers implements ContainerPart {
     if (this.#flushing) return;
     this.#flushing = true;
     this.#life.after(0, () => void this.#flush().catch(() => {}));
+  }
+
+  /** The files of containers have no content here. */
+  readText(_id: string, _file: string): string | null {
+    this.#life.step('disk.container.read');
+    return null;
   }
 
   writeText(_id: string, _file: string, _text: string): void {

@@ -6,6 +6,7 @@ import { opPorts, type Parts } from '../../src/composition/ports/op-ports.ts';
 import type { NetworkConfig } from '../../src/drivers/contract/network.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import { TrustPolicyFile } from '../../src/images/trust/policy.ts';
+import { DYNAMIC_PORTS } from '../../src/model/addresses.ts';
 import { formatTime } from '../../src/model/clock.ts';
 import type { DesiredState } from '../../src/model/desired.ts';
 import type { ResourceKey } from '../../src/model/resource.ts';
@@ -34,6 +35,7 @@ import { plan } from '../../src/reconcile/plan/plan.ts';
 import { startGate } from '../../src/reconcile/start-gate.ts';
 import { UpdateBook } from '../../src/reconcile/update-book.ts';
 import type { ContainerRecord } from '../../src/state/containers/container-record.ts';
+import { EARLIER_DEFAULTS } from '../../src/state/history/network-record.ts';
 import { Adoption } from '../../src/supervisor/take-over/take-over.ts';
 import type { Disk } from './disk.ts';
 import { SimExec } from './exec.ts';
@@ -61,6 +63,11 @@ const SETTINGS = {
   dnsSearch: [],
   defaultIp: '0.0.0.0',
   networkDriver: 'sim',
+  networkDrivers: { sim: { fields: [], modes: [], modesWithoutGateway: [], ofHost: true } },
+  newNetworks: {
+    pools: { ipv4: [{ base: '10.200.0.0/16', size: 24 }], ipv6: [] },
+    families: () => ({ ipv6: false, ipv6Problem: null }),
+  },
   mtu: 1500,
   fixedCidr: null,
   version: '0',
@@ -122,6 +129,7 @@ function openParts(life: Life, around: Surroundings): Parts {
   const leases = new LeaseBook(
     guarded(life, 'history.leases', history.leases, ['addresses', 'ports', 'lastAddress']),
     commits,
+    () => DYNAMIC_PORTS,
   );
   return opPorts({
     instance: { id: 'abcdef', root: '/sim', runDir: '/sim' },
@@ -135,6 +143,7 @@ function openParts(life: Life, around: Surroundings): Parts {
     ...stores,
     // Files of containers are not simulated.
     names: { lines: () => [], renew: () => {}, leftOut: () => 0 },
+    resolver: { serve: () => false },
     imageWork: new ImageWork(),
     builds: new BuildWork(),
     making: new Set(),
@@ -304,9 +313,9 @@ export class SimSupervisor {
     const { parts, life } = this;
     try {
       life.sheltered = true;
-      const { key, interfaceName: bridge, ipv4 } = DEFAULT_BRIDGE;
-      const record = { specHash: '', written: {}, schemaVersion: 1, bridge, ...ipv4 };
-      parts.resources.setNetwork({ key: key as ResourceKey, ...record });
+      const { key, driver, interfaceName, ipv4, ipv6 } = DEFAULT_BRIDGE;
+      const made = { driver, interfaceName, ipv4, ipv6, defaults: EARLIER_DEFAULTS };
+      parts.resources.setNetwork({ key: key as ResourceKey, specHash: '', written: {}, schemaVersion: 1, ...made });
       parts.network.ensureNetwork(DEFAULT_BRIDGE);
       life.sheltered = false;
       parts.exec.onExit((exit) => parts.exits.record(exit));

@@ -37,6 +37,7 @@ export function containerRecord(overrides: Partial<ContainerRecord> = {}): Conta
     restart: { restarts: 0, consecutive: 0, requested: false },
     linkAddresses: {},
     envAddresses: {},
+    resolver: null,
     dependencyRuns: {},
     hostnamePath: '/r/hostname',
     hostsPath: '/r/hosts',

@@ -1,8 +1,9 @@
 import type { Desired, DesiredState, References } from '../../src/model/desired.ts';
 import { containerSchema } from '../../src/model/kinds/container.ts';
 import { networkSchema } from '../../src/model/kinds/network.ts';
+import { membershipsOf } from '../../src/model/kinds/network-membership.ts';
 import { volumeSchema } from '../../src/model/kinds/volume.ts';
-import { networkMode } from '../../src/model/network-mode.ts';
+import { networkKey, networkMode } from '../../src/model/network-mode.ts';
 import type { Kind, ResourceKey, SourcePosition } from '../../src/model/resource.ts';
 import { resourceKey } from '../../src/model/resource.ts';
 
@@ -23,7 +24,7 @@ export interface App {
 const NO_REFERENCES: References = {
   image: null,
   volumes: {},
-  network: null,
+  networks: [],
   networkContainer: null,
   links: [],
   volumesFrom: [],
@@ -58,7 +59,7 @@ function referencesOf(app: string, declared: App, spec: ReturnType<typeof contai
   return {
     image: declared.images?.[spec.image] === undefined ? null : own('image', spec.image),
     volumes: Object.fromEntries(named.map((mount) => [mount.target, own('volume', mount.source ?? '')])),
-    network: mode.type === 'network' ? own('network', mode.name) : null,
+    networks: membershipsOf(spec).map(({ network }) => networkKey(app, network)),
     networkContainer: mode.type === 'container' ? own('container', mode.name) : null,
     links: spec.links.map((link) => own('container', link.target)),
     volumesFrom: spec.volumesFrom.map((from) => own('container', from.container)),

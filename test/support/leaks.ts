@@ -50,12 +50,24 @@ function directoriesIn(directory: string): string[] {
 }
 
 /** Directories of an instance, in each hierarchy at the place where it was started. */
-function groupsOf(instance: string): string[] {
+const groupsOf = (instance: string): string[] => groupsNamed(`tsdocker-${instance}`);
+
+/** Those of its resolvers. */
+const resolverGroups = (instance: string): string[] => groupsNamed(`tsdocker-${instance}-names`);
+
+/** Pids of its resolvers. */
+export function resolversOf({ instance }: Pick<Marks, 'instance'>): number[] {
+  return resolverGroups(instance).flatMap((group) =>
+    readFileSync(join(group, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean).map(Number),
+  );
+}
+
+function groupsNamed(wanted: string): string[] {
   const found: string[] = [];
   const visit = (directory: string, depth: number): void => {
     for (const name of directoriesIn(directory)) {
       const path = join(directory, name);
-      if (name === `tsdocker-${instance}`) found.push(path);
+      if (name === wanted) found.push(path);
       else if (depth > 0) visit(path, depth - 1);
     }
   };
@@ -131,15 +143,15 @@ async function removeCgroup(path: string): Promise<void> {
 
 /** Removes the control groups of an instance, for a supervisor that was killed with all that it ran. */
 export async function removeGroupsOf(instance: string): Promise<void> {
-  for (const path of groupsOf(instance)) await removeCgroup(path);
+  for (const path of [...groupsOf(instance), ...resolverGroups(instance)]) await removeCgroup(path);
 }
 
 /** Takes away what a supervisor that has ended left, by pid, name and path: what it could not do, or no one can any more. */
 export async function removeLeft(supervisor: Marks): Promise<void> {
-  const { mounts, links: left, tables: rules, cgroups: groups, processes: shims } = hostState(supervisor);
+  const { mounts, links: left, tables: rules, cgroups: groups, processes: running } = hostState(supervisor);
   // A shim takes its payload along.
-  for (const shim of shims) kill(Number.parseInt(shim, 10));
-  for (const group of groups) await removeCgroup(group);
+  for (const one of running) kill(Number.parseInt(one, 10));
+  for (const group of [...groups, ...resolverGroups(supervisor.instance)]) await removeCgroup(group);
   for (const parent of new Set(groups.map(dirname))) await removeCgroup(parent);
   for (const link of left) if (existsSync(join('/sys/class/net', link))) execFileSync('ip', ['link', 'delete', link]);
   for (const table of rules) execFileSync('nft', ['delete', ...table.split(' ')]);

@@ -2,7 +2,9 @@
 import type { Desired, DesiredState } from '../../src/model/desired.ts';
 import { effectiveProbes, type HealthRecord, type ProbeName, type ProbeSet } from '../../src/model/health.ts';
 import type { ContainerSpec } from '../../src/model/kinds/container.ts';
+import { linkedAddress } from '../../src/model/linked-address.ts';
 import {
+  type ObservedAddresses,
   type ObservedContainer,
   type ObservedImage,
   type ObservedNetwork,
@@ -222,8 +224,8 @@ export class PureHost {
     const before = this.networks.get(key);
     const specHash = declared?.specHash ?? before?.specHash ?? '';
     const spec = declared?.spec ?? before?.spec;
-    const subnet = declared?.spec.subnet ?? before?.subnet ?? '10.99.0.0/24';
-    this.networks.set(key, { key, specHash, spec, bridge: 'br', subnet, missing: [] });
+    const subnet = declared?.spec.subnet ?? before?.decided.subnet ?? '10.99.0.0/24';
+    this.networks.set(key, { key, specHash, spec, decided: { subnet, driver: 'bridge' }, missing: [] });
   }
 
   #container(op: Extract<Op, { containerId: string }>, declared: Desired<'container'> | undefined): void {
@@ -239,7 +241,7 @@ export class PureHost {
           sandbox: true,
           published: (declared?.spec.ports.length ?? 0) > 0,
           drift: [],
-          address: this.#lease(op.key),
+          endpoints: this.#endpoints(op.key, declared),
         });
         return;
       case 'container.start':
@@ -253,6 +255,7 @@ export class PureHost {
         if (declared)
           this.change(op.key, {
             ...intentOf(declared),
+            ...(this.container(op.key).sandbox && { endpoints: this.#endpoints(op.key, declared) }),
             stopOverride: false,
             restarts: { restarts: 0, consecutive: 0 },
           });
@@ -308,8 +311,13 @@ export class PureHost {
       stopOverride: false,
       restartRequested: false,
       linkAddresses: {},
-      address: null,
     };
+  }
+
+  /** The same address on each of its networks. */
+  #endpoints(key: ResourceKey, declared: Desired<'container'> | undefined): ObservedAddresses[] {
+    const ipv4 = this.#lease(key);
+    return (declared?.references.networks ?? []).map((network) => ({ network, ipv4, ipv6: null }));
   }
 
   #start(op: OpOf<'container.start'>, declared: Desired<'container'>): void {
@@ -342,9 +350,9 @@ export class PureHost {
 
   #linkAddresses({ references, spec }: Desired<'container'>): Record<string, string> {
     const entries = references.links.flatMap((target, index) => {
-      const address = this.containers.get(target)?.address;
+      const address = linkedAddress(this.containers.get(target)?.endpoints ?? [], references.networks);
       const alias = spec.links[index]?.alias;
-      return address === undefined || address === null || alias === undefined ? [] : [[alias, address]];
+      return address === null || alias === undefined ? [] : [[alias, address]];
     });
     return Object.fromEntries(entries);
   }

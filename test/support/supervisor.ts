@@ -21,7 +21,7 @@ import { expect } from 'vitest';
 import { SupervisorClient } from '../../src/api/client.ts';
 import type { ContainerView } from '../../src/api/views/resource-views.ts';
 import { type ExitRecord, readExitRecord } from '../../src/drivers/exec/native/shim/exit-record.ts';
-import { type HostState, hostState, type Marks, removeLeft } from './leaks.ts';
+import { type HostState, hostState, type Marks, removeLeft, resolversOf } from './leaks.ts';
 import { lease, release } from './leases.ts';
 import { PATIENCE_MS, until } from './wait.ts';
 
@@ -245,6 +245,11 @@ export class TestSupervisor {
     return hostState(this.#marks ?? this);
   }
 
+  /** Pids of the resolvers that answer its containers. */
+  resolvers(): readonly number[] {
+    return resolversOf(this.#marks ?? this);
+  }
+
   /**
    * Removes everything declared, stops, and checks that the kernel holds nothing of this supervisor any more. Also where
    * that fails nothing is left.
@@ -281,5 +286,6 @@ export class TestSupervisor {
     // The kernel takes links along with a namespace a moment after its last user has let it go.
     await until('no link left', () => this.hostState().links.length === 0, PATIENCE_MS / 2).catch(() => {});
     expect(this.hostState()).toEqual({ mounts: [], links: [], tables: [], cgroups: [], processes: [] });
+    expect(this.resolvers()).toEqual([]);
   }
 }

@@ -28,6 +28,22 @@ export interface HealthView {
   }[];
 }
 
+/** A network of a container. */
+export interface EndpointView {
+  /** `app/name`, or `bridge` for the default one. */
+  readonly network: string;
+  /** Name of the interface inside. */
+  readonly interface: string;
+  /** With prefix length. */
+  readonly ipv4: string | null;
+  readonly ipv6: string | null;
+  readonly mac: string | null;
+  /** Where its default route leads, if it is through this network. */
+  readonly gateway4: string | null;
+  readonly gateway6: string | null;
+  readonly aliases: readonly string[];
+}
+
 export interface ContainerView {
   readonly name: string;
   readonly app: string;
@@ -41,7 +57,10 @@ export interface ContainerView {
   /** Image as written in the manifest. */
   readonly image: string;
   readonly imageId: string | null;
+  /** Of the network that leads out, or of the first one. */
   readonly address: string | null;
+  /** Its networks, in the order of its interfaces. Left out by supervisors from before there were several. */
+  readonly endpoints?: readonly EndpointView[];
   /** `0.0.0.0:8080->80/tcp`. */
   readonly ports: readonly string[];
   /** RFC 3339. */
@@ -94,9 +113,15 @@ export interface VolumeView {
 export interface NetworkView {
   readonly name: string;
   readonly app: string;
+  /** Empty for one that is not made yet. */
+  readonly driver: string;
+  /** Its interface on the host; the name stands for the network also where its driver makes no such interface. */
   readonly bridge: string;
+  /** Null without IPv4, and for one that is not made yet. */
   readonly subnet: string | null;
   readonly gateway: string | null;
+  readonly subnet6: string | null;
+  readonly gateway6: string | null;
   readonly phase: 'Pending' | 'Ready' | 'Failed';
   readonly containers: number;
   readonly message: string;

@@ -94,7 +94,14 @@ function conditions({ conditions: all }: Pick<ContainerView, 'conditions'>): str
 
 const CONDITIONS = { title: 'CONDITIONS', value: conditions };
 
+/** `back 10.80.0.2 fd00::2, front 10.81.0.2`. */
+function networks({ endpoints = [] }: ContainerView): string {
+  const bare = (address: string | null): string => (address === null ? '' : ` ${address.split('/', 1)[0]}`);
+  return endpoints.map(({ network, ipv4, ipv6 }) => `${network}${bare(ipv4)}${bare(ipv6)}`).join(', ');
+}
+
 const wideContainerColumns: readonly Column<ContainerView>[] = [
+  { title: 'NETWORKS', value: networks },
   { title: 'ENGINE NAME', value: (c) => c.engineName },
   { title: 'ID', value: (c) => shortId(c.id) },
   { title: 'PID', value: (c) => text(c.pid) },
@@ -146,8 +153,10 @@ function networkColumns({ wide }: Look): readonly Column<NetworkView>[] {
     { title: 'NAME', value: (n) => n.name, min: 12 },
     { title: 'APP', value: (n) => n.app, min: 8 },
     { title: 'PHASE', value: (n) => n.phase, style: (n) => PHASE_STYLE[n.phase] },
+    { title: 'DRIVER', value: (n) => n.driver, leaveOut: 4 },
     { title: 'SUBNET', value: (n) => text(n.subnet) },
-    { title: 'GATEWAY', value: (n) => text(n.gateway), leaveOut: 4 },
+    { title: 'IPV6 SUBNET', value: (n) => text(n.subnet6), leaveOut: 5 },
+    { title: 'GATEWAY', value: (n) => text(n.gateway), leaveOut: 6 },
     { title: 'BRIDGE', value: (n) => n.bridge, leaveOut: 3 },
     { title: 'CONTAINERS', value: (n) => String(n.containers), leaveOut: 2 },
     ...(wide ? [CONDITIONS, { title: 'SOURCE', value: (n: NetworkView) => position(n.source) }] : []),

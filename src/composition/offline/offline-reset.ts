@@ -20,6 +20,7 @@ import { openRoot } from '../../state/root.ts';
 import { VolumeStore } from '../../state/volumes/volumes.ts';
 import { endInPeace } from '../../supervisor/reset/end-in-peace.ts';
 import { takeAway } from '../../supervisor/reset/take-away.ts';
+import { ResolverGroup } from '../../supervisor/resolver/resolver-group.ts';
 import { SHIM_BINARY } from '../drivers.ts';
 
 export interface ResetPlace {
@@ -43,6 +44,7 @@ export async function resetOffline(place: ResetPlace, options: RemoveFilesOption
       .map(([, { create }]) => create(state.root, []));
     try {
       await Promise.all(execs.map((exec) => endInPeace(exec, state)));
+      await new ResolverGroup(state.instanceId).clear();
       const stays = await takeAway({ execs, network, graphs });
       for (const graph of graphs) graph.close();
       await removeInstanceFiles(state, options);

@@ -6,7 +6,7 @@ type AdoptionPorts = Omit<AdoptionParts, 'timers' | 'onFound' | 'onProblem' | 'o
 
 export function adoptionPorts(parts: Parts): AdoptionPorts {
   const { desired, containers, exec, unanswered, graph, network, networks, endpoints, links, leases } = parts;
-  const { resources, clock, bootId, exits, fileReaders } = parts;
+  const { clock, bootId, exits, fileReaders } = parts;
   return {
     containers,
     exec,
@@ -15,6 +15,6 @@ export function adoptionPorts(parts: Parts): AdoptionPorts {
     runs: { clock, bootId, containers, exec, network, exits, fileReaders },
     networks: { desired, containers, exec, network, networks, reach: endpoints },
     names: { containers, links },
-    leases: { containers, leases, resources },
+    leases: { containers, leases },
   };
 }

@@ -7,6 +7,7 @@ import type { LimitName } from '../../ffi/host/sysinfo.ts';
 import type { Registry } from '../../images/registry/registries.ts';
 import type { TrustPolicyFile } from '../../images/trust/policy.ts';
 import type { Clock } from '../../model/clock.ts';
+import type { NetworkDriverTable } from '../../model/networks/driver-fields.ts';
 import type { DriftMemory } from '../../reconcile/drift-memory.ts';
 import type { ExitRecorder } from '../../reconcile/exits.ts';
 import type { GroupCommit } from '../../reconcile/group-commit.ts';
@@ -14,6 +15,7 @@ import type { HealthBook } from '../../reconcile/health/health-book.ts';
 import type { NetworkNames } from '../../reconcile/names/network-names.ts';
 import type { OpFailureCache } from '../../reconcile/op-failure-cache.ts';
 import type { BuildWork } from '../../reconcile/ops/build/build-work.ts';
+import type { NameService } from '../../reconcile/ops/containers/run-record.ts';
 import type { Configuration } from '../../reconcile/ops/containers/run-task.ts';
 import type { StopClocks } from '../../reconcile/ops/containers/stop-clocks.ts';
 import type { RollBack } from '../../reconcile/ops/containers/update-outcome.ts';
@@ -25,6 +27,7 @@ import type { ImageWork } from '../../reconcile/ops/images/image-work.ts';
 import type { KeyedMutex } from '../../reconcile/ops/keyed-mutex.ts';
 import type { EndpointPorts } from '../../reconcile/ops/networks/endpoint.ts';
 import type { LeaseBook } from '../../reconcile/ops/networks/lease-book.ts';
+import type { NewNetworks } from '../../reconcile/ops/networks/network.ts';
 import type { DefaultNetworks, KnownNetworks } from '../../reconcile/ops/networks/network-config.ts';
 import type { AddressPorts } from '../../reconcile/ops/networks/unread-endpoint.ts';
 import { type IsOwned, ownersOf } from '../../reconcile/ops/owners.ts';
@@ -64,6 +67,7 @@ export interface OpStores {
 /** What is kept in memory of what is on disk and in the kernel. */
 export interface Books {
   readonly names: Pick<NetworkNames, 'lines' | 'renew' | 'leftOut'>;
+  readonly resolver: NameService;
   readonly leases: LeaseBook;
   readonly failures: OpFailureCache;
   readonly health: HealthBook;
@@ -97,6 +101,8 @@ export interface OpSettings {
   readonly defaultIp: string;
   /** Driver of networks that name none. */
   readonly networkDriver: string;
+  readonly networkDrivers: NetworkDriverTable;
+  readonly newNetworks: NewNetworks;
   readonly mtu: number;
   /** Addresses of the default bridge are taken from this part of its subnet; null for all of it. */
   readonly fixedCidr: string | null;
@@ -181,15 +187,15 @@ function containerGroups(
   imageStores: ImageStores,
   { networks, addresses, endpoints }: NetworkGroups,
 ): Pick<OpPorts, 'connections' | 'mounts' | 'drafts' | 'runRecords' | 'tasks' | 'texts'> {
-  const { desired, containers, volumes, contents, commits, graph, network, exec } = parts;
-  const { names, drifts, exits, leftDown, paths, clock, bootId, settings, configuration } = parts;
+  const { desired, containers, leases, volumes, contents, commits, graph, network, exec } = parts;
+  const { names, resolver, drifts, exits, leftDown, paths, clock, bootId, settings, configuration } = parts;
   const texts = { desired, containers, addresses, networks, names, settings };
   return {
     texts,
-    connections: { desired, containers, exec, network, networks, endpoints, drifts },
+    connections: { desired, containers, exec, network, networks, endpoints, leases, drifts },
     mounts: { volumes, containers, contents, commits, paths },
     drafts: { desired, containers, clock, graph, exec, texts },
-    runRecords: { desired, clock, bootId, containers, texts, exits, leftDown },
+    runRecords: { desired, clock, bootId, containers, texts, resolver, exits, leftDown },
     tasks: { desired, containers, imageStores, networks, network, exec, graph, configuration, settings },
   };
 }

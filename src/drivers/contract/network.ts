@@ -2,7 +2,10 @@
  * What a network driver does, and what operations see of all of them. A container has one sandbox (a network namespace),
  * whichever drivers connect it; sandboxes are therefore not a driver's: {@link Networks} holds them.
  */
+
 import type { JsonValue } from '../../model/json.ts';
+import type { Protocol } from '../../model/kinds/short-forms.ts';
+import type { HostUse } from '../../model/networks/address-pools.ts';
 import type { Driver } from './driver.ts';
 
 /** Addresses of a network in one family. */
@@ -37,7 +40,7 @@ export interface PublishedPort {
   readonly hostIp: string;
   readonly hostPort: number;
   readonly containerPort: number;
-  readonly protocol: 'tcp' | 'udp';
+  readonly protocol: Protocol;
 }
 
 /** One container's attachment to one network; container and network identify it. */
@@ -52,19 +55,31 @@ export interface EndpointConfig {
   readonly ipv4: string | null;
   /** Address with the prefix length of the network; null where the network has no IPv6. */
   readonly ipv6: string | null;
+  /**
+   * Addresses, with prefix length, that the container had until it took over those of another one. They stay with the
+   * connections that have them; left out, there are none.
+   */
+  readonly former?: { readonly ipv4: string | null; readonly ipv6: string | null };
   /** Null for the driver's own choice. */
   readonly mac: string | null;
   /** The families whose default route leads through this endpoint, where its network has a gateway. */
   readonly defaultRoute: { readonly ipv4: boolean; readonly ipv6: boolean };
   readonly ports: readonly PublishedPort[];
   /** Ports of other containers (its links) that this one may reach although its network does not let containers connect to each other. */
-  readonly reach: readonly { readonly address: string; readonly port: number; readonly protocol: 'tcp' | 'udp' }[];
+  readonly reach: readonly { readonly address: string; readonly port: number; readonly protocol: Protocol }[];
 }
 
 /** A network namespace, kept alive by an open fd. `netnsFd` is close-on-exec and belongs to {@link Networks}. */
 export interface Sandbox {
   readonly containerId: string;
   readonly netnsFd: number;
+}
+
+/** Where the names of a container are asked for: 127.0.0.11 port 53 in its sandbox. Non-blocking, close-on-exec. */
+export interface NameSockets {
+  readonly udp: number;
+  /** Listens. */
+  readonly tcp: number;
 }
 
 /** A network of ours as the kernel has it. */
@@ -111,7 +126,8 @@ export interface NetworkConnections {
   resume(config: EndpointConfig): void;
   /**
    * Attaches an endpoint and moves the ports of container `from` to it, if `from` has any. New connections reach the new
-   * endpoint from one packet to the next; open connections stay with `from`.
+   * endpoint from one packet to the next; open connections stay with `from`. Where the driver can share addresses and both
+   * have the same one, that holds for connections to the address too; when either is detached it is the other's alone.
    */
   handOver(from: string, to: EndpointConfig): void;
   /** Unpublishes all ports of a container and frees the host ports. Its endpoints stay; {@link attach} publishes again. */
@@ -131,8 +147,6 @@ export interface NetworkConnections {
    * @throws TSD_PORT_IN_USE naming the other container or the foreign listener
    */
   checkPort(port: PublishedPort, containerId: string | null): void;
-  /** Returns the subnets and addresses of the host that a new network must not overlap (routes, name servers). */
-  occupiedSubnets(): readonly string[];
   /**
    * Removes everything of ours from the host: restores changed settings, then removes rules and interfaces. Call it only
    * while no container runs; {@link ensureNetwork} recreates networks. Returns a sentence for each thing that stays.
@@ -147,6 +161,12 @@ export interface NetworkDriver extends Driver {
     readonly sandbox: boolean;
     /** Endpoints publish ports on addresses of the host. */
     readonly ports: boolean;
+    /** Two endpoints of a network may have one address while {@link NetworkConnections.handOver} moves it. */
+    readonly sharedAddresses: boolean;
+    /** Endpoints have an interface on the host, and the host reaches their addresses. */
+    readonly onHost: boolean;
+    /** Endpoints have MACs of their own, which can be chosen; else they have that of another interface, whatever is asked for. */
+    readonly ownMac: boolean;
   };
   /** Null for a driver without networks. */
   readonly connections: NetworkConnections | null;
@@ -173,6 +193,15 @@ export interface Networks extends Omit<NetworkConnections, 'interfaces'> {
    * @throws TSD_NETWORK when there is no sandbox
    */
   openSocket(containerId: string, protocol: 'tcp' | 'udp', family: 'ipv4' | 'ipv6'): number;
+  /** Returns what the host itself uses of the address space, which a new network must not overlap. */
+  hostUse(): HostUse;
+  /**
+   * Opens the sockets at which names are answered inside the sandbox. The caller closes them.
+   * @throws TSD_NETWORK when there is no sandbox; TSD_SYSCALL, EADDRINUSE, while others of these are open
+   */
+  openNameSockets(containerId: string): NameSockets;
+  /** Why a payload cannot listen on port 53 beside them; null where it can, or none were opened so far. */
+  readonly nameShortcoming: string | null;
   /** As for a driver; releases the sandbox too. */
   detach(containerId: string): void;
   close(): void;

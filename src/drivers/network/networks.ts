@@ -2,8 +2,10 @@
 
 import { TsdError } from '../../model/errors/errors.ts';
 import { append } from '../../model/lists.ts';
+import type { HostUse } from '../../model/networks/address-pools.ts';
 import type {
   EndpointConfig,
+  NameSockets,
   NetworkConfig,
   NetworkConnections,
   NetworkDriver,
@@ -14,6 +16,8 @@ import type {
   Sandbox,
 } from '../contract/network.ts';
 import { collectErrors } from './collect-errors.ts';
+import { readHostUse } from './host-use.ts';
+import { withRouteSocket } from './route-socket.ts';
 import type { Sandboxes } from './sandboxes.ts';
 
 const NOTHING_SEEN: ObservedNetworks = { networks: new Map(), endpoints: new Map() };
@@ -87,6 +91,14 @@ export class NetworksByDriver implements Networks {
     return this.#sandboxes.openSocket(containerId, protocol, family);
   }
 
+  openNameSockets(containerId: string): NameSockets {
+    return this.#sandboxes.openNameSockets(containerId);
+  }
+
+  get nameShortcoming(): string | null {
+    return this.#sandboxes.nameShortcoming;
+  }
+
   attach(config: EndpointConfig): void {
     this.#of(config).attach(config);
   }
@@ -133,8 +145,8 @@ export class NetworksByDriver implements Networks {
     for (const connections of this.#publishing) connections.checkPort(port, containerId);
   }
 
-  occupiedSubnets(): readonly string[] {
-    return [...new Set(this.#connections.flatMap((connections) => connections.occupiedSubnets()))];
+  hostUse(): HostUse {
+    return withRouteSocket(readHostUse);
   }
 
   giveBack(): readonly string[] {
@@ -151,6 +163,7 @@ export class NetworksByDriver implements Networks {
   close(): void {
     for (const driver of this.drivers) driver.close();
     this.#sandboxes.releaseAll();
+    this.#sandboxes.close();
   }
 
   /** @throws TsdError TSD_NETWORK, precondition, for a network that was not established; unsupported, for ports that it cannot publish. */

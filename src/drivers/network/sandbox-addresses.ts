@@ -1,6 +1,6 @@
-/** IPv4 addresses in the namespaces of containers, asked for from outside: going there takes the kernel ten times as long. */
+/** Addresses in the namespaces of containers, asked for from outside: going there takes the kernel ten times as long. */
 
-import { listAddresses } from '../../ffi/network/link-addresses.ts';
+import { type LinkAddress, listAddresses } from '../../ffi/network/link-addresses.ts';
 import { namespaceId } from '../../ffi/network/namespace-ids.ts';
 import { NETLINK_ROUTE, NetlinkSocket } from '../../ffi/network/netlink.ts';
 import { RouteChanges, RTMGRP } from '../../ffi/network/route-changes.ts';
@@ -21,7 +21,7 @@ export class SandboxAddresses {
   /** In the host's namespace. */
   #open: Open | null = null;
   /** By container id; what was asked longest ago comes first. */
-  readonly #known = new Map<string, readonly string[]>();
+  readonly #known = new Map<string, readonly LinkAddress[]>();
   readonly #numbers = new Map<string, number>();
   readonly #containers = new Map<number, string>();
   /** Containers with a reported change that were not read since. */
@@ -35,7 +35,7 @@ export class SandboxAddresses {
     // Listened to before anything is read: no change falls between.
     this.#open ??= {
       socket: new NetlinkSocket(NETLINK_ROUTE, true),
-      changes: new RouteChanges(RTMGRP.IPV4_IFADDR, true),
+      changes: new RouteChanges(RTMGRP.IPV4_IFADDR | RTMGRP.IPV6_IFADDR, true),
     };
     const { socket, changes } = this.#open;
     return [...this.#toAsk(changes, held)].filter((containerId) => {
@@ -44,8 +44,8 @@ export class SandboxAddresses {
     });
   }
 
-  /** Addresses with prefix length as of the last look; null of one that was not held then. */
-  of(containerId: string): readonly string[] | null {
+  /** As of the last look; null of one that was not held then. */
+  of(containerId: string): readonly LinkAddress[] | null {
     return this.#known.get(containerId) ?? null;
   }
 
@@ -92,11 +92,17 @@ export class SandboxAddresses {
     const number = this.#numbers.get(containerId) ?? namespaceId(socket, netnsFd);
     this.#numbers.set(containerId, number);
     this.#containers.set(number, containerId);
-    const addresses = listAddresses(socket, 'ipv4', number).map(({ address }) => address);
+    const addresses = listAddresses(socket, null, number);
     const before = this.#known.get(containerId);
     this.#changed.delete(containerId);
     this.#known.delete(containerId);
     this.#known.set(containerId, addresses);
-    return before === undefined || before.join() !== addresses.join();
+    return before === undefined || !areSame(before, addresses);
   }
+}
+
+function areSame(a: readonly LinkAddress[], b: readonly LinkAddress[]): boolean {
+  return (
+    a.length === b.length && a.every(({ link, address }, at) => b[at]?.address === address && b[at]?.link === link)
+  );
 }

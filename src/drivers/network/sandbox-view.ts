@@ -1,8 +1,9 @@
+import type { LinkAddress } from '../../ffi/network/link-addresses.ts';
 import { SandboxAddresses } from './sandbox-addresses.ts';
-import { SandboxRoutes } from './sandbox-routes.ts';
+import { type Fact, SandboxRoutes } from './sandbox-routes.ts';
 import type { Sandboxes } from './sandboxes.ts';
 
-/** Addresses and routes in the namespaces of containers, as of the last look. */
+/** Addresses, routes and interfaces in the namespaces of containers, as of the last look. */
 export class SandboxView {
   readonly #sandboxes: Sandboxes;
   readonly #addresses = new SandboxAddresses();
@@ -30,28 +31,28 @@ export class SandboxView {
     return new Set([...this.#addresses.look(held), ...this.#routes.look(held)]);
   }
 
-  /** IPv4 addresses with prefix length; null of a container whose namespace is not held. */
-  addresses(containerId: string): readonly string[] | null {
+  /** Null of a container whose namespace is not held. */
+  addresses(containerId: string): readonly LinkAddress[] | null {
     return this.#addresses.of(containerId);
   }
 
-  /** Destinations of routes; null where they are not known. */
-  routes(containerId: string): ReadonlySet<string> | null {
+  /** Routes and interfaces; null where they are not known. */
+  facts(containerId: string): ReadonlySet<Fact> | null {
     return this.#routes.of(containerId);
   }
 
-  /** @param destinations of the routes it is to have */
-  routesWanted(containerId: string, destinations: readonly string[]): void {
-    this.#routes.want(containerId, destinations);
+  /** @param facts what it is to have for the sake of `owner`; none when that is gone */
+  want(containerId: string, owner: string, facts: readonly Fact[]): void {
+    this.#routes.want(containerId, owner, facts);
   }
 
   /**
-   * @param destinations all there are, with an interface that was made just now. Null where it was there: some routes may
-   * have been, and be seen as missing still.
+   * @param facts all that came with an interface that was made just now. Null where it was there: some may have been, and be
+   * seen as missing still.
    */
-  routesMade(containerId: string, destinations: readonly string[] | null): void {
-    if (destinations === null) this.#routes.changed(containerId);
-    else this.#routes.made(containerId, destinations);
+  made(containerId: string, facts: readonly Fact[] | null): void {
+    if (facts === null) this.#routes.changed(containerId);
+    else this.#routes.made(containerId, facts);
   }
 
   close(): void {

@@ -2,9 +2,10 @@ import { closeSync } from 'node:fs';
 import { changeLink } from '../../ffi/network/links.ts';
 import { createNetns, inNetns } from '../../ffi/process/namespaces.ts';
 import { TsdError } from '../../model/errors/errors.ts';
-import type { Sandbox } from '../contract/network.ts';
+import type { NameSockets, Sandbox } from '../contract/network.ts';
 import { checkContainerId, isContainerId } from './container-id.ts';
 import { openInternetSocket } from './internet-socket.ts';
+import { NameSocketOpener } from './name-sockets.ts';
 import { withRouteSocket } from './route-socket.ts';
 import { writeSetting } from './sysctl.ts';
 
@@ -24,6 +25,7 @@ export interface SandboxWatcher {
 export class Sandboxes {
   readonly #held = new Map<string, Sandbox>();
   readonly #watchers: SandboxWatcher[] = [];
+  readonly #names = new NameSocketOpener();
   #version = 0;
 
   get held(): ReadonlyMap<string, Sandbox> {
@@ -66,12 +68,16 @@ export class Sandboxes {
   }
 
   openSocket(containerId: string, protocol: 'tcp' | 'udp', family: 'ipv4' | 'ipv6'): number {
-    const held = this.#held.get(containerId);
-    if (held !== undefined) return inNetns(held.netnsFd, () => openInternetSocket(protocol, family));
-    throw new TsdError('TSD_NETWORK', `container ${containerId.slice(0, 12)} has no network namespace`, {
-      class: 'not-found',
-      step: 'open a socket',
-    });
+    return inNetns(this.#required(containerId).netnsFd, () => openInternetSocket(protocol, family));
+  }
+
+  openNameSockets(containerId: string): NameSockets {
+    return this.#names.open(this.#required(containerId).netnsFd);
+  }
+
+  /** As {@link Networks.nameShortcoming}. */
+  get nameShortcoming(): string | null {
+    return this.#names.shortcoming;
   }
 
   release(containerId: string): void {
@@ -85,6 +91,20 @@ export class Sandboxes {
 
   releaseAll(): void {
     for (const containerId of [...this.#held.keys()]) this.release(containerId);
+  }
+
+  /** What drivers share. */
+  close(): void {
+    this.#names.close();
+  }
+
+  #required(containerId: string): Sandbox {
+    const held = this.#held.get(containerId);
+    if (held !== undefined) return held;
+    throw new TsdError('TSD_NETWORK', `container ${containerId.slice(0, 12)} has no network namespace`, {
+      class: 'not-found',
+      step: 'open a socket',
+    });
   }
 
   #hold(containerId: string, netnsFd: number): Sandbox {

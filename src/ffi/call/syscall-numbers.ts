@@ -92,6 +92,10 @@ const TABLE = {
   execveat: [322, 281],
   keyctl: [250, 219],
   personality: [135, 92],
+  ptrace: [101, 117],
+  process_vm_readv: [310, 270],
+  process_vm_writev: [311, 271],
+  io_uring_setup: [425, 425],
 } as const satisfies Record<string, readonly [number, number]>;
 
 export type SyscallName = keyof typeof TABLE;

@@ -16,7 +16,7 @@ import {
   parseAttributes,
 } from './netlink.ts';
 
-const RTM_NEWLINK = 16;
+export const RTM_NEWLINK = 16;
 const RTM_DELLINK = 17;
 const RTM_GETLINK = 18;
 
@@ -26,7 +26,7 @@ const AF_INET6 = 10;
 const IFF_UP = 1;
 const IFF_LOWER_UP = 0x10000;
 
-const IFLA = {
+export const IFLA = {
   ADDRESS: 1,
   IFNAME: 3,
   MTU: 4,
@@ -39,7 +39,7 @@ const IFLA = {
   NET_NS_FD: 28,
   EXT_MASK: 29,
 } as const;
-const IFLA_INFO = { KIND: 1, DATA: 2, SLAVE_KIND: 4, SLAVE_DATA: 5 } as const;
+export const IFLA_INFO = { KIND: 1, DATA: 2, SLAVE_KIND: 4, SLAVE_DATA: 5 } as const;
 const RTEXT_FILTER_SKIP_STATS = 8;
 /** As a filter of a dump: links without a master (Linux 5.16). */
 const NO_MASTER = 0xffffffff;
@@ -76,12 +76,13 @@ export interface LinkChange {
   readonly alias?: string;
   readonly master?: number;
   readonly mtu?: number;
+  readonly mac?: string;
   readonly port?: BridgePort;
   /** Gives the link no IPv6 address by itself. EAFNOSUPPORT for a link without IPv6. */
   readonly noLinkLocal?: boolean;
 }
 
-function ifinfomsg(index: number, flags: number, change: number, family = AF_UNSPEC): Buffer {
+export function ifinfomsg(index: number, flags: number, change: number, family = AF_UNSPEC): Buffer {
   const out = Buffer.alloc(16);
   out.writeUInt8(family, 0);
   out.writeInt32LE(index, 4);
@@ -90,7 +91,7 @@ function ifinfomsg(index: number, flags: number, change: number, family = AF_UNS
   return out;
 }
 
-function macBytes(mac: string): Buffer {
+export function macBytes(mac: string): Buffer {
   return Buffer.from(mac.replaceAll(':', ''), 'hex');
 }
 
@@ -152,6 +153,7 @@ export function changeLink(link: number | string, change: LinkChange): NetlinkMe
   if (typeof link === 'string') parts.push(attribute(IFLA.IFNAME, link));
   if (change.alias !== undefined) parts.push(attribute(IFLA.IFALIAS, change.alias));
   if (change.mtu !== undefined) parts.push(attribute(IFLA.MTU, change.mtu));
+  if (change.mac !== undefined) parts.push(attribute(IFLA.ADDRESS, macBytes(change.mac)));
   if (change.master !== undefined) parts.push(attribute(IFLA.MASTER, change.master));
   if (change.port !== undefined) {
     const settings = nested(
@@ -238,6 +240,23 @@ export function listPluggedLinks(socket: NetlinkSocket): PluggedLink[] {
     const flags = bytes.readUInt32LE(start + 8);
     const up = (flags & IFF_UP) !== 0 && (flags & IFF_LOWER_UP) !== 0;
     return { index: bytes.readInt32LE(start + 4), name, up, master };
+  });
+}
+
+/** A link as its namespace names it. */
+export type NamedLink = Pick<Link, 'index' | 'name'> & { readonly mac: string };
+
+/** All links of the namespace. */
+export function listNamedLinks(socket: NetlinkSocket): NamedLink[] {
+  const body = Buffer.concat([ifinfomsg(0, 0, 0), attribute(IFLA.EXT_MASK, RTEXT_FILTER_SKIP_STATS)]);
+  return socket.dump({ step: 'list links', type: RTM_GETLINK, flags: NLM_F_DUMP, body }, (bytes, start, end) => {
+    let name = '';
+    let mac = '';
+    eachAttribute(bytes, start + 16, end, (type, from, to) => {
+      if (type === IFLA.IFNAME) name = bytes.toString('utf8', from, to - 1);
+      else if (type === IFLA.ADDRESS) mac = bytes.toString('hex', from, to).replace(/..(?=.)/g, '$&:');
+    });
+    return { index: bytes.readInt32LE(start + 4), name, mac };
   });
 }
 

@@ -29,7 +29,13 @@ const SLOT_BYTES = HEADER_BYTES + IOV_BYTES + CONTROL_BYTES + DATA_BYTES;
 const [IOV, IOV_LENGTH, CONTROL, CONTROL_LENGTH] = [16, 24, 32, 40] as const;
 
 /** Groups of rtnetlink(7), to be added up. */
-export const RTMGRP = { LINK: 1, IPV4_IFADDR: 0x10, IPV4_ROUTE: 0x40 } as const;
+export const RTMGRP = {
+  LINK: 1,
+  IPV4_IFADDR: 0x10,
+  IPV4_ROUTE: 0x40,
+  IPV6_IFADDR: 0x100,
+  IPV6_ROUTE: 0x400,
+} as const;
 
 const [RTM_NEWLINK, RTM_DELROUTE] = [16, 25] as const;
 const [IFF_UP, IFF_RUNNING] = [0x1, 0x40] as const;

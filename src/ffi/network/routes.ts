@@ -1,5 +1,5 @@
 /**
- * Routes of the main table. Builders return messages for {@link NetlinkSocket.request}; list functions read dumps.
+ * Routes. Builders return messages for {@link NetlinkSocket.request}; list functions read dumps.
  * Layouts and constants: linux/rtnetlink.h; rtnetlink(7).
  */
 import { type Family, formatAddress, parseCidr } from '../../model/addresses.ts';
@@ -17,6 +17,7 @@ import {
 } from './netlink.ts';
 
 const RTM_NEWROUTE = 24;
+const RTM_DELROUTE = 25;
 const RTM_GETROUTE = 26;
 
 const AF_UNSPEC = 0;
@@ -29,12 +30,13 @@ const RTPROT_STATIC = 4;
 const RTPROT_RA = 9;
 const RT_SCOPE_UNIVERSE = 0;
 const RT_SCOPE_LINK = 253;
+const RT_SCOPE_NOWHERE = 255;
 const RTN_UNSPEC = 0;
 const RTN_UNICAST = 1;
 const RTM_F_CLONED = 0x200;
 
 /** Where everything goes that no other route leads to. */
-const DEFAULT_ROUTE: Readonly<Record<Family, string>> = { ipv4: '0.0.0.0/0', ipv6: '::/0' };
+export const DEFAULT_ROUTE: Readonly<Record<Family, string>> = { ipv4: '0.0.0.0/0', ipv6: '::/0' };
 
 interface RouteHeader {
   readonly family: number;
@@ -61,22 +63,44 @@ export interface NewRoute {
   /** Null: the destination is on the link itself. */
   readonly gateway: string | null;
   readonly link: number;
+  /** The main one when left out. */
+  readonly table?: number;
 }
 
-/** Adds a route of the main table, in place of one to the same destination (IPv6: and of the same metric). */
-export function newRoute({ destination, gateway, link }: NewRoute): NetlinkMessage {
+/** `scope`: of a route of IPv4; those of IPv6 have none. */
+function routeBody(
+  { destination, gateway, link, table }: NewRoute,
+  { scope, ...kind }: Pick<RouteHeader, 'protocol' | 'scope' | 'type'>,
+): Buffer {
   const cidr = parseCidr(destination);
   if (cidr === null) throw new TsdError('TSD_NETWORK', `${destination} is not a network`, { class: 'invalid' });
   const { family, prefixLength, address } = cidr;
-  const scope = gateway === null && family === 'ipv4' ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
-  const header = { family: FAMILY_OF[family], prefixLength, protocol: RTPROT_STATIC, scope, type: RTN_UNICAST };
-  const parts = [rtmsg(header)];
+  const header = { ...kind, family: FAMILY_OF[family], prefixLength };
+  const parts = [rtmsg({ ...header, scope: family === 'ipv4' ? scope : RT_SCOPE_UNIVERSE })];
   if (prefixLength > 0) parts.push(attribute(RTA.DST, addressBytes(formatAddress({ family, value: address }))));
   if (gateway !== null) parts.push(attribute(RTA.GATEWAY, addressBytes(gateway)));
   parts.push(attribute(RTA.OIF, u32(link)));
+  if (table !== undefined) parts.push(attribute(RTA.TABLE, u32(table)));
+  return Buffer.concat(parts);
+}
+
+/** Adds a route, in place of one to the same destination (IPv6: and of the same metric). */
+export function newRoute(route: NewRoute): NetlinkMessage {
+  const { destination, gateway } = route;
+  const scope = gateway === null ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
   const via = gateway === null ? '' : ` via ${gateway}`;
-  const flags = NLM_F_CREATE | NLM_F_REPLACE;
-  return { step: `add route ${destination}${via}`, type: RTM_NEWROUTE, flags, body: Buffer.concat(parts) };
+  return {
+    step: `add route ${destination}${via}`,
+    type: RTM_NEWROUTE,
+    flags: NLM_F_CREATE | NLM_F_REPLACE,
+    body: routeBody(route, { protocol: RTPROT_STATIC, scope, type: RTN_UNICAST }),
+  };
+}
+
+/** Removes a route. ESRCH when there is none. */
+export function deleteRoute(route: NewRoute): NetlinkMessage {
+  const body = routeBody(route, { protocol: RTPROT_UNSPEC, scope: RT_SCOPE_NOWHERE, type: RTN_UNSPEC });
+  return { step: `delete route ${route.destination}`, type: RTM_DELROUTE, flags: 0, body };
 }
 
 export interface Route {

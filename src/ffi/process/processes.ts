@@ -44,7 +44,7 @@ export interface SpawnOptions {
   /** Open descriptor of the program. */
   readonly executable: number;
   readonly argv: readonly string[];
-  /** Number in the child → descriptor here. 0, 1 and 2 are /dev/null. */
+  /** Number in the child → descriptor here. 0 and 1 are /dev/null, and so is 2 unless it is here. */
   readonly descriptors: ReadonlyMap<number, number>;
 }
 
@@ -120,7 +120,7 @@ export function spawn(options: SpawnOptions): number {
     }
     spawnCall('posix_spawn_file_actions_addopen', [actions, 0, '/dev/null', O_RDWR, 0]);
     spawnCall('posix_spawn_file_actions_adddup2', [actions, 0, 1]);
-    spawnCall('posix_spawn_file_actions_adddup2', [actions, 0, 2]);
+    if (!descriptors.has(2)) spawnCall('posix_spawn_file_actions_adddup2', [actions, 0, 2]);
     const path = `/proc/self/fd/${clearOfTargets(options.executable)}`;
     spawnCall('posix_spawn', [pid, path, actions, spawnAttributes(), stringVector(options.argv), Buffer.alloc(64)]);
     return pid.readInt32LE(0);

@@ -15,7 +15,11 @@ interface Handled {
 /** Uid of the process that connected, as it was then; null for what is no unix socket, or closed by now. */
 export function peerUid(socket: Socket): number | null {
   const fd = (socket as unknown as Handled)._handle?.fd;
-  if (typeof fd !== 'number' || fd < 0) return null;
+  return typeof fd === 'number' && fd >= 0 ? peerUidOf(fd) : null;
+}
+
+/** As {@link peerUid}, of a descriptor. */
+export function peerUidOf(fd: number): number | null {
   const credentials = Buffer.alloc(UCRED_BYTES);
   const length = Buffer.alloc(4);
   length.writeUInt32LE(UCRED_BYTES);

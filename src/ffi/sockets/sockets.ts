@@ -6,10 +6,19 @@ import { syscall } from '../call/native.ts';
 // bits/socket.h, include/uapi/linux/un.h
 const AF_UNIX = 1;
 const SOCK_STREAM = 1;
+const SOCK_SEQPACKET = 5;
 const SOCK_NONBLOCK = 0o4000;
 const SOCK_CLOEXEC = 0o2000000;
 const F_DUPFD_CLOEXEC = 1030;
 const PATH_BYTES = 108;
+
+/** `packets`: connected as a stream is, but each message is received as it was sent. No call on such a socket waits. */
+export type UnixSocketType = 'stream' | 'packets';
+
+const TYPES: Readonly<Record<UnixSocketType, number>> = {
+  stream: SOCK_STREAM,
+  packets: SOCK_SEQPACKET | SOCK_NONBLOCK,
+};
 
 /** Two connected stream sockets, close-on-exec. */
 export function socketPair(): { ours: number; theirs: number } {
@@ -29,9 +38,9 @@ export function checkSocketPath(path: string): void {
 }
 
 /** A listening socket at a path that must not exist. The descriptor is close-on-exec and belongs to the caller. */
-export function listenAt(path: string, backlog: number): number {
+export function listenAt(path: string, backlog: number, type: UnixSocketType = 'stream'): number {
   const { address, length } = addressOf(path);
-  const fd = syscall('socket', 'socket', AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const fd = syscall('socket', 'socket', AF_UNIX, TYPES[type] | SOCK_CLOEXEC, 0);
   return closedOnFailure(fd, () => {
     syscall(`bind ${path}`, 'bind', fd, address, length);
     syscall(`listen ${path}`, 'listen', fd, backlog);
@@ -39,9 +48,9 @@ export function listenAt(path: string, backlog: number): number {
 }
 
 /** A socket connected to who listens at the path; does not wait for a place in a full queue. The caller closes it. */
-export function connectTo(path: string): number {
+export function connectTo(path: string, type: UnixSocketType = 'stream'): number {
   const { address, length } = addressOf(path);
-  const fd = syscall('socket', 'socket', AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  const fd = syscall('socket', 'socket', AF_UNIX, TYPES[type] | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   return closedOnFailure(fd, () => {
     syscall(`connect ${path}`, 'connect', fd, address, length);
   });

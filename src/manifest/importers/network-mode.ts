@@ -5,6 +5,14 @@ import type { ResourceDraft } from './draft.ts';
 /** True for a network that is none of the container's own, where links and ports mean nothing. */
 export const isMode = (network: unknown): boolean => !isBridged(networkMode(String(network ?? '')));
 
+/** The networks that a container is on, in any form. */
+export function networksIn(container: Pick<ResourceDraft, 'get'>): readonly string[] {
+  const networks = container.get('networks');
+  if (Array.isArray(networks)) return networks as readonly string[];
+  if (networks) return Object.keys(networks);
+  return [String(container.get('network') ?? 'bridge')];
+}
+
 /** Fields that have no place there, and those that have one anyway, by mode. */
 const ONLY_OWN_NETWORK = ['ports', 'expose', 'address', 'dns', 'dnsSearch', 'extraHosts', 'hostname', 'domainname'];
 const KEPT: Readonly<Record<string, readonly string[]>> = {

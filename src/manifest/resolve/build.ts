@@ -14,6 +14,7 @@ import { engineName, findCollisions } from './collisions.ts';
 import { readContainerContent } from './container-content.ts';
 import { CopyRoom } from './copy-room.ts';
 import { findCycles } from './cycles.ts';
+import { checkNetwork, type KnownNetworkDrivers } from './network-fields.ts';
 import { withAbsolutePaths } from './paths.ts';
 import { NO_REFERENCES, type OnOtherApp, resolveReferences } from './references.ts';
 import { checkContainer } from './rules.ts';
@@ -26,6 +27,7 @@ export interface BuildOptions {
   readonly readerFor?: ((sourceId: string) => ReadFile) | undefined;
   /** Where ports without an address are published: the supervisor's --ip. */
   readonly defaultHostIp: string;
+  readonly networkDrivers: KnownNetworkDrivers;
   readonly contexts: BuildContexts;
   readonly onOtherApp?: OnOtherApp | undefined;
 }
@@ -104,10 +106,11 @@ class Builder {
     for (const at of this.#universe.all()) {
       if (at.resource.kind === 'container') this.#container(at as Declared<'container'>);
       else if (at.resource.kind === 'image') this.#image(at as Declared<'image'>);
+      else if (at.resource.kind === 'network') this.#network(at as Declared<'network'>);
       else this.#plain(at);
     }
-    const networkOf = (key: ResourceKey) => this.#references.get(key)?.network ?? null;
-    append(this.#findings, findCollisions(this.#universe, this.#options.defaultHostIp, networkOf));
+    const networksOf = (key: ResourceKey) => this.#references.get(key)?.networks ?? [];
+    append(this.#findings, findCollisions(this.#universe, this.#options.defaultHostIp, networksOf));
     append(this.#findings, findCycles(this.#references, this.#universe));
     return {
       resources: this.#resources,
@@ -121,6 +124,12 @@ class Builder {
   #plain(at: Declared): void {
     const { kind, spec } = at.resource;
     if (spec) this.#add(at, withAbsolutePaths(kind, spec, at.candidate.baseDir), NO_REFERENCES, {});
+  }
+
+  #network(at: Declared<'network'>): void {
+    const { spec } = at.resource;
+    if (spec) append(this.#findings, checkNetwork(at, spec, this.#options.networkDrivers));
+    this.#plain(at);
   }
 
   /** The context of a build belongs to its declaration. */

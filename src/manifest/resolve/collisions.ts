@@ -1,6 +1,7 @@
 /** Things that only one declaration can have: names, host ports, subnets, bridges, addresses. */
 
 import { parseCidr, rangeOf } from '../../model/addresses.ts';
+import { membershipField, membershipsOf } from '../../model/kinds/network-membership.ts';
 import { isIPv4 } from '../../model/kinds/port-forms.ts';
 import type { PortMapping } from '../../model/kinds/short-forms.ts';
 import { append } from '../../model/lists.ts';
@@ -143,12 +144,19 @@ function networks(universe: Universe): Finding[] {
   return [...bridges.findings, ...overlaps];
 }
 
-/** Fixed addresses, by network. */
-function addresses(universe: Universe, networkOf: (key: ResourceKey) => ResourceKey | null): Finding[] {
+/** Fixed addresses and MACs, by network. */
+function addresses(universe: Universe, networksOf: (key: ResourceKey) => readonly ResourceKey[]): Finding[] {
   const claims = new Claims();
   for (const at of universe.ofKind('container')) {
-    const fixed = at.resource.spec?.address;
-    if (fixed) claims.add(`${networkOf(at.key)} ${fixed}`, `the address ${fixed}`, { at, field: 'address' });
+    const { spec } = at.resource;
+    const keys = spec ? networksOf(at.key) : [];
+    membershipsOf(spec ?? { network: 'none' }).forEach(({ network, ipv4, ipv6, mac }, index) => {
+      for (const [setting, value] of Object.entries({ ipv4, ipv6, mac })) {
+        if (value === null) continue;
+        const field = membershipField(at.resource, network, setting as 'mac');
+        claims.add(`${keys[index]} ${value}`, `the address ${value}`, { at, field });
+      }
+    });
   }
   return claims.findings;
 }
@@ -156,18 +164,18 @@ function addresses(universe: Universe, networkOf: (key: ResourceKey) => Resource
 /**
  * Returns all clashes, each reported on both sides.
  * @param defaultHostIp where ports without an address are published (the supervisor's --ip).
- * @param networkOf the network a container is attached to.
+ * @param networksOf the networks a container is attached to.
  */
 export function findCollisions(
   universe: Universe,
   defaultHostIp: string,
-  networkOf: (key: ResourceKey) => ResourceKey | null,
+  networksOf: (key: ResourceKey) => readonly ResourceKey[],
 ): Finding[] {
   return [
     ...duplicateApps(universe),
     ...names(universe),
     ...ports(universe, defaultHostIp),
     ...networks(universe),
-    ...addresses(universe, networkOf),
+    ...addresses(universe, networksOf),
   ];
 }

@@ -2,7 +2,8 @@
 
 import type { References } from '../../model/desired.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
-import { networkMode } from '../../model/network-mode.ts';
+import { membershipField, membershipsOf } from '../../model/kinds/network-membership.ts';
+import { DEFAULT_NETWORK, networkMode } from '../../model/network-mode.ts';
 import type { Kind, ResourceKey } from '../../model/resource.ts';
 import { closest } from '../../model/text/suggest.ts';
 import type { ManifestIssue } from '../issue.ts';
@@ -11,7 +12,7 @@ import { type Declared, type Finding, finding, positionOf, type Universe } from 
 export const NO_REFERENCES: References = {
   image: null,
   volumes: {},
-  network: null,
+  networks: [],
   networkContainer: null,
   links: [],
   volumesFrom: [],
@@ -44,13 +45,19 @@ class ReferenceReader {
     return {
       image: this.#image(spec.image),
       volumes,
-      network: mode.type === 'network' ? this.#find('network', mode.name, 'network') : null,
+      networks: membershipsOf(spec).map(({ network }) => this.#network(network)),
       networkContainer: mode.type === 'container' ? this.#find('container', mode.name, 'network') : null,
       links: spec.links.map((link, index) => this.#find('container', link.target, 'links', index)),
       volumesFrom: spec.volumesFrom.map((from, index) => this.#find('container', from.container, 'volumesFrom', index)),
       dependsOn: spec.dependsOn.map((need, index) => this.#find('container', need.container, 'dependsOn', index)),
       bases: [],
     };
+  }
+
+  #network(name: string): ResourceKey {
+    return networkMode(name).type === 'bridge'
+      ? DEFAULT_NETWORK
+      : this.#find('network', name, membershipField(this.#at.resource, name));
   }
 
   /** The key of a reference. A missing one is a finding; its key is then the one it would have. */

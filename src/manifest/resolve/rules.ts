@@ -2,35 +2,14 @@
  * Combinations of a container's fields that contradict each other. Docker 1.4 checks many of them in its client
  * (runconfig/parse.go); here all of them are refused before anything is touched.
  */
-import { firstHostOf, isHostAddress } from '../../model/addresses.ts';
 import type { References } from '../../model/desired.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
-import { isBridged, type NetworkMode, networkMode, ownsNamespace } from '../../model/network-mode.ts';
+import { membershipField, membershipsOf } from '../../model/kinds/network-membership.ts';
+import { isBridged, type NetworkMode, networkKey, networkMode, ownsNamespace } from '../../model/network-mode.ts';
 import { mayComplete } from '../../model/restart-policy.ts';
-import { type Declared, type Finding, finding, positionOf, type Universe } from './universe.ts';
-
-interface Subject {
-  readonly at: Declared<'container'>;
-  readonly spec: ContainerSpec;
-  readonly references: References;
-  readonly universe: Universe;
-}
-
-type Rule = (subject: Subject) => Finding[];
-
-const refuse = ({ at }: Subject, field: string, message: string, index?: number): Finding =>
-  finding(at, 'TSD_MANIFEST_SCHEMA', message, positionOf(at, field, index));
-
-/** As {@link refuse}, for what also depends on another resource, perhaps of another source. */
-function refuseWith(
-  { at }: Subject,
-  other: Declared | undefined,
-  field: string,
-  message: string,
-  index?: number,
-): Finding {
-  return finding(at, 'TSD_MANIFEST_SCHEMA', message, positionOf(at, field, index), other ? [other.candidate] : []);
-}
+import { NETWORK_RULES } from './network-rules.ts';
+import { type Rule, refuse, refuseWith, type Subject } from './rule.ts';
+import type { Declared, Finding, Universe } from './universe.ts';
 
 /** Fields that have no meaning with a mode. */
 const NOT_WITH: Readonly<Record<NetworkMode['type'], readonly (keyof ContainerSpec)[]>> = {
@@ -60,49 +39,16 @@ const sharedNetwork: Rule = (subject) => {
   return [refuseWith(subject, target, 'network', message)];
 };
 
-/** The network resource a container is attached to, when its spec is known. */
-function attachedNetwork({ references, universe }: Subject) {
-  const declared = references.network === null ? undefined : universe.get<'network'>(references.network);
-  return declared?.resource.spec ? { declared, network: declared.resource.spec } : null;
-}
-
-const address: Rule = (subject) => {
-  const { spec, references } = subject;
-  const fixed = spec.address;
-  if (fixed === null || !isBridged(networkMode(spec.network))) return [];
-  if (references.network === null)
-    return [refuse(subject, 'address', 'the default bridge has no fixed addresses; use a network')];
-  const attached = attachedNetwork(subject);
-  if (!attached) return [];
-  const { declared, network } = attached;
-  const say = (message: string) => [refuseWith(subject, declared, 'address', message)];
-  if (network.subnet === null) return say('a fixed address needs a network with a subnet');
-  if (!isHostAddress(fixed, network.subnet)) return say(`${fixed} is not a host address of ${network.subnet}`);
-  return fixed === (network.gateway ?? firstHostOf(network.subnet))
-    ? say(`${fixed} is the gateway of the network`)
-    : [];
-};
-
-const internalPorts: Rule = (subject) => {
-  const attached = attachedNetwork(subject);
-  if (!attached?.network.internal || subject.spec.ports.length === 0) return [];
-  return [refuseWith(subject, attached.declared, 'ports', 'an internal network has no published ports')];
-};
-
 /** Why a link from one container to another cannot work, or null. */
-function linkProblem(
-  { spec, references, universe }: Subject,
-  target: Declared<'container'>,
-  name: string,
-): string | null {
+function linkProblem({ spec, references }: Subject, target: Declared<'container'>, name: string): string | null {
   const targetSpec = target.resource.spec;
   if (!targetSpec || !isBridged(networkMode(spec.network))) return null;
   const mode = networkMode(targetSpec.network);
   if (mode.type === 'container') return `${name} has no address of its own; link to the container it shares`;
   if (!isBridged(mode)) return `${name} uses network: ${mode.type} and has no address to link to`;
-  const app = target.candidate.app.app;
-  const network = mode.type === 'network' ? universe.lookup('network', mode.name, app) : null;
-  return network === references.network ? null : `${name} is on another network; links need a common one`;
+  const theirs = membershipsOf(targetSpec).map(({ network }) => networkKey(target.candidate.app.app, network));
+  const common = references.networks.some((key) => theirs.includes(key));
+  return common ? null : `${name} is on another network; links need a common one`;
 }
 
 const links: Rule = (subject) => {
@@ -191,7 +137,11 @@ const startFirst: Rule = (subject) => {
   if (!ownsNamespace(networkMode(spec.network))) {
     found.push(say(`order: start-first needs a network of its own, not network: ${spec.network}`));
   }
-  if (spec.address !== null) found.push(say('order: start-first cannot keep a fixed address for two', 'address'));
+  for (const { network, ipv4, ipv6 } of membershipsOf(spec)) {
+    if (ipv4 === null && ipv6 === null) continue;
+    const field = membershipField(at.resource, network, ipv4 === null ? 'ipv6' : 'ipv4');
+    found.push(say('order: start-first cannot keep a fixed address for two', field));
+  }
   for (const other of universe.ofKind('container')) {
     const mode = networkMode(other.resource.spec?.network ?? '');
     if (mode.type !== 'container') continue;
@@ -218,8 +168,7 @@ const settlesInTime: Rule = (subject) => {
 const RULES: readonly Rule[] = [
   fieldsOfMode,
   sharedNetwork,
-  address,
-  internalPorts,
+  ...NETWORK_RULES,
   links,
   mounts,
   volumesFrom,

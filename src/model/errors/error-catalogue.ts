@@ -311,6 +311,11 @@ export const ERROR_CATALOGUE = {
     hint: 'Edit or remove the file named.',
   },
   TSD_BAD_REQUEST: { class: 'invalid', title: 'The request is malformed', hint: "See the command's --help." },
+  TSD_RESOLVER: {
+    class: 'unavailable',
+    title: 'The resolver, which answers the names of containers, does not work',
+    hint: 'It is started again by itself; `tsdocker doctor` says what it is about, and its log is in names/ of the run directory.',
+  },
   TSD_TIMEOUT: {
     class: 'timeout',
     title: 'The operation timed out',

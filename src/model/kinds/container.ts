@@ -6,6 +6,7 @@ import { health } from './health-forms.ts';
 import { resources } from './limit-forms.ts';
 import { log } from './log-forms.ts';
 import { mount, reaction } from './mount-forms.ts';
+import { networks, normalNetworks } from './network-membership.ts';
 import { isHostName, isIP, isIPv4, parseExpose, parseExtraHost, parsePort } from './port-forms.ts';
 import { restart } from './restart-forms.ts';
 import { parseCapability, parseDependency, parseDependencyReaction, parseLink, parseSignal } from './runtime-forms.ts';
@@ -158,7 +159,7 @@ export const containerFields = z.strictObject({
     example: ['db:ro'],
   }),
   links: field(listOf(shortForm(z.string(), parseLink)), {
-    doc: 'Containers that this one connects to, `name[:alias]`. They start first and stop last; their address is in the environment and in /etc/hosts. The environment of a run stays as it was at its start: when an address changes during the run, as after a `start-first` update, /etc/hosts is updated and the condition `StaleLinks` reports the old environment; use the name, or `onDependencyRestart: restart`.',
+    doc: 'Containers that this one connects to, `name[:alias]`. They start first and stop last; their address is in the environment and in /etc/hosts. The environment of a run stays as it was at its start: when an address changes during the run, /etc/hosts is updated and the condition `StaleLinks` reports the old environment; use the name, or `onDependencyRestart: restart`.',
     change: 'restart',
     example: ['db', 'db:database'],
   }),
@@ -168,7 +169,7 @@ export const containerFields = z.strictObject({
     example: ['migrate:completed', 'cache'],
   }),
   onDependencyRestart: field(shortForm(z.string(), parseDependencyReaction).prefault('nothing'), {
-    doc: 'Reaction of this container when a container that it links to or depends on has a new run: `nothing`, or once that one is ready `restart` or `signal:HUP` (any signal, for a program that then resolves names again). A `start-first` update gives a container another address: a proxy in front of it (nginx) needs one of the two to follow.',
+    doc: 'Reaction of this container when a container that it links to or depends on has a new run: `nothing`, or once that one is ready `restart` or `signal:HUP` (any signal, for a program that then resolves names again). On a bridge an update keeps the address, `start-first` too: a proxy in front of it (nginx) needs neither.',
     change: 'in-place',
     example: 'signal:HUP',
   }),
@@ -187,15 +188,21 @@ export const containerFields = z.strictObject({
     { doc: 'Ports that links announce, in addition to those of the image.', change: 'restart', example: ['53/udp'] },
   ),
   network: field(network, {
-    doc: 'A network of the app, `app/name`, `bridge` (the default bridge), `host`, `none`, or `container:NAME` to share the network of that container. Containers of a network find each other in /etc/hosts, without links and also containers started later: by the short name within the app, and everywhere by `<app>-<name>` (or `containerName`) and by a `hostname` that was set. A name resolves while its container has an address: also while it waits for a restart, but not after it was stopped or completed. A file names up to 256 others, those of its own app first.',
+    doc: 'A network of the app, `app/name`, `bridge` (the default bridge), `host`, `none`, or `container:NAME` to share the network of that container. Containers of a network find each other by DNS, at 127.0.0.11, without links and also containers started later: by the short name within the app, and everywhere by `<app>-<name>` (or `containerName`), by the first twelve digits of the id and by a `hostname` that was set; `name.network` asks one network. A name resolves while its container has an address: also while it waits for a restart, but not after it was stopped or completed.',
     example: 'back',
+  }),
+  networks: field(networks, {
+    doc: 'Several networks, in place of `network`: a list of names (`bridge` is the default one), or a mapping of names to `aliases` (more names on that network), `ipv4` and `ipv6` (fixed addresses, in a network with a subnet), `mac`, `priority` (the highest comes first among the interfaces; else they are in the order of the names), `gatewayPriority` (the highest has the default route and the published ports, among networks that are not `internal`) and `interfaceName` (default: the lowest free one of eth0, eth1, kept as long as the container is there). Networks are attached, changed and detached while the container runs.',
+    change: 'in-place',
+    example: { front: { gatewayPriority: 1 }, back: { aliases: ['db'], ipv4: '10.80.0.5' } },
   }),
   address: field(orNull(z.string().refine(isIPv4, 'expected an IPv4 address')), {
     doc: 'Fixed IPv4 address; needs a network with a `subnet`.',
+    change: 'in-place',
     example: '10.80.0.5',
   }),
   dns: field(oneOrMany(z.string().refine(isIP, 'expected an IP address')), {
-    doc: 'Name servers. Default: `--dns` of the supervisor, else those of the host.',
+    doc: 'Name servers for names that are not of containers, asked from inside the container. Default: `--dns` of the supervisor, else those of the host, asked from the host.',
     change: 'restart',
     example: ['9.9.9.9'],
   }),
@@ -205,7 +212,7 @@ export const containerFields = z.strictObject({
     example: ['example.com'],
   }),
   extraHosts: field(extraHosts.prefault([]), {
-    doc: 'More lines of /etc/hosts: a list of `name:address` or a mapping.',
+    doc: 'More lines of /etc/hosts: a list of `name:address` or a mapping. The address `host-gateway` is the one this host has on the network of the container.',
     change: 'restart',
     example: ['gate:192.0.2.1'],
   }),
@@ -297,9 +304,8 @@ export const containerFields = z.strictObject({
 });
 
 /** A program of an image, run and kept running. */
-export const containerSchema = containerFields.transform(({ stopTimeout, ...rest }) => ({
-  ...rest,
-  stopTimeoutMs: stopTimeout,
-}));
+export const containerSchema = containerFields.transform(({ stopTimeout, ...rest }) =>
+  normalNetworks({ ...rest, stopTimeoutMs: stopTimeout }),
+);
 
 export type ContainerSpec = Readonly<z.output<typeof containerSchema>>;

@@ -1,6 +1,13 @@
 import { z } from 'zod';
-import { networkOf, parseCidr } from '../addresses.ts';
-import { type ExposedPort, type ExtraHost, type Parsed, type PortMapping, parsed, refused } from './short-forms.ts';
+import {
+  type ExposedPort,
+  type ExtraHost,
+  isProtocol,
+  type Parsed,
+  type PortMapping,
+  parsed,
+  refused,
+} from './short-forms.ts';
 
 /** Dotted IPv4 without leading zeros. */
 export const isIPv4 = (text: string): boolean => z.regexes.ipv4.test(text);
@@ -42,14 +49,13 @@ function splitAddress(text: string): { hostIp: string | null; ports: string[] } 
   return parts.length === 3 ? { hostIp: parts[0] ?? '', ports: parts.slice(1) } : { hostIp: null, ports: parts };
 }
 
-const PORT_FORM = 'write [address:][host:]container[/tcp|/udp], for example 127.0.0.1:8080:80';
+const PORT_FORM = 'write [address:][host:]container[/tcp|/udp|/sctp], for example 127.0.0.1:8080:80';
 
 /** Publishes one port or a range: `80`, `8080:80`, `127.0.0.1::80`, `[::1]:53:53/udp`, `8000-8002:80-82`. */
 export function parsePort(written: string | number): Parsed<PortMapping[]> {
   const text = String(written).trim();
   const { ports, protocol } = splitProtocol(text);
-  if (protocol !== 'tcp' && protocol !== 'udp')
-    return refused(`"${text}": the protocol is tcp or udp, not "${protocol}"`);
+  if (!isProtocol(protocol)) return refused(`"${text}": the protocol is tcp, udp or sctp, not "${protocol}"`);
   const address = splitAddress(ports);
   if (!address || address.ports.length > 2) return refused(`"${text}" is not a port; ${PORT_FORM}`);
   const { hostIp } = address;
@@ -78,7 +84,7 @@ export function parseExpose(written: string | number): Parsed<ExposedPort[]> {
   const text = String(written).trim();
   const range = parsePortRange(text);
   const protocol = range?.protocol;
-  if (!range || (protocol !== 'tcp' && protocol !== 'udp')) {
+  if (!range || protocol === undefined || !isProtocol(protocol)) {
     return refused(`"${text}" is not a container port; write for example 80 or 53/udp`);
   }
   const count = range.last - range.first + 1;
@@ -90,23 +96,15 @@ const HOST_NAME = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9
 
 export const isHostName = (text: string): boolean => HOST_NAME.test(text);
 
+/** In place of an address: the one that this host has on the network of the container. */
+export const HOST_GATEWAY = 'host-gateway';
+
 /** `name:address`, as in `docker run --add-host`. */
 export function parseExtraHost(text: string): Parsed<ExtraHost> {
   const colon = text.indexOf(':');
   const name = colon < 0 ? text : text.slice(0, colon);
   const address = colon < 0 ? '' : text.slice(colon + 1).trim();
   if (!isHostName(name)) return refused(`"${text}" is not name:address`);
-  return isIP(address) ? parsed({ name, address }) : refused(`"${text}": "${address}" is not an IP address`);
-}
-
-/** An IPv4 network in CIDR form, cleared of host bits: `10.80.0.7/24` is refused, `10.80.0.0/24` is not. */
-export function parseSubnet(text: string): Parsed<string> {
-  // A length may be written as Go reads it: `10.0.0.0/08`.
-  const written = text.trim().replace(/\/0(?=\d$)/, '/');
-  const cidr = parseCidr(written, 'ipv4');
-  if (cidr === null) return refused(`"${text}" is not an IPv4 subnet; write for example 10.80.0.0/24`);
-  if (cidr.prefixLength < 8 || cidr.prefixLength > 30)
-    return refused(`"${text}": the prefix length must be between 8 and 30`);
-  const network = networkOf(written);
-  return network === written ? parsed(network) : refused(`"${text}" has host bits set; the network is ${network}`);
+  if (isIP(address) || address === HOST_GATEWAY) return parsed({ name, address });
+  return refused(`"${text}": "${address}" is neither an IP address nor ${HOST_GATEWAY}`);
 }

@@ -9,12 +9,15 @@ export type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok
 export const parsed = <T>(value: T): Parsed<T> => ({ ok: true, value });
 export const refused = (message: string): Parsed<never> => ({ ok: false, message });
 
-export type Protocol = 'tcp' | 'udp';
+const PROTOCOLS = ['tcp', 'udp', 'sctp'] as const;
+export type Protocol = (typeof PROTOCOLS)[number];
+
+export const isProtocol = (text: string): text is Protocol => PROTOCOLS.some((protocol) => protocol === text);
 
 export interface PortMapping {
   /** Address on the host, or null for the supervisor's --ip default. */
   readonly hostIp: string | null;
-  /** Null lets the supervisor pick one from 49153–65535. */
+  /** Null lets the supervisor pick one of those that the kernel gives to programs that ask for any. */
   readonly hostPort: number | null;
   readonly containerPort: number;
   readonly protocol: Protocol;

@@ -13,6 +13,7 @@ export interface Condition {
     | 'Drifted'
     | 'Stopped'
     | 'StaleLinks'
+    | 'NamesUnanswered'
     | 'NamesLeftOut'
     | 'LogDelayed'
     | 'SharedGroups'

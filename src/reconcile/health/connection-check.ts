@@ -11,6 +11,7 @@ import { type NetworkMode, networkMode, sharedNetwork } from '../../model/networ
 import type { ContainerRecord } from '../../state/containers/container-record.ts';
 import type { ContainerStore } from '../../state/containers/containers.ts';
 import { containerSpecOf } from '../../state/containers/written-spec.ts';
+import { type KnownNetworks, networkConfigs } from '../ops/networks/network-config.ts';
 import type { CheckResult } from './prober.ts';
 
 type ConnectionCheck = Exclude<ProbeCheck, { type: 'exec' }>;
@@ -19,7 +20,8 @@ type ConnectionCheck = Exclude<ProbeCheck, { type: 'exec' }>;
 export interface ConnectionPorts {
   desired(): DesiredState;
   readonly containers: Pick<ContainerStore, 'byKey'>;
-  readonly network: Pick<Networks, 'openSocket'>;
+  readonly network: Pick<Networks, 'openSocket' | 'driver'>;
+  readonly networks: Omit<KnownNetworks, 'defaultNetworkProblem'>;
 }
 
 /** Where a check leads: an address of the host's network, or of the network namespace of a container. */
@@ -46,20 +48,24 @@ function networkOwner(
   throw new TsdError('TSD_NETWORK', `${sharedNetwork(mode.name)}, whose network it shares, is not there`);
 }
 
+/** Whether the host reaches the address of a container: on an interface of the host it does not. */
+function isReached({ network, networks }: Pick<ConnectionPorts, 'network' | 'networks'>, bridge: string): boolean {
+  const config = networkConfigs(networks).find(({ interfaceName }) => interfaceName === bridge);
+  return config === undefined || network.driver(config.driver).capabilities.onHost;
+}
+
 /**
- * A container on a bridge is reached at its address, as others reach it; what has none, and an address that was asked
- * for, from within. @throws TsdError TSD_NETWORK.
+ * A container on a bridge is reached at its address, as others reach it; what has none, an address that was asked for, and
+ * what the host does not reach, from within. @throws TsdError TSD_NETWORK.
  */
-function routeTo(
-  ports: Pick<ConnectionPorts, 'desired' | 'containers'>,
-  record: ContainerRecord,
-  { host, port }: ConnectionCheck,
-): Route {
+function routeTo(ports: ConnectionPorts, record: ContainerRecord, { host, port }: ConnectionCheck): Route {
   const mode = networkMode(record.owner ? containerSpecOf(record.owner).network : '');
   if (mode.type === 'host') return { address: host ?? LOOPBACK, port, inside: null };
   const owner = networkOwner(ports, record, mode);
   const address = owner.network?.address ?? null;
-  if (host === null && address !== null) return { address, port, inside: null };
+  if (host === null && address !== null) {
+    return { address, port, inside: isReached(ports, owner.network?.bridge ?? '') ? null : owner.id };
+  }
   return { address: host ?? LOOPBACK, port, inside: owner.id };
 }
 

@@ -1,6 +1,6 @@
 /**
  * Keeps the names of a network in the hosts files of its containers. The files are bind-mounted, so they are rewritten in
- * place; what a payload wrote beside our block stays. Changes that come together are written together: n containers that
+ * place; what a payload wrote beside our block stays. Those of runs that ask the resolver have no such names. Changes that come together are written together: n containers that
  * start cost few rewrites of each file and not n.
  */
 import type { Clock, Timers } from '../../model/clock.ts';
@@ -9,8 +9,9 @@ import { parseKey, type ResourceKey } from '../../model/resource.ts';
 import { baseKey } from '../../model/update.ts';
 import type { ContainerRecord } from '../../state/containers/container-record.ts';
 import type { ContainerStore, RecordWatcher } from '../../state/containers/containers.ts';
+import { endpointsOf, ownAddresses } from '../../state/containers/endpoints.ts';
 import { buildHosts, withNames } from '../../state/containers/hosts.ts';
-import { namesBeside, type Peer, PeerIndex, peerOf, samePeer } from './peer-index.ts';
+import { namesBeside, type Peer, PeerIndex, peersOf, samePeers } from './peer-index.ts';
 
 /** Files are rewritten for at most so long at a time; then others have their turn. */
 const SLICE_MS = 10;
@@ -26,8 +27,8 @@ export interface NetworkNamesParts {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly onProblem: (text: string) => void;
-  /** What others call a container whose record cannot be read; null for every other one. */
-  readonly unread: (id: string) => Peer | null;
+  /** What others call a container whose record cannot be read; empty for every other one. */
+  readonly unread: (id: string) => readonly Peer[];
 }
 
 function besideOf({ config, linkAddresses, hostConfig }: ContainerRecord): Set<string> {
@@ -40,23 +41,29 @@ function besideOf({ config, linkAddresses, hostConfig }: ContainerRecord): Set<s
 }
 
 /** The file as it was written at the start, for one that cannot be read any more. */
-function wholeText({ network, config, linkAddresses, hostConfig }: ContainerRecord): string {
+function wholeText(record: ContainerRecord): string {
+  const { config, linkAddresses, hostConfig } = record;
   return buildHosts({
-    address: network?.address ?? null,
+    addresses: ownAddresses(record),
     hostname: config.Hostname,
     domainname: config.Domainname,
     links: Object.entries(linkAddresses).map(([alias, address]) => ({ alias, address })),
     extraHosts: hostConfig.ExtraHosts ?? [],
+    gateway: record.network?.gateway ?? null,
   });
 }
 
-/** Has an endpoint and a file that was written for a run. */
-const isNamed = ({ owner, network, run }: ContainerRecord): boolean => owner !== null && network !== null && run > 0;
+/** Has an endpoint and a file that was written for a run which does not ask the resolver. */
+const isNamed = (record: ContainerRecord): boolean =>
+  record.owner !== null && record.run > 0 && record.resolver === null && endpointsOf(record).length > 0;
+
+const bridgesOf = (record: Parameters<typeof endpointsOf>[0]): readonly string[] =>
+  endpointsOf(record).map(({ bridge }) => bridge);
 
 export class NetworkNames implements RecordWatcher {
   readonly #parts: NetworkNamesParts;
   readonly #index = new PeerIndex();
-  readonly #peers = new Map<string, Peer>();
+  readonly #peers = new Map<string, readonly Peer[]>();
   /** Names in the file of a container, as last written or found. */
   readonly #written = new Map<string, string>();
   #cancel: (() => void) | null = null;
@@ -73,16 +80,29 @@ export class NetworkNames implements RecordWatcher {
     parts.containers.watch(this);
   }
 
-  /** Lines for the hosts file of a container on a network. @param beside names that the file has for something else */
-  lines(bridge: string | null, key: ResourceKey, beside: ReadonlySet<string>): readonly string[] {
-    if (bridge === null) return [];
-    return this.#index.lines(bridge, parseKey(key).app, baseKey(key), beside);
+  /**
+   * Lines for the hosts file of a container: a name that two of its networks have is that of the first one.
+   * @param beside names that the file has for something else
+   */
+  lines(bridges: readonly string[], key: ResourceKey, beside: ReadonlySet<string>): readonly string[] {
+    const own = (bridge: string, taken: ReadonlySet<string>) =>
+      this.#index.lines(bridge, parseKey(key).app, baseKey(key), taken);
+    const [only = ''] = bridges;
+    if (bridges.length <= 1) return own(only, beside);
+    const lines: string[] = [];
+    const taken = new Set(beside);
+    for (const bridge of bridges) {
+      for (const line of own(bridge, taken)) lines.push(line);
+      for (const line of lines) for (const name of line.split(/[\t ]/).slice(1)) taken.add(name);
+    }
+    return lines;
   }
 
   /** Containers of its network that the file of one does not name. */
   leftOut(containerId: string): number {
-    const bridge = this.#parts.containers.get(containerId)?.network?.bridge;
-    return bridge === undefined ? 0 : this.#index.leftOut(bridge);
+    const record = this.#parts.containers.get(containerId);
+    const bridges = record && record.resolver === null ? bridgesOf(record) : [];
+    return bridges.reduce((sum, bridge) => sum + this.#index.leftOut(bridge), 0);
   }
 
   recordChanged(id: string): void {
@@ -121,12 +141,12 @@ export class NetworkNames implements RecordWatcher {
   /** Reports whether a name or an address changed. */
   #take(id: string): boolean {
     const record = this.#parts.containers.get(id);
-    const [before, now] = [this.#peers.get(id) ?? null, record ? peerOf(record) : this.#parts.unread(id)];
+    const [before, now] = [this.#peers.get(id) ?? [], record ? peersOf(record) : this.#parts.unread(id)];
     if (!record) this.#written.delete(id);
-    if (samePeer(before, now)) return false;
-    if (before) this.#index.remove(before);
-    if (now) this.#index.add(now);
-    if (now) this.#peers.set(id, now);
+    if (samePeers(before, now)) return false;
+    for (const peer of before) this.#index.remove(peer);
+    for (const peer of now) this.#index.add(peer);
+    if (now.length > 0) this.#peers.set(id, now);
     else this.#peers.delete(id);
     return true;
   }
@@ -170,10 +190,10 @@ export class NetworkNames implements RecordWatcher {
 
   /** Returns what it failed with, in words. */
   #bring(record: ContainerRecord): string | null {
-    const { id, owner, network, engineName } = record;
-    if (owner === null || network === null) return null;
+    const { id, owner, engineName } = record;
+    if (owner === null) return null;
     const { containers } = this.#parts;
-    const names = this.lines(network.bridge, owner.key, besideOf(record));
+    const names = this.lines(bridgesOf(record), owner.key, besideOf(record));
     const block = names.join('\n');
     if (this.#written.get(id) === block) return null;
     try {

@@ -1,9 +1,11 @@
 /** An index of containers by name and network. Pure data; lookups return a fixed order. */
+import { bareAddress } from '../../model/addresses.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
 import { append } from '../../model/lists.ts';
 import { parseKey, type ResourceKey } from '../../model/resource.ts';
 import { baseKey } from '../../model/update.ts';
 import type { ContainerRecord } from '../../state/containers/container-record.ts';
+import { endpointsOf } from '../../state/containers/endpoints.ts';
 import { containerSpecOf } from '../../state/containers/written-spec.ts';
 
 /** A hosts file names so many others at the most; a resolver reads it line by line at every lookup. */
@@ -21,12 +23,17 @@ export interface Peer {
   readonly address: string;
 }
 
-/** Null for one that no network names: without an endpoint, or beside the container whose name counts. */
-export function peerOf({ owner, network, engineName }: ContainerRecord): Peer | null {
-  if (owner === null || network === null || baseKey(owner.key) !== owner.key) return null;
-  const { app, name } = parseKey(owner.key);
+/** On each of its networks; none for one that is beside the container whose name counts. */
+export function peersOf(record: Pick<ContainerRecord, 'owner' | 'network' | 'endpoints' | 'engineName'>): Peer[] {
+  const { owner, engineName } = record;
+  if (owner === null || baseKey(owner.key) !== owner.key) return [];
+  const { key } = owner;
+  const { app, name } = parseKey(key);
   const hostnames = hostnamesOf(containerSpecOf(owner));
-  return { key: owner.key, app, name, engineName, hostnames, bridge: network.bridge, address: network.address };
+  return endpointsOf(record).flatMap(({ bridge, ipv4, aliases }) => {
+    if (ipv4 === null) return [];
+    return [{ key, app, name, engineName, hostnames: [...hostnames, ...aliases], bridge, address: bareAddress(ipv4) }];
+  });
 }
 
 /** Those that a declaration gives. */
@@ -35,8 +42,11 @@ export function hostnamesOf({ hostname = null, domainname = '' }: Partial<Contai
   return domainname === '' ? [hostname] : [`${hostname}.${domainname}`, hostname];
 }
 
-export function samePeer(a: Peer | null, b: Peer | null): boolean {
-  if (a === null || b === null) return a === b;
+export function samePeers(a: readonly Peer[], b: readonly Peer[]): boolean {
+  return a.length === b.length && a.every((peer, index) => samePeer(peer, b[index] as Peer));
+}
+
+function samePeer(a: Peer, b: Peer): boolean {
   return (
     a.key === b.key &&
     a.bridge === b.bridge &&

@@ -1,7 +1,9 @@
 import type { ChangeClass } from '../../model/field.ts';
 import { changeClasses } from '../../model/field.ts';
-import { containerFields } from '../../model/kinds/container.ts';
+import { type ContainerSpec, containerFields } from '../../model/kinds/container.ts';
 import { networkFields } from '../../model/kinds/network.ts';
+import { membershipsOf, type NetworkMembership } from '../../model/kinds/network-membership.ts';
+import { networkMode, ownsNamespace } from '../../model/network-mode.ts';
 import { writtenDuration, writtenSize } from '../../model/text/shown-value.ts';
 
 /** One difference between the spec a resource was made from and the declared one. */
@@ -84,10 +86,48 @@ function fieldChanges(name: string, from: unknown, to: unknown, change: ChangeCl
     }));
 }
 
+/** What says on which networks a container is; together they have one meaning. */
+const NETWORK_FIELDS: ReadonlySet<string> = new Set(['network', 'networks', 'address']);
+
+/**
+ * Returns how the networks of a container differ: of the form that is in use, and in place where its namespace stays. A
+ * namespace that it shares it entered at its start.
+ */
+function networkChanges(from: Members, to: Members): FieldChange[] {
+  const [before, after] = [membershipsOf(from), membershipsOf(to)];
+  const stays = [from, to].every(({ network }) => ownsNamespace(networkMode(network ?? 'bridge')));
+  if (stays && sameData(before, after)) return [];
+  const change: ChangeClass = stays ? 'in-place' : 'recreate';
+  const single = (from.networks ?? to.networks ?? null) === null;
+  const field = (name: 'network' | 'address') => fieldChanges(name, from[name], to[name], change);
+  if (single) return [...field('network'), ...field('address')];
+  return [{ path: 'networks', from: namesOf(from), to: namesOf(to), change }];
+}
+
+type Members = Partial<Pick<ContainerSpec, 'network' | 'networks' | 'address'>>;
+
+/** As a person writes it; a list where it says all. */
+function namesOf(spec: Members): unknown {
+  const memberships = membershipsOf(spec);
+  if (memberships.length === 0) return spec.network;
+  const settings = memberships.map(({ network, ...rest }) => [network, settingsOf(rest)] as const);
+  if (settings.every(([, own]) => Object.keys(own).length === 0)) return memberships.map(({ network }) => network);
+  return Object.fromEntries(settings);
+}
+
+/** Those that say something. */
+function settingsOf(membership: Omit<NetworkMembership, 'network'>): Record<string, unknown> {
+  const said = (value: unknown) => (Array.isArray(value) ? value.length > 0 : value !== null && value !== 0);
+  return Object.fromEntries(Object.entries(membership).filter(([, value]) => said(value)));
+}
+
 /** Returns the field differences of two normalised specs, in the order of the first one's fields. */
 export function diffSpecs(kind: 'container' | 'network', from: unknown, to: unknown): FieldChange[] {
   const classes = CLASSES[kind];
   return membersOf(from, to).flatMap((member) => {
+    if (kind === 'container' && NETWORK_FIELDS.has(member)) {
+      return member === 'network' ? networkChanges(from as Members, to as Members) : [];
+    }
     const name = writtenName(member);
     const [before, after] = [isRecord(from) ? from[member] : undefined, isRecord(to) ? to[member] : undefined];
     if (member === 'volumes' && sameData(asMounted(before), asMounted(after))) return [];

@@ -17,6 +17,7 @@ import type { HoldReason } from '../../model/status/holds.ts';
 import type { Cause, Hold } from '../op.ts';
 import type { FieldChange } from './diff.ts';
 import { changedContent, diffSpecs } from './diff.ts';
+import { changesEndpoints, changesNetworks } from './live-networks.ts';
 import type { ContentChange } from './order/cause.ts';
 import { because, declared, positionOf, redeclared, rolledBack, specChanged } from './order/cause.ts';
 import { ownsSandbox, specOf } from './references.ts';
@@ -299,20 +300,23 @@ export function changeIntent(
   if (around.imageId !== null && container.imageId !== null && around.imageId !== container.imageId) {
     return recreate(desired, container, because('source-changed', 'its image was loaded again with other content'));
   }
-  const portsChanged = changes.fields.some((field) => field.path === 'ports');
-  const endpoint = around.moved ? 'renew' : portsChanged ? 'repair' : 'keep';
+  const fields = changes.fields.map(({ path }) => path);
+  const endpoint = around.moved ? 'renew' : changesEndpoints(fields) ? 'repair' : 'keep';
   if (cause && changes.strongest === 'restart') return restart(desired, container, cause, endpoint);
 
   if (around.moved && container.running) {
     const moved = restart(desired, container, around.moved, 'renew');
-    return cause ? withUpdate(moved, container, changes, cause) : moved;
+    // A change of networks cannot be carried out before they are there; the start takes it over.
+    return cause && !changesNetworks(fields) ? withUpdate(moved, container, changes, cause) : moved;
   }
   if (!cause) return leaveMoved(upkeep(desired, container, around), container, around);
+  // At rest it lets go of its networks; a start connects it to the others.
+  const left = !container.running && changesNetworks(fields) ? { ...around, moved: around.moved ?? cause } : around;
   const woken = (container.stopOverride || container.stopExpired === true) && !container.running;
   const rest = woken
     ? restart(desired, afterUpdate(container), cause)
     : upkeep(desired, afterUpdate(container), around);
-  return withUpdate(leaveMoved(rest, container, around), container, changes, cause);
+  return withUpdate(leaveMoved(rest, container, left), container, changes, cause);
 }
 
 /** Adds the in-place update, and the signals that announce changed files to a payload that keeps running. */

@@ -8,25 +8,22 @@ import { containerAvailability } from './container/container-availability.ts';
 import type { Availability, Blocked, Pass } from './order/pass.ts';
 import { blocked, READY_NOW } from './order/pass.ts';
 import {
-  attachedNetwork,
   isContainer,
   namespaceOwner,
   observedReferences,
   ownsSandbox,
-  specOf,
   startConditions,
   startDependencies,
 } from './references.ts';
 
 type Container = Desired<'container'>;
 
-function needsOf({ references, spec }: Container, creates: boolean): readonly ResourceKey[] {
-  const network = attachedNetwork(references, spec);
+function needsOf({ references }: Container, creates: boolean): readonly ResourceKey[] {
   return [
     ...(creates && references.image !== null ? [references.image] : []),
     ...(creates ? references.volumesFrom : []),
     ...Object.values(references.volumes),
-    ...(network === null ? [] : [network]),
+    ...references.networks,
     ...startDependencies(references),
   ];
 }
@@ -57,20 +54,17 @@ function lostNamespace(pass: Pass, desired: Container): Availability | null {
   return blocked(`${owner.key}, whose network namespace went when it ended`);
 }
 
-/** A linked container has no address on the network until it has moved there. */
-function notMovedYet(
-  pass: Pass,
-  { key, references, spec, specHash }: Container,
-  need: ResourceKey,
-): Availability | null {
+/** A linked container has no address on a common network until it has moved there. */
+function notMovedYet(pass: Pass, { key, references, specHash }: Container, need: ResourceKey): Availability | null {
   const { resources } = pass.desired;
   const [target, observed] = [resources.get(need), pass.observed.containers.get(need)];
   const asDeclared = resources.get(baseKey(key))?.specHash === specHash;
   if (!target || !isContainer(target) || !observed?.running) return null;
   if (!asDeclared || !references.links.includes(need)) return null;
-  const network = attachedNetwork(references, spec);
-  const moves = attachedNetwork(target.references, target.spec) === network;
-  if (!moves || attachedNetwork(observedReferences(observed), specOf(observed)) === network) return null;
+  const common = target.references.networks.filter((network) => references.networks.includes(network));
+  const present = observedReferences(observed).networks;
+  const [network] = common;
+  if (network === undefined || common.some((one) => present.includes(one))) return null;
   return blocked(`${need}, which is not on ${network} yet`);
 }
 
@@ -95,6 +89,15 @@ export type Unmet = Pick<Blocked, 'busy' | 'message' | 'hint'>;
 export function unmet(pass: Pass, desired: Container, creates: boolean): Unmet | null {
   for (const need of needsOf(desired, creates)) {
     const availability = availabilityOf(pass, desired, need);
+    if (availability.state === 'blocked') return { ...availability, message: `waits for ${availability.message}` };
+  }
+  return null;
+}
+
+/** Returns the first of its networks that it cannot be attached to; null when there is none. */
+export function unmetNetwork(pass: Pass, desired: Container): Unmet | null {
+  for (const network of desired.references.networks) {
+    const availability = availabilityOf(pass, desired, network);
     if (availability.state === 'blocked') return { ...availability, message: `waits for ${availability.message}` };
   }
   return null;

@@ -5,6 +5,7 @@ import type { Cause, Hold, Plan } from '../op.ts';
 import { opId } from '../op-traits.ts';
 import { planRemoval, planStopOfLeft } from './container/container-removal.ts';
 import { planContainer } from './container/plan-container.ts';
+import { leavingOp, orderJoins } from './live-networks.ts';
 import { orderNeeds } from './needs.ts';
 import { OpGraph } from './order/op-graph.ts';
 import { orderHandovers, orderNetworks, orderStops } from './order/ordering.ts';
@@ -70,7 +71,7 @@ function decide(pass: Pass, containers: readonly Desired<'container'>[]): Readon
 /** Returns a network to recreate that a container cannot leave, with that container; null when there is none. */
 function firstStuck(pass: Pass, recreated: ReadonlyMap<ResourceKey, Cause>): [ResourceKey, ResourceKey] | null {
   for (const network of recreated.keys()) {
-    const stays = attachedTo(pass, network).find(({ key }) => !pass.graph.has(opId('container.disconnect', key)));
+    const stays = attachedTo(pass, network).find(({ key }) => leavingOp(pass, key, network) === null);
     if (stays?.key) return [network, stays.key];
   }
   return null;
@@ -83,10 +84,13 @@ function order(
   recreated: ReadonlyMap<ResourceKey, Cause>,
 ): void {
   for (const network of recreated.keys()) {
-    for (const { key } of attachedTo(pass, network))
-      pass.graph.order(opId('container.disconnect', key), opId('network.remove', network));
+    for (const { key } of attachedTo(pass, network)) {
+      const leaving = leavingOp(pass, key, network);
+      if (leaving !== null) pass.graph.order(leaving, opId('network.remove', network));
+    }
   }
   orderStops(pass);
+  orderJoins(pass, containers);
   orderNetworks(pass);
   const present = containers.filter(({ key }) => !pass.predecessors.has(key));
   // Predecessors come last: they alone may need something that now needs them.

@@ -1,17 +1,18 @@
 /** Images, volumes and networks that are declared: what they need before containers can use them. */
 import type { Desired, SpecOfKind } from '../../model/desired.ts';
+import { DEFAULT_NETWORK } from '../../model/network-mode.ts';
 import type { ObservedNetwork, Unread } from '../../model/observed.ts';
+import { own } from '../../model/own.ts';
 import type { Kind, ResourceKey } from '../../model/resource.ts';
 import { parseKey } from '../../model/resource.ts';
 import type { Cause } from '../op.ts';
 import { opId } from '../op-traits.ts';
 import { changedBase } from './bases.ts';
-import { diffSpecs } from './diff.ts';
+import { diffSpecs, type FieldChange, sameData } from './diff.ts';
 import { because, declared, redeclared, specChanged } from './order/cause.ts';
 import type { OpDraft } from './order/op-graph.ts';
 import type { Pass } from './order/pass.ts';
 import { availabilityOfHeld, blocked, hold, mayAct, READY_NOW, scoped } from './order/pass.ts';
-import { DEFAULT_NETWORK } from './references.ts';
 
 function ofKind<K extends Kind>(pass: Pass, kind: K): readonly Desired<K>[] {
   if (pass.reach === null) return pass.relations.ofKind(kind);
@@ -153,13 +154,19 @@ interface NetworkNeed {
 
 const drifted = ({ missing }: ObservedNetwork): Cause => because('drift', `${missing.join(', ')} missing`);
 
+/** A manifest that writes down what was decided when the network was made changes nothing of it. */
+function saysWhatIs({ decided }: ObservedNetwork, { path, from, to }: FieldChange): boolean {
+  return (from ?? null) === null && (to ?? null) !== null && sameData(to, own(decided, path));
+}
+
 function networkNeed(pass: Pass, desired: Desired<'network'>): NetworkNeed | null {
   const observed = pass.observed.networks.get(desired.key);
   if (!observed) return { cause: declared(desired), recreate: false };
   const spec: SpecOfKind['network'] = desired.spec;
   const changes = observed.specHash === desired.specHash ? [] : diffSpecs('network', observed.spec, spec);
   if (changes.length > 0) {
-    return { cause: specChanged(desired, changes), recreate: changes.some((change) => change.change !== 'in-place') };
+    const recreate = changes.some((change) => change.change !== 'in-place' && !saysWhatIs(observed, change));
+    return { cause: specChanged(desired, changes), recreate };
   }
   if (observed.missing.length === 0) return null;
   if (spec.drift === 'heal') return { cause: drifted(observed), recreate: false };

@@ -1,13 +1,11 @@
 import type { Desired, References } from '../../model/desired.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
+import { membershipsOf } from '../../model/kinds/network-membership.ts';
 import type { DependencySpec } from '../../model/kinds/short-forms.ts';
-import { networkMode, ownsNamespace } from '../../model/network-mode.ts';
+import { networkKey, networkMode, ownsNamespace } from '../../model/network-mode.ts';
 import type { ObservedContainer } from '../../model/observed.ts';
 import type { Kind, ResourceKey } from '../../model/resource.ts';
 import { parseKey, resourceKey } from '../../model/resource.ts';
-
-/** The default bridge, for containers without a declared network. It belongs to the supervisor; no manifest declares it. */
-export const DEFAULT_NETWORK: ResourceKey = 'network//bridge';
 
 export function isContainer(desired: Desired): desired is Desired<'container'> {
   return desired.kind === 'container';
@@ -43,7 +41,7 @@ export function observedReferences(container: Pick<ObservedContainer, 'key' | 'e
   return {
     image: null,
     volumes: Object.fromEntries(named.map((mount) => [mount.target, resolve('volume', app, mount.source ?? '')])),
-    network: mode.type === 'network' ? resolve('network', app, mode.name) : null,
+    networks: membershipsOf(spec).map(({ network }) => networkKey(app, network)),
     networkContainer: mode.type === 'container' ? resolve('container', app, mode.name) : null,
     links: spec.links.map((link) => resolve('container', app, link.target)),
     volumesFrom: spec.volumesFrom.map((from) => resolve('container', app, from.container)),
@@ -93,22 +91,23 @@ export function namespaceOwner(
   return owner;
 }
 
-/** Returns the network of a container: a declared one, the default bridge, or null. */
-export function attachedNetwork(references: References, spec: ContainerSpec): ResourceKey | null {
-  return networkMode(spec.network).type === 'bridge' ? DEFAULT_NETWORK : references.network;
-}
-
 /** Returns the keys of the declared containers on a network. */
 export function attachedTo(network: ResourceKey, resources: ReadonlyMap<ResourceKey, Desired>): readonly ResourceKey[] {
   return [...resources.values()].flatMap((desired) =>
-    isContainer(desired) && attachedNetwork(desired.references, desired.spec) === network ? [desired.key] : [],
+    isContainer(desired) && desired.references.networks.includes(network) ? [desired.key] : [],
   );
 }
 
 /** Returns the direct dependencies of a resource. */
 export function dependenciesOf(desired: Desired): readonly ResourceKey[] {
   if (!isContainer(desired)) return desired.references.bases;
-  const { references, spec } = desired;
-  const single = [references.image, attachedNetwork(references, spec)].filter((key) => key !== null);
-  return [...single, ...Object.values(references.volumes), ...startDependencies(references), ...references.volumesFrom];
+  const { references } = desired;
+  const image = references.image === null ? [] : [references.image];
+  return [
+    ...image,
+    ...references.networks,
+    ...Object.values(references.volumes),
+    ...startDependencies(references),
+    ...references.volumesFrom,
+  ];
 }

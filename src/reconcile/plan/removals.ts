@@ -1,12 +1,15 @@
 /** Plans the removal of undeclared networks, volumes and images, and of orphans, after the containers that use them. */
+
+import { DEFAULT_NETWORK } from '../../model/network-mode.ts';
 import type { ObservedContainer, Orphan } from '../../model/observed.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import { baseKey } from '../../model/update.ts';
 import { opId } from '../op-traits.ts';
+import { leavingOp, networksOf } from './live-networks.ts';
 import { because } from './order/cause.ts';
 import type { Pass } from './order/pass.ts';
 import { hold, mayAct, scoped, undeclared } from './order/pass.ts';
-import { attachedNetwork, DEFAULT_NETWORK, observedReferences, specOf } from './references.ts';
+import { observedReferences } from './references.ts';
 
 const GONE = () => because('removed', 'no longer declared');
 
@@ -23,7 +26,7 @@ function usersOf(pass: Pass, uses: (container: ObservedContainer) => boolean): O
 export function attachedTo(pass: Pass, network: ResourceKey): OwnedContainer[] {
   return usersOf(pass, (container) => {
     const mayBe = container.sandbox || (container.unknown ?? null) !== null;
-    return mayBe && attachedNetwork(observedReferences(container), specOf(container)) === network;
+    return mayBe && networksOf(container).includes(network);
   });
 }
 
@@ -38,7 +41,7 @@ function comingBackTo(pass: Pass, network: ResourceKey): OwnedContainer[] {
       pass.graph.has(opId('container.remove', key))
     )
       return false;
-    return attachedNetwork(observedReferences(container), specOf(container)) === network;
+    return observedReferences(container).networks.includes(network);
   });
 }
 
@@ -47,11 +50,23 @@ function lettingGo(
   pass: Pass,
   key: ResourceKey,
   users: readonly OwnedContainer[],
-  release: 'container.disconnect' | 'container.remove',
+  release: (user: ResourceKey) => string | null,
 ): readonly string[] | null {
-  const kept = users.find((user) => !pass.graph.has(opId(release, user.key)));
-  if (kept) hold(pass, key, 'dependency-not-ready', `still used by ${kept.key}`);
-  return kept ? null : users.map((user) => opId(release, user.key));
+  const released: string[] = [];
+  for (const user of users) {
+    const op = release(user.key);
+    if (op === null) {
+      hold(pass, key, 'dependency-not-ready', `still used by ${user.key}`);
+      return null;
+    }
+    released.push(op);
+  }
+  return released;
+}
+
+function removalOf(pass: Pass, user: ResourceKey): string | null {
+  const remove = opId('container.remove', user);
+  return pass.graph.has(remove) ? remove : null;
 }
 
 function orderAfter(pass: Pass, earlier: readonly string[], id: string): void {
@@ -62,7 +77,7 @@ export function removeNetworks(pass: Pass): void {
   for (const { key } of scoped(pass, pass.observed.networks)) {
     if (!undeclared(pass, key) || key === DEFAULT_NETWORK || !mayAct(pass, key, undefined)) continue;
     const users = [...attachedTo(pass, key), ...comingBackTo(pass, key)];
-    const released = lettingGo(pass, key, users, 'container.disconnect');
+    const released = lettingGo(pass, key, users, (user) => leavingOp(pass, user, key));
     if (released) orderAfter(pass, released, pass.graph.add({ op: 'network.remove', key, cause: GONE() }));
   }
 }
@@ -85,7 +100,7 @@ export function removeVolumes(pass: Pass): void {
       continue;
     }
     const users = usersOf(pass, (container) => usesVolume(container, key));
-    const free = lettingGo(pass, key, users, 'container.remove');
+    const free = lettingGo(pass, key, users, (user) => removalOf(pass, user));
     if (!free) continue;
     const deletes = released || onRemove === 'delete';
     const cause = deletes ? because('approved', 'deletion of its data was approved') : GONE();

@@ -13,7 +13,7 @@ export interface LinkedContainer {
   readonly env: readonly string[];
 }
 
-const protocolOrder = { tcp: 0, udp: 1 } as const;
+const protocolOrder = { tcp: 0, udp: 1, sctp: 2 } as const;
 
 function byNumber(a: ExposedPort, b: ExposedPort): number {
   return a.port - b.port || protocolOrder[a.protocol] - protocolOrder[b.protocol];

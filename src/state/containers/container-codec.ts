@@ -1,5 +1,7 @@
 /** Converts between a {@link ContainerRecord} and the content of config.json and hostconfig.json. Pure. */
+
 import { ERROR_CLASSES, type ErrorClass } from '../../model/errors/error-class.ts';
+import { type ExposedPort, isProtocol } from '../../model/kinds/short-forms.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import { GoDecodeError, mapValue } from '../files/go-json.ts';
 import { ZERO_TIME } from '../files/go-time.ts';
@@ -15,6 +17,7 @@ import type {
   RunState,
   RunStatus,
 } from './container-record.ts';
+import { decodeEndpoints, encodeEndpoints } from './endpoint-codec.ts';
 import { type HostConfig, RUN_CONFIG } from './run-config.ts';
 
 /** What Docker's restore writes for a run whose end it did not see. */
@@ -79,10 +82,10 @@ function encodeNetwork(network: ContainerNetwork | null): NetworkSettings {
     ports[name] = [...(ports[name] ?? []), { HostIp: hostIp, HostPort: String(hostPort) }];
   }
   return {
-    IPAddress: network.address,
+    IPAddress: network.address ?? '',
     IPPrefixLen: network.prefixLength,
-    MacAddress: network.mac,
-    Gateway: network.gateway,
+    MacAddress: network.mac ?? '',
+    Gateway: network.gateway ?? '',
     Bridge: network.bridge,
     PortMapping: null,
     Ports: ports,
@@ -96,13 +99,12 @@ function decodePort(text: string, expected: string): number {
 }
 
 function decodeNetwork(settings: NetworkSettings | null): ContainerNetwork | null {
-  if (settings === null || settings.IPAddress === '') return null;
+  if (settings === null || (settings.IPAddress === '' && settings.Bridge === '')) return null;
   const ports: RecordedPort[] = [];
-  const exposed: { port: number; protocol: 'tcp' | 'udp' }[] = [];
+  const exposed: ExposedPort[] = [];
   for (const [name, bindings] of Object.entries(settings.Ports ?? {})) {
-    const [number = '', protocol] = name.split('/');
-    if (protocol !== 'tcp' && protocol !== 'udp')
-      throw new GoDecodeError('NetworkSettings.Ports', 'keyed by port/protocol');
+    const [number = '', protocol = ''] = name.split('/');
+    if (!isProtocol(protocol)) throw new GoDecodeError('NetworkSettings.Ports', 'keyed by port/protocol');
     const containerPort = decodePort(number, 'keyed by port/protocol');
     if (bindings === null) exposed.push({ port: containerPort, protocol });
     for (const { HostIp, HostPort } of bindings ?? []) {
@@ -110,10 +112,10 @@ function decodeNetwork(settings: NetworkSettings | null): ContainerNetwork | nul
     }
   }
   return {
-    address: settings.IPAddress,
+    address: settings.IPAddress || null,
     prefixLength: settings.IPPrefixLen,
-    mac: settings.MacAddress,
-    gateway: settings.Gateway,
+    mac: settings.MacAddress || null,
+    gateway: settings.Gateway || null,
     bridge: settings.Bridge,
     ports,
     exposed,
@@ -237,6 +239,8 @@ function encodeExtension(record: ContainerRecord): ContainerExtension | null {
     LinkAddresses: record.linkAddresses,
     EnvAddresses: record.envAddresses,
     DependencyRuns: record.dependencyRuns,
+    Resolver: record.resolver && { Ndots: record.resolver.ndots },
+    ...encodeEndpoints(record),
   };
 }
 
@@ -289,6 +293,7 @@ export function decodeContainer(json: ConfigJson, hostConfig: HostConfig): Conta
     state: decodeState(json.State, extension),
     handle: decodeHandle(json.ID, extension?.Handle ?? null),
     network: decodeNetwork(json.NetworkSettings),
+    ...decodeEndpoints(extension),
     volumes: Object.fromEntries(
       Object.entries(json.Volumes ?? {}).map(([target, path]) => [
         target,
@@ -314,6 +319,7 @@ export function decodeContainer(json: ConfigJson, hostConfig: HostConfig): Conta
     linkAddresses: extension?.LinkAddresses ?? {},
     envAddresses: extension?.EnvAddresses ?? {},
     dependencyRuns: extension?.DependencyRuns ?? {},
+    resolver: extension?.Resolver ? { ndots: extension.Resolver.Ndots } : null,
     hostnamePath: json.HostnamePath,
     hostsPath: json.HostsPath,
     resolvConfPath: json.ResolvConfPath,

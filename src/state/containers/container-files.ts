@@ -66,6 +66,22 @@ const HANDLE = goStruct({
 
 const MOMENT = goStruct({ At: goTimeText, BootId: goString, AtBootMs: goFloat });
 
+const ENDPOINT = goStruct({
+  Network: goString,
+  Bridge: goString,
+  Interface: goString,
+  IPv4: goString,
+  IPv6: omitEmpty(goString),
+  MAC: omitEmpty(goString),
+  Gateway4: omitEmpty(goString),
+  Gateway6: omitEmpty(goString),
+  DefaultRoute4: goBool,
+  DefaultRoute6: goBool,
+  Aliases: omitEmpty(goSlice(goString)),
+  Former4: omitEmpty(goString),
+  Former6: omitEmpty(goString),
+});
+
 /** Data for which Docker has no field. */
 const EXTENSION = goStruct({
   Owner: goPointer(OWNER),
@@ -91,6 +107,9 @@ const EXTENSION = goStruct({
   LinkAddresses: goMap(goString),
   EnvAddresses: goMap(goString),
   DependencyRuns: goMap(goString),
+  Resolver: omitEmpty(goPointer(goStruct({ Ndots: goPointer(goInt) }))),
+  Endpoints: omitEmpty(goSlice(ENDPOINT)),
+  InterfaceNames: omitEmpty(goMap(goString)),
 });
 
 export const CONFIG_JSON = goStruct({

@@ -57,17 +57,43 @@ export interface RecordedPort {
   readonly protocol: Protocol;
 }
 
-/** Where the container is attached; recorded while it is connected. */
+/**
+ * The network of the container that leads out, in the one form that Docker 1.4 has, and what is published there; recorded
+ * while the container is connected.
+ */
 export interface ContainerNetwork {
-  /** IPv4 without prefix length. */
-  readonly address: string;
+  /** IPv4 without prefix length; null without one. */
+  readonly address: string | null;
   readonly prefixLength: number;
-  readonly mac: string;
-  readonly gateway: string;
+  readonly mac: string | null;
+  readonly gateway: string | null;
   readonly bridge: string;
   readonly ports: readonly RecordedPort[];
   /** Ports declared and not published. */
   readonly exposed: readonly ExposedPort[];
+}
+
+/** A network that the container is attached to. */
+export interface RecordedEndpoint {
+  readonly network: ResourceKey;
+  /** Interface of the network on the host. */
+  readonly bridge: string;
+  /** Inside. */
+  readonly interfaceName: string;
+  /** Addresses with prefix length. */
+  readonly ipv4: string | null;
+  readonly ipv6: string | null;
+  /** Null for the driver's own choice. */
+  readonly mac: string | null;
+  /** Of the network. */
+  readonly gateway4: string | null;
+  readonly gateway6: string | null;
+  /** Families whose default route leads through it. */
+  readonly defaultRoute: { readonly ipv4: boolean; readonly ipv6: boolean };
+  /** Names on this network beside those that the container has on all. */
+  readonly aliases: readonly string[];
+  /** Addresses, with prefix length, from before it took over those of its predecessor; left out, there are none. */
+  readonly former?: { readonly ipv4: string | null; readonly ipv6: string | null };
 }
 
 interface RestartRecord {
@@ -111,6 +137,11 @@ export interface ContainerOwner {
   readonly generation: number;
 }
 
+export interface ResolverUse {
+  /** `ndots` that its resolv.conf took over from the host; null for ours. */
+  readonly ndots: number | null;
+}
+
 /** Everything known of one container. Immutable: an update replaces it. */
 export interface ContainerRecord {
   readonly id: string;
@@ -139,6 +170,10 @@ export interface ContainerRecord {
   /** Of the last run whose start worked; kept after its end, to identify the run of `state`. */
   readonly handle: RunHandle | null;
   readonly network: ContainerNetwork | null;
+  /** All networks, in the order of the declaration. Left out, the one of `network`; see endpointsOf. */
+  readonly endpoints?: readonly RecordedEndpoint[];
+  /** Names of its interfaces, by network; kept while it is not connected. Left out, none. */
+  readonly interfaceNames?: Readonly<Record<string, string>>;
   /** Host path by mount target. */
   readonly volumes: Readonly<Record<string, { readonly path: string; readonly writable: boolean }>>;
   /** A manual stop that holds until `start`, a changed spec or its own end. */
@@ -154,6 +189,8 @@ export interface ContainerRecord {
   readonly envAddresses: Readonly<Record<string, string>>;
   /** Runs of what it depends on at the last start, by key. */
   readonly dependencyRuns: Readonly<Record<string, string>>;
+  /** How the latest run asks for names: at the resolver; null for one that has them in its hosts file alone. */
+  readonly resolver: ResolverUse | null;
   readonly hostnamePath: string;
   readonly hostsPath: string;
   readonly resolvConfPath: string;

@@ -52,7 +52,7 @@ export class ContainerStore {
   /** What the text files hold, for those written since the start. */
   readonly #texts = new Map<string, Map<ContainerTextFile, string>>();
   readonly #dirty = new Set<string>();
-  #watcher: RecordWatcher | null = null;
+  readonly #watchers: RecordWatcher[] = [];
   #flushing: Promise<void> | null = null;
 
   /** @throws TsdError only when containers/ itself cannot be listed; a bad container becomes one of {@link issues}. */
@@ -105,7 +105,7 @@ export class ContainerStore {
       throw toStateError(error, `move ${this.path(id)} to ${target}`);
     }
     this.#forget(id);
-    this.#watcher?.recordChanged(id);
+    for (const watcher of this.#watchers) watcher.recordChanged(id);
     return target;
   }
 
@@ -278,7 +278,7 @@ export class ContainerStore {
 
   /** Calls the listener for each change from now on. */
   watch(watcher: RecordWatcher): void {
-    this.#watcher = watcher;
+    this.#watchers.push(watcher);
   }
 
   /** A text file as it is, whatever the payload wrote into it; null where it is gone or far too large. @throws TsdError */
@@ -301,7 +301,7 @@ export class ContainerStore {
     const known = this.#texts.get(id);
     if (known) known.set(file, text);
     else this.#texts.set(id, new Map([[file, text]]));
-    this.#watcher?.textWritten(id);
+    for (const watcher of this.#watchers) watcher.textWritten(id);
   }
 
   /** Removes a container with its log. It is gone when this returns; a removed or unknown id is a no-op. */
@@ -315,7 +315,7 @@ export class ContainerStore {
     this.#forget(id);
     this.#texts.delete(id);
     this.#dirty.delete(id);
-    this.#watcher?.recordChanged(id);
+    for (const watcher of this.#watchers) watcher.recordChanged(id);
     await removeTree(aside);
   }
 
@@ -336,7 +336,7 @@ export class ContainerStore {
     this.#records.set(record.id, record);
     this.#index.add(record.id);
     if (record.owner !== null) this.#idsByKey.set(record.owner.key, record.id);
-    this.#watcher?.recordChanged(record.id);
+    for (const watcher of this.#watchers) watcher.recordChanged(record.id);
   }
 
   #forget(id: string): void {

@@ -1,13 +1,16 @@
 import { TsdError } from '../../model/errors/errors.ts';
+import { HOST_GATEWAY } from '../../model/kinds/port-forms.ts';
 
 export interface HostsContent {
-  /** The container's own address, or null when it has none: its line is left out. */
-  readonly address: string | null;
+  /** The container's own addresses: a line for each. */
+  readonly addresses: readonly string[];
   readonly hostname: string;
   readonly domainname: string;
   readonly links: readonly { readonly alias: string; readonly address: string }[];
-  /** `name:address`; the address may itself contain colons. */
+  /** `name:address`; the address may itself contain colons, or be `host-gateway`. */
   readonly extraHosts: readonly string[];
+  /** What `host-gateway` stands for; without a network such lines are left out. */
+  readonly gateway: string | null;
   /** Lines for the containers of its network, itself among them. Left out, none. */
   readonly names?: readonly string[];
 }
@@ -29,9 +32,11 @@ function line(address: string, names: string): string {
   return `${address}\t${names}`;
 }
 
-function extraHostLine(entry: string): string {
+function extraHostLines(entry: string, gateway: string | null): string[] {
   const colon = entry.indexOf(':');
-  return line(entry.slice(colon + 1), entry.slice(0, colon));
+  const written = entry.slice(colon + 1);
+  const address = written === HOST_GATEWAY ? gateway : written;
+  return address === null ? [] : [line(address, entry.slice(0, colon))];
 }
 
 /** Lines between these are rewritten while the container runs; the payload can change the others. */
@@ -52,15 +57,31 @@ export function withNames(text: string, names: readonly string[]): string {
   return all.at(-1) === '' ? all.join('\n') : `${all.join('\n')}\n`;
 }
 
+const ownNames = (hostname: string, domainname: string): string =>
+  domainname === '' ? hostname : `${hostname}.${domainname} ${hostname}`;
+
+/** A hosts file with lines for these own addresses in place of those for the earlier ones; everything else in it stays. */
+export function withOwnAddresses(
+  text: string,
+  { hostname, domainname }: Pick<HostsContent, 'hostname' | 'domainname'>,
+  before: readonly string[],
+  now: readonly string[],
+): string {
+  const names = ownNames(hostname, domainname);
+  const lineOf = (address: string) => line(address, names);
+  const earlier = new Set(before.map(lineOf));
+  return [...now.map(lineOf), ...text.split('\n').filter((one) => !earlier.has(one))].join('\n');
+}
+
 /** /etc/hosts of a container: itself, the loopback names, its links, extra hosts, and the names of its network. */
 export function buildHosts(content: HostsContent): string {
-  const { address, hostname, domainname } = content;
-  const names = domainname === '' ? hostname : `${hostname}.${domainname} ${hostname}`;
+  const { addresses, hostname, domainname } = content;
+  const names = ownNames(hostname, domainname);
   const lines = [
-    ...(address === null ? [] : [line(address, names)]),
+    ...addresses.map((address) => line(address, names)),
     ...DEFAULT_LINES,
     ...content.links.map((link) => line(link.address, link.alias)),
-    ...content.extraHosts.map(extraHostLine),
+    ...content.extraHosts.flatMap((entry) => extraHostLines(entry, content.gateway)),
   ];
   return withNames(`${lines.join('\n')}\n`, content.names ?? []);
 }

@@ -31,6 +31,46 @@ function withUsableServers(hostText: string): string {
   return `${text}\n${PUBLIC_SERVERS.map((server) => `nameserver ${server}`).join('\n')}`;
 }
 
+/** Where the resolver answers in each container. */
+const RESOLVER = '127.0.0.11';
+const NOTE = '# The resolver of tsdocker: names of containers, and what the name servers behind it know.';
+
+export interface ResolverConf {
+  readonly text: string;
+  /** As the host's file has it; null for ours. */
+  readonly ndots: number | null;
+}
+
+/** Search domains of a file that may say them in either way; the last line counts. */
+function searchOrDomain(hostText: string): readonly string[] {
+  const last = [...hostText.matchAll(/^[ \t]*(?:search|domain)[ \t]+(.+)$/gm)].at(-1)?.[1] ?? '';
+  return last.split(/\s+/).filter((domain) => domain !== '');
+}
+
+/**
+ * /etc/resolv.conf of a container whose names are answered by the resolver, with the search domains of container, supervisor
+ * or host, and the host's options. Without `ndots` of the host a name without a dot is first looked up as it is: names of
+ * containers do not go out with a search domain behind them.
+ */
+export function buildResolverConf(
+  container: Pick<DnsSettings, 'search'>,
+  supervisor: Pick<DnsSettings, 'search'>,
+  hostText: string,
+): ResolverConf {
+  const options = [...hostText.matchAll(/^[ \t]*options[ \t]+(.+)$/gm)].flatMap(([, words = '']) =>
+    words.trim().split(/\s+/),
+  );
+  const given = options.flatMap((word) => /^ndots:(\d+)$/.exec(word)?.[1] ?? []).at(-1);
+  const search = firstGiven(container.search, supervisor.search, searchOrDomain(hostText));
+  const lines = [
+    NOTE,
+    `nameserver ${RESOLVER}`,
+    ...(search.length === 0 || search[0] === '.' ? [] : [`search ${search.join(' ')}`]),
+    `options ${[...options, ...(given === undefined ? ['ndots:0'] : [])].join(' ')}`,
+  ];
+  return { text: `${lines.join('\n')}\n`, ndots: given === undefined ? null : Number(given) };
+}
+
 /** What a file of this form says. */
 export function readResolvConf(text: string): DnsSettings {
   return { servers: hostServers(text), search: hostSearch(text) };

@@ -24,6 +24,7 @@ import { largest } from '../../model/lists.ts';
 import type { StateFiles } from '../files/durable.ts';
 import { toStateError } from '../files/state-error.ts';
 import { corrupt, readStateFile, type StateIssue } from '../files/state-file.ts';
+import { readNetworkRecord, type WrittenRecord } from '../history/network-record.ts';
 import type { DatedDeclaration, Declaration, Made } from './declaration.ts';
 
 const FORMAT = 1;
@@ -35,6 +36,11 @@ const COPY = '.json';
 const APP = /^[a-z0-9][a-z0-9-]{0,62}$/;
 
 const sha256Of = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+/** As this version writes it, or an earlier one did. */
+interface WrittenMade extends Omit<Made, 'networks'> {
+  readonly networks: readonly WrittenRecord[];
+}
 
 interface Header {
   readonly format: number;
@@ -115,7 +121,9 @@ export class DeclarationCopies {
   /** Null where none is known that can be read. */
   made(app: string): Made | null {
     const json = this.#made.get(app);
-    return json === undefined ? null : (JSON.parse(json) as Made);
+    if (json === undefined) return null;
+    const { networks, images } = JSON.parse(json) as WrittenMade;
+    return { networks: networks.map(readNetworkRecord), images };
   }
 
   /** The highest generation that anything here was written in; null where nothing ever was. */

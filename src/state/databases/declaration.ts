@@ -2,7 +2,8 @@
 import type { SourceContents } from '../../model/contents.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import type { AppPin } from '../history/generation-store.ts';
-import type { ImageBinding, NetworkRecord } from '../history/resource-store.ts';
+import type { NetworkRecord } from '../history/network-record.ts';
+import type { ImageBinding } from '../history/resource-store.ts';
 import type { SourceText } from '../history/source-store.ts';
 
 /** A manifest in force. */

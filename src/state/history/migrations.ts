@@ -143,6 +143,50 @@ export const MIGRATIONS: readonly string[] = [
   'CREATE TABLE held_apps (app TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT, WITHOUT ROWID;',
   // Of earlier entries it is not known which container had the key.
   'ALTER TABLE timeline ADD COLUMN container_id TEXT; ALTER TABLE timeline ADD COLUMN image TEXT;',
+  // Networks that are there stay as they are: bridges with IPv4, and what a spec leaves open means for them what it meant.
+  `
+  ALTER TABLE networks RENAME TO earlier_networks;
+  CREATE TABLE networks (
+    key TEXT PRIMARY KEY,
+    spec_hash TEXT NOT NULL,
+    written TEXT NOT NULL,
+    schema_version INTEGER NOT NULL,
+    driver TEXT NOT NULL,
+    interface TEXT NOT NULL UNIQUE,
+    ipv4 TEXT,
+    ipv6 TEXT,
+    defaults TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO networks SELECT key, spec_hash, written, schema_version, 'bridge', bridge,
+    json_object('subnet', subnet, 'gateway', gateway), NULL,
+    '{"ipv6":false,"metadata":true,"directAccess":false}'
+    FROM earlier_networks;
+  DROP TABLE earlier_networks;
+  `,
+  // A container has an address of each family on each of its networks; so far there was IPv4.
+  `
+  CREATE TABLE leases (
+    network TEXT NOT NULL,
+    container TEXT NOT NULL,
+    family INTEGER NOT NULL CHECK (family IN (4, 6)),
+    address TEXT NOT NULL,
+    PRIMARY KEY (network, container, family),
+    UNIQUE (network, address)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO leases SELECT network, container, 4, address FROM address_leases;
+  DROP TABLE address_leases;
+  ALTER TABLE leases RENAME TO address_leases;
+  CREATE INDEX address_leases_by_container ON address_leases (container);
+  CREATE TABLE cursors (
+    network TEXT NOT NULL,
+    family INTEGER NOT NULL CHECK (family IN (4, 6)),
+    last TEXT NOT NULL,
+    PRIMARY KEY (network, family)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO cursors SELECT network, 4, last FROM address_cursors;
+  DROP TABLE address_cursors;
+  ALTER TABLE cursors RENAME TO address_cursors;
+  `,
 ];
 
 /**

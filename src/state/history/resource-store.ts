@@ -1,20 +1,7 @@
 import type { Statement } from 'better-sqlite3';
-import type { JsonValue } from '../../model/json.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import type { HistoryDatabase } from './history-database.ts';
-
-/** A network as it was created. */
-export interface NetworkRecord {
-  readonly key: ResourceKey;
-  readonly specHash: string;
-  /** The normalised spec and the schema version it was written for. */
-  readonly written: JsonValue;
-  readonly schemaVersion: number;
-  readonly bridge: string;
-  /** CIDR; stays the same when the manifest leaves the choice to us. */
-  readonly subnet: string;
-  readonly gateway: string;
-}
+import { fromRow, type NetworkRecord, type NetworkRow, toRow } from './network-record.ts';
 
 /** Which image a declared image key means. */
 export interface ImageBinding {
@@ -37,7 +24,7 @@ export const NEWLY_PINNED = 'pinned-anew';
 /** Declared networks and images, for which Docker's layout has no place. All changes are durable. */
 export class ResourceStore {
   readonly #history: HistoryDatabase;
-  readonly #networks: Statement<[], Omit<NetworkRecord, 'written'> & { written: string }>;
+  readonly #networks: Statement<[], NetworkRow>;
   readonly #images: Statement<[], Omit<ImageBinding, 'bases'> & { bases: string | null }>;
   /** Builds that were never made, and are to be made without what others made. */
   readonly #uncached = new Set<ResourceKey>();
@@ -48,7 +35,7 @@ export class ResourceStore {
   constructor(history: HistoryDatabase) {
     this.#history = history;
     this.#networks = history.prepare(`SELECT key, spec_hash AS specHash, written, schema_version AS schemaVersion,
-      bridge, subnet, gateway FROM networks`);
+      driver, interface AS interfaceName, ipv4, ipv6, defaults FROM networks`);
     this.#images = history.prepare(`SELECT key, spec_hash AS specHash, image_id AS imageId,
       source_fingerprint AS sourceFingerprint, bases FROM images`);
   }
@@ -59,17 +46,16 @@ export class ResourceStore {
   }
 
   networks(): readonly NetworkRecord[] {
-    this.#known.networks ??= this.#networks
-      .all()
-      .map((row) => ({ ...row, written: JSON.parse(row.written) as JsonValue }));
+    this.#known.networks ??= this.#networks.all().map(fromRow);
     return this.#known.networks;
   }
 
-  setNetwork({ key, specHash, written, schemaVersion, bridge, subnet, gateway }: NetworkRecord): void {
-    this.#change([key], () =>
+  setNetwork(record: NetworkRecord): void {
+    this.#change([record.key], () =>
       this.#history
-        .prepare('INSERT OR REPLACE INTO networks VALUES (?, ?, ?, ?, ?, ?, ?)')
-        .run(key, specHash, JSON.stringify(written), schemaVersion, bridge, subnet, gateway),
+        .prepare(`INSERT OR REPLACE INTO networks (key, spec_hash, written, schema_version, driver, interface, ipv4, ipv6, defaults)
+          VALUES (@key, @specHash, @written, @schemaVersion, @driver, @interfaceName, @ipv4, @ipv6, @defaults)`)
+        .run(toRow(record)),
     );
   }
 

@@ -84,7 +84,7 @@ function imageKeyOf(app: string, image: string): ResourceKey {
 }
 
 function isKnownBridge({ made, copies, store }: Findings, app: string, bridge: string): boolean {
-  const has = (of: string) => made(of)?.networks.some((network) => network.bridge === bridge) === true;
+  const has = (of: string) => made(of)?.networks.some((network) => network.interfaceName === bridge) === true;
   return has(app) || [...new Set([...copies.keys(), ...(store?.apps.keys() ?? [])])].some(has);
 }
 

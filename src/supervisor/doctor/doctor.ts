@@ -11,6 +11,7 @@ import { isInMemory } from '../../state/root.ts';
 import { LATELY_MS, type LoopPause, type LoopPausesView } from '../loop-pauses.ts';
 import type { SharingContainer } from '../views/shared-groups.ts';
 import type { UnfilteredRun } from '../views/unfiltered.ts';
+import { type EarlierNetwork, earlierNetworksCheck } from './earlier-networks.ts';
 import { type StateFacts, stateChecks } from './state-checks.ts';
 
 const LOW_SPACE_BYTES = 1024 ** 3;
@@ -175,6 +176,7 @@ export interface DoctorFacts {
   readonly ipForward: boolean;
   /** Null where there is, or should be, a default network. */
   readonly cutOff: readonly CutOff[] | null;
+  readonly earlierNetworks: readonly EarlierNetwork[];
   /** Containers that run in control groups of the host. */
   readonly sharing: readonly SharingContainer[];
   readonly state: StateFacts;
@@ -210,6 +212,7 @@ export function runDoctor(
       ? []
       : [
           runDirCheck(supervisor.runDir),
+          earlierNetworksCheck(supervisor.earlierNetworks),
           sharedGroupsCheck(supervisor.sharing),
           filterCheck(supervisor.unfiltered),
           ...stateChecks(supervisor.state),

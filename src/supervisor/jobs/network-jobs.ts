@@ -2,10 +2,12 @@
 import type { Engine } from '../../engine/engine.ts';
 import type { Job } from '../../engine/job.ts';
 import type { JobSpec } from '../../engine/job-spec.ts';
-import { parseAddress } from '../../model/addresses.ts';
+import { bareAddress, parseAddress, prefixLengthOf } from '../../model/addresses.ts';
 import { TsdError } from '../../model/errors/errors.ts';
+import { DEFAULT_NETWORK } from '../../model/network-mode.ts';
 import type { ContainerRecord } from '../../state/containers/container-record.ts';
 import type { ContainerStore } from '../../state/containers/containers.ts';
+import { endpointsOf, ownAddresses } from '../../state/containers/endpoints.ts';
 import type { DefaultNetwork } from '../default-network.ts';
 import type { Interface, LentInterfaces } from '../network/lent-interfaces.ts';
 import type { TypedLinks } from '../network/typed-links.ts';
@@ -186,12 +188,30 @@ function allocate(job: Job, id: string, parts: NetworkJobsParts): Interface {
     if (config !== null) return parts.lent.allocate(id, config, requested, macFrom(job));
     throw new TsdError('TSD_NETWORK', `there is no default bridge: ${problem ?? 'it is switched off (-b none)'}`);
   }
-  const { network } = container;
-  if (network === null) throw new TsdError('TSD_NETWORK', `container ${container.engineName} has no interface`);
-  if (requested === null || requested === network.address) return network;
-  throw new TsdError('TSD_BAD_REQUEST', `container ${container.engineName} has ${network.address}`, {
+  const own = interfaceOf(container);
+  if (own === null) throw new TsdError('TSD_NETWORK', `container ${container.engineName} has no interface`);
+  if (requested === null || requested === own.address) return own;
+  throw new TsdError('TSD_BAD_REQUEST', `container ${container.engineName} has ${own.address}`, {
     hint: `Write \`address: ${requested}\` into its manifest.`,
   });
+}
+
+/** That on the default bridge, whose jobs these are; else the one that leads out. */
+function interfaceOf(container: ContainerRecord): Interface | null {
+  const endpoints = endpointsOf(container).filter(({ ipv4 }) => ipv4 !== null);
+  const endpoint =
+    endpoints.find(({ network }) => network === DEFAULT_NETWORK) ??
+    endpoints.find(({ defaultRoute }) => defaultRoute.ipv4) ??
+    endpoints[0];
+  if (endpoint?.ipv4 == null) return null;
+  const { ipv4, gateway4, mac, bridge } = endpoint;
+  return {
+    address: bareAddress(ipv4),
+    prefixLength: prefixLengthOf(ipv4),
+    gateway: gateway4 ?? '',
+    mac: mac ?? '',
+    bridge,
+  };
 }
 
 function shownInterface({ address, prefixLength, gateway, mac, bridge }: Interface): object {
@@ -262,7 +282,8 @@ function addLink(
   child: string,
   ports: Parameters<TypedLinks['add']>[1],
 ): void {
-  const isKnown = lent.hasAddress(child) || containers.all().some(({ network }) => network?.address === child);
+  const isKnown =
+    lent.hasAddress(child) || containers.all().some((container) => ownAddresses(container).includes(child));
   if (!isKnown) throw new TsdError('TSD_NO_SUCH_RESOURCE', `no container and no interface has the address ${child}`);
   links.add(parent, ports);
 }

@@ -1,12 +1,13 @@
 /** Restores the networks and endpoints of an earlier supervisor in the network driver. */
 import type { ExecDriver } from '../../drivers/contract/exec.ts';
-import type { Networks, ObservedNetworks } from '../../drivers/contract/network.ts';
+import type { EndpointConfig, Networks, ObservedEndpoint, ObservedNetworks } from '../../drivers/contract/network.ts';
 import type { Desired } from '../../model/desired.ts';
 import type { Declared } from '../../reconcile/ops/declared.ts';
-import { type ReachPorts, reachOf } from '../../reconcile/ops/networks/endpoint.ts';
+import { type ReachPorts, reachOf } from '../../reconcile/ops/networks/links.ts';
 import { type KnownNetworks, networkConfigs } from '../../reconcile/ops/networks/network-config.ts';
-import type { ContainerRecord } from '../../state/containers/container-record.ts';
+import type { ContainerRecord, RecordedEndpoint } from '../../state/containers/container-record.ts';
 import type { ContainerStore } from '../../state/containers/containers.ts';
+import { DISCONNECTED, endpointsOf, portsOn } from '../../state/containers/endpoints.ts';
 import { isUnknown } from '../../state/restore.ts';
 import type { Attempt } from './attempt.ts';
 
@@ -24,42 +25,47 @@ export function restoreEndpoints(
   containers: readonly ContainerRecord[],
   attempt: Attempt,
 ): void {
-  let known: ObservedNetworks['endpoints'] | undefined;
+  let looked: ObservedNetworks['endpoints'] | undefined;
   const seen = () => {
-    known ??= ports.network.observe().endpoints;
-    return known;
+    looked ??= ports.network.observe().endpoints;
+    return looked;
   };
-  const byInterface = new Map(networkConfigs(ports.networks).map((config) => [config.interfaceName, config]));
+  const known = new Set(networkConfigs(ports.networks).map(({ key }) => key));
   for (const { id } of containers) {
     const record = ports.containers.get(id);
-    const network = byInterface.get(record?.network?.bridge ?? '');
-    if (!record?.network || !network || ports.network.sandbox(id) === null) continue;
-    const { address, prefixLength, mac, ports: published } = record.network;
+    if (!record || ports.network.sandbox(id) === null) continue;
     const desired = record.owner && ports.desired().resources.get(record.owner.key);
     const container = desired?.kind === 'container' ? (desired as Desired<'container'>) : null;
-    // Resuming it would repair drift that the manifest wants left alone.
-    if (
-      container &&
-      container.spec.drift !== 'heal' &&
-      !seen()
-        .get(id)
-        ?.some(({ connected }) => connected)
-    )
-      continue;
-    attempt(record.engineName, () =>
-      ports.network.resume({
-        containerId: id,
-        network: network.key,
-        interfaceName: 'eth0',
-        ipv4: `${address}/${prefixLength}`,
-        ipv6: null,
-        mac,
-        defaultRoute: { ipv4: true, ipv6: false },
-        ports: published,
-        reach: container ? reachOf(ports.reach, container) : [],
-      }),
-    );
+    for (const endpoint of endpointsOf(record)) {
+      if (!known.has(endpoint.network)) continue;
+      // Resuming it would repair drift that the manifest wants left alone.
+      if (container && container.spec.drift !== 'heal' && !isConnected(seen().get(id), endpoint)) continue;
+      attempt(record.engineName, () => {
+        const reach = container ? reachOf(ports.reach, container, endpoint.network) : [];
+        ports.network.resume(endpointConfig(record, endpoint, reach));
+      });
+    }
   }
+}
+
+/** An endpoint that only the kernel knows has no network yet: with one endpoint it is that one. */
+function isConnected(seen: readonly ObservedEndpoint[] = [], { network }: RecordedEndpoint): boolean {
+  return seen.some((endpoint) => endpoint.connected && (endpoint.network ?? network) === network);
+}
+
+function endpointConfig(
+  record: ContainerRecord,
+  endpoint: RecordedEndpoint,
+  reach: EndpointConfig['reach'],
+): EndpointConfig {
+  const { network, interfaceName, ipv4, ipv6, mac, defaultRoute, former } = endpoint;
+  return {
+    containerId: record.id,
+    ...{ network, interfaceName, ipv4, ipv6, mac, defaultRoute },
+    ...(former && { former }),
+    ports: portsOn(record, endpoint),
+    reach,
+  };
 }
 
 /**
@@ -71,7 +77,7 @@ function dropEndpoints({ containers, exec, network }: RestoredNetworkPorts, atte
     const touchable = record.owner !== null && record.execDriver === exec.name && !isUnknown(record);
     if (!touchable || exec.running(record.id) || network.sandbox(record.id) !== null) continue;
     attempt(record.engineName, () => network.detach(record.id));
-    if (record.network !== null) containers.updateSoon({ ...record, network: null });
+    if (endpointsOf(record).length > 0) containers.updateSoon({ ...record, ...DISCONNECTED });
   }
 }
 

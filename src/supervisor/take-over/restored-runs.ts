@@ -11,6 +11,7 @@ import { adoptSandbox } from '../../reconcile/ops/containers/container-connect.t
 import type { FileReaders } from '../../reconcile/ops/file-readers.ts';
 import type { ContainerRecord } from '../../state/containers/container-record.ts';
 import type { ContainerStore } from '../../state/containers/containers.ts';
+import { DISCONNECTED } from '../../state/containers/endpoints.ts';
 import { decideRestore, type RestoreDecision, type RestoreInput } from '../../state/restore.ts';
 import { resumeFound } from '../requests/pauses.ts';
 import type { FoundRun } from '../timeline.ts';
@@ -62,7 +63,7 @@ function recordExit(
   ports.containers.updateSoon({
     ...record,
     handle: seenToStart ? record.handle : null,
-    network: finishedAtBootMs === null ? null : record.network,
+    ...(finishedAtBootMs === null && DISCONNECTED),
     state: {
       ...state,
       status: 'exited',

@@ -1,6 +1,6 @@
 import type { Desired } from '../../model/desired.ts';
 import type { Declared } from '../../reconcile/ops/declared.ts';
-import { isCutOff } from '../../reconcile/ops/networks/endpoint.ts';
+import { isCutOff } from '../../reconcile/ops/networks/container-networks.ts';
 import { type DefaultNetworks, isDefaultNetworkOff } from '../../reconcile/ops/networks/network-config.ts';
 import type { CutOff } from '../doctor/doctor.ts';
 
@@ -11,6 +11,6 @@ export function cutOffContainers(networks: DefaultNetworks & Declared): readonly
     (resource): resource is Desired<'container'> => resource.kind === 'container',
   );
   return declared
-    .filter(({ spec, references }) => references.network === null && isCutOff(networks, spec))
+    .filter(({ spec }) => isCutOff(networks, spec))
     .map(({ app, name, spec }) => ({ name: `${app}/${name}`, ports: spec.ports.length }));
 }

@@ -1,8 +1,8 @@
 /** What would make a host name known in a container, out of what is declared. Pure. */
 import type { Desired } from '../../model/desired.ts';
-import { isBridged, networkMode } from '../../model/network-mode.ts';
+import { DEFAULT_NETWORK, isBridged, networkMode } from '../../model/network-mode.ts';
 import { parseKey, type ResourceKey } from '../../model/resource.ts';
-import { attachedNetwork, isContainer } from '../../reconcile/plan/references.ts';
+import { isContainer } from '../../reconcile/plan/references.ts';
 
 type Container = Desired<'container'>;
 
@@ -25,13 +25,15 @@ const shown = ({ key }: Container): string => {
   return `${app}/${name}`;
 };
 
-/** What a person writes as `network` to be on the same one. */
-function written(target: Container, app: string): string {
-  const { references, spec } = target;
-  if (references.network === null) return spec.network;
-  const network = parseKey(references.network);
-  return network.app === app ? network.name : `${network.app}/${network.name}`;
+/** What a person writes as `network` to be on a network. */
+function written(network: ResourceKey, app: string): string {
+  if (network === DEFAULT_NETWORK) return 'bridge';
+  const key = parseKey(network);
+  return key.app === app ? key.name : `${key.app}/${key.name}`;
 }
+
+const isNear = (a: Container, b: Container): boolean =>
+  a.references.networks.some((network) => b.references.networks.includes(network));
 
 /** Whether a container goes by that name anywhere; its short name is heard in its own app only. */
 function goesBy({ name, engineName, spec }: Container, wanted: string): boolean {
@@ -42,14 +44,11 @@ function goesBy({ name, engineName, spec }: Container, wanted: string): boolean 
 /** Those nearest to it first. */
 function candidates({ name, asker, resources }: NameQuestion): Container[] {
   const wanted = name.toLowerCase();
-  const distance = (other: Container): number =>
-    Number(other.app !== asker.app) * 2 + Number(networkOf(other) !== networkOf(asker));
+  const distance = (other: Container): number => Number(other.app !== asker.app) * 2 + Number(!isNear(other, asker));
   return [...resources.values()]
     .filter((resource): resource is Container => isContainer(resource) && goesBy(resource, wanted))
     .sort((a, b) => distance(a) - distance(b) || (a.key < b.key ? -1 : 1));
 }
-
-const networkOf = ({ references, spec }: Container): ResourceKey | null => attachedNetwork(references, spec);
 
 function withoutNetwork(name: string, { spec }: Container): NameAdvice | null {
   const { type } = networkMode(spec.network);
@@ -71,11 +70,16 @@ function ofTarget({ name, asker, isUp }: NameQuestion, target: Container): NameA
         : `Use the name of the container whose network it shares.`;
     return { line: mode, hint };
   }
-  if (networkOf(target) !== networkOf(asker) && asker.references.networkContainer === null) {
-    const [theirs, own] = [written(target, asker.app), written(asker, asker.app)];
+  const [first = DEFAULT_NETWORK] = references.networks;
+  if (!isNear(target, asker) && asker.references.networkContainer === null) {
+    const names = ({ references: { networks } }: Container) =>
+      networks.map((network) => written(network, asker.app)).join(', ');
+    const [theirs, own] = [written(first, asker.app), names(asker)];
+    const write =
+      asker.references.networks.length > 1 ? `Add \`${theirs}\` to the networks` : `Write \`network: ${theirs}\``;
     return {
-      line: `${is} is on network ${theirs}, and this one on ${own}`,
-      hint: `Write \`network: ${theirs}\` at ${shown(asker)}, or put both on one network${target.app === asker.app ? '' : `; there it is called ${target.engineName}`}.`,
+      line: `${is} is on network ${names(target)}, and this one on ${own}`,
+      hint: `${write} at ${shown(asker)}, or put both on one network${target.app === asker.app ? '' : `; there it is called ${target.engineName}`}.`,
     };
   }
   if (target.app !== asker.app && name.toLowerCase() === target.name) {

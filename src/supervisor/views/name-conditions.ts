@@ -9,9 +9,16 @@ export function namesLeftOut(count: number): Condition[] {
   return [{ type: 'NamesLeftOut', status: true, reason: 'TooManyPeers', message }];
 }
 
+/** Returns the condition of a container whose names the resolver does not answer. @param problem why; null where it does */
+export function namesUnanswered(problem: string | null): Condition[] {
+  if (problem === null) return [];
+  const message = `names of other containers are not answered at 127.0.0.11: ${problem}`;
+  return [{ type: 'NamesUnanswered', status: true, reason: 'NoResolver', message }];
+}
+
+const ABOUT_NAMES: readonly Condition['type'][] = ['StaleLinks', 'NamesLeftOut', 'NamesUnanswered'];
+
 /** Returns the messages that `why` shows for stale or missing names. */
 export function namesAmiss(conditions: readonly Condition[]): string[] {
-  return conditions
-    .filter(({ type, status }) => status && (type === 'StaleLinks' || type === 'NamesLeftOut'))
-    .map(({ message }) => message);
+  return conditions.filter(({ type, status }) => status && ABOUT_NAMES.includes(type)).map(({ message }) => message);
 }

@@ -13,14 +13,17 @@ import type { NetworkNames } from '../../reconcile/names/network-names.ts';
 import { type ContainerStatus, containerStatus } from '../../reconcile/phase.ts';
 import type { ContainerRecord } from '../../state/containers/container-record.ts';
 import type { ContainerStore } from '../../state/containers/containers.ts';
+import { endpointOn, ownAddresses } from '../../state/containers/endpoints.ts';
 import type { ResourceStore } from '../../state/history/resource-store.ts';
 import type { GraphIndex } from '../../state/images/graph-index.ts';
 import type { RepositoryStore } from '../../state/images/repositories.ts';
 import { volumeKey } from '../../state/volumes/volume-record.ts';
 import type { VolumeStore } from '../../state/volumes/volumes.ts';
+import type { ResolverService } from '../resolver/resolver-service.ts';
 import { datedConditions } from './condition-times.ts';
+import { endpointViews } from './endpoint-views.ts';
 import { containerHint } from './hints.ts';
-import { namesLeftOut } from './name-conditions.ts';
+import { namesLeftOut, namesUnanswered } from './name-conditions.ts';
 import { resourceStatus } from './resource-status.ts';
 import { sharedGroups } from './shared-groups.ts';
 import { unfiltered } from './unfiltered.ts';
@@ -30,6 +33,7 @@ export interface ContainerViewPorts {
   readonly containers: Pick<ContainerStore, 'all' | 'get'>;
   readonly exec: Pick<ExecDriver, 'sharedGroups' | 'unfiltered'>;
   readonly names: Pick<NetworkNames, 'leftOut'>;
+  readonly resolver: Pick<ResolverService, 'problemOf'>;
 }
 
 export interface ImageViewPorts {
@@ -108,6 +112,7 @@ function containerView(input: ViewInput, ports: ContainerViewPorts, key: Resourc
     : [];
   const besides = [
     ...namesLeftOut(container?.running ? ports.names.leftOut(container.id) : 0),
+    ...namesUnanswered(container?.running ? ports.resolver.problemOf(container.id) : null),
     ...logDelayed,
     ...sharedGroups(container?.running ? ports.exec.sharedGroups(container.id) : []),
     ...(container?.running && record ? unfiltered(ports.exec, record) : []),
@@ -132,7 +137,8 @@ function containerView(input: ViewInput, ports: ContainerViewPorts, key: Resourc
     restarts: container?.restarts.restarts ?? 0,
     image: declared?.spec.image ?? record?.config.Image ?? '',
     imageId: container?.imageId ?? null,
-    address: container?.address ?? null,
+    address: record?.network?.address ?? (record ? ownAddresses(record)[0] : null) ?? null,
+    endpoints: record ? endpointViews(record) : [],
     ports: publishedPorts(record),
     startedAt: instant(container?.startedAtWallMs ?? null),
     finishedAt: instant(container?.exit?.finishedAtWallMs ?? null),
@@ -281,22 +287,28 @@ export function volumeViews(input: ViewInput, ports: VolumeViewPorts): VolumeVie
   });
 }
 
+type Shape = Pick<NetworkConfig, 'driver' | 'interfaceName' | 'ipv4' | 'ipv6'>;
+
 export function networkViews(input: ViewInput, ports: NetworkViewPorts): NetworkView[] {
   const { desired, observed } = input;
-  const records = new Map(ports.resources.networks().map((record) => [record.key, record]));
+  const known = new Map<string, Shape>(ports.resources.networks().map((record) => [record.key, record]));
+  const fallback = ports.defaultNetwork();
+  if (fallback) known.set(fallback.key, fallback);
   return keysOf('network', desired, observed.networks).map((key) => {
     const network = observed.networks.get(key);
-    const gateway = records.get(key)?.gateway ?? ports.defaultNetwork()?.ipv4?.gateway ?? null;
+    const shape = network && known.get(key);
     const { app, name } = parseKey(key);
     return {
       name,
       app,
-      bridge: network?.bridge ?? '',
-      subnet: network?.subnet ?? null,
-      gateway: network ? gateway : null,
+      driver: shape?.driver ?? '',
+      bridge: shape?.interfaceName ?? '',
+      subnet: shape?.ipv4?.subnet ?? null,
+      gateway: shape?.ipv4?.gateway ?? null,
+      subnet6: shape?.ipv6?.subnet ?? null,
+      gateway6: shape?.ipv6?.gateway ?? null,
       ...resourceStatus(input, key, network?.missing.length === 0),
-      containers: ports.containers.all().filter((record) => network && record.network?.bridge === network.bridge)
-        .length,
+      containers: ports.containers.all().filter((record) => endpointOn(record, key) !== undefined).length,
       source: desired.resources.get(key)?.source ?? null,
     };
   });

@@ -30,7 +30,9 @@ afterEach(() => {
 /** What a look finds, by number of the namespace; those without addresses are left out. */
 function look(): Record<number, readonly string[]> {
   addresses.look(namespaces.held);
-  const found = namespaces.fds.map((_, index) => [index, addresses.of(`container ${index}`) ?? []] as const);
+  const found = namespaces.fds.map(
+    (_, index) => [index, (addresses.of(`container ${index}`) ?? []).map(({ address }) => address)] as const,
+  );
   return Object.fromEntries(found.filter(([, { length }]) => length > 0));
 }
 
@@ -48,6 +50,14 @@ test('the next observe finds a change, whichever namespace is due', () => {
   namespaces.change(LAST, 'address delete 10.231.1.9/24 dev lo');
   namespaces.change(0, 'address add 10.231.1.8/24 dev lo');
   expect(look()).toEqual({ 0: ['10.231.1.8/24'] });
+});
+
+test('addresses of IPv6 are seen as those of IPv4', () => {
+  expect(look()).toEqual({});
+  namespaces.change(LAST, 'address add fd00:231::9/64 dev lo');
+  expect(look()).toEqual({ [LAST]: ['fd00:231::9/64'] });
+  namespaces.change(LAST, 'address delete fd00:231::9/64 dev lo');
+  expect(look()).toEqual({});
 });
 
 test('a removed interface loses its addresses', () => {
@@ -95,5 +105,5 @@ test('namespaces without a reported change are read in turn', async () => {
   });
   expect(look()).toEqual({});
   for (let looks = 0; look()[LAST] === undefined; looks++) expect(looks).toBeLessThan(NAMESPACES);
-  expect(look()).toEqual({ [LAST]: ['127.0.0.1/8'] });
+  expect(look()).toEqual({ [LAST]: ['127.0.0.1/8', '::1/128'] });
 });

@@ -39,7 +39,7 @@ function remove(name: string): void {
 export function createCableDriver(context: NetworkDriverContext): NetworkDriver {
   return {
     name: 'cable',
-    capabilities: { sandbox: true, ports: false },
+    capabilities: { sandbox: true, ports: false, sharedAddresses: false, onHost: true, ownMac: true },
     connections: new Cables(context.instance.id, context.sandboxes),
     fingerprint: () => ({ works: true, problems: [], attributes: {} }),
     close: () => {},
@@ -143,10 +143,6 @@ class Cables implements NetworkConnections {
   }
 
   checkPort(): void {}
-
-  occupiedSubnets(): readonly string[] {
-    return [];
-  }
 
   giveBack(): readonly string[] {
     for (const { ifname, ifalias } of links()) if (ifalias?.startsWith(this.#prefix)) remove(ifname);

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openNetworks } from '../../../src/drivers/network/open.ts';
+import { withRouteSocket } from '../../../src/drivers/network/route-socket.ts';
 import { NETWORK_DRIVERS } from '../../../src/drivers/registry.ts';
+import { knowsKind, type L2Kind } from '../../../src/ffi/network/l2-links.ts';
 import { createCableDriver } from './cable-driver.ts';
 import {
   endpoint,
@@ -16,19 +18,36 @@ import {
 } from './private-host.ts';
 import { describeNetworkDriver } from './suite.ts';
 
-const { bridge, none, host } = NETWORK_DRIVERS as Record<'bridge' | 'none' | 'host', (typeof NETWORK_DRIVERS)[string]>;
+const { bridge, none, host, macvlan, ipvlan } = NETWORK_DRIVERS;
 
 beforeAll(() => {
   enterPrivateHost();
 });
 afterAll(stopServers);
 
-describeNetworkDriver('bridge', { create: bridge, capabilities: { sandbox: true, ports: true, networks: true } });
-describeNetworkDriver('none', { create: none, capabilities: { sandbox: true, ports: false, networks: false } });
-describeNetworkDriver('host', { create: host, capabilities: { sandbox: false, ports: false, networks: false } });
-describeNetworkDriver('cable', {
-  create: createCableDriver,
-  capabilities: { sandbox: true, ports: false, networks: true },
+const onHost = { sandbox: true, onHost: true, ownMac: true, networks: true };
+const onWire = { sandbox: true, ports: false, onHost: false, networks: true };
+const without = { ports: false, onHost: false, ownMac: false, networks: false };
+
+/** Why this kernel cannot have networks of a driver; null when it can. */
+const lacking = (kind: L2Kind) => () =>
+  withRouteSocket((socket) => knowsKind(socket, kind)) ? null : `this kernel has no ${kind} (the guest has)`;
+
+describeNetworkDriver('bridge', { create: bridge, capabilities: { ...onHost, ports: true } });
+describeNetworkDriver('none', { create: none, capabilities: { ...without, sandbox: true } });
+describeNetworkDriver('host', { create: host, capabilities: { ...without, sandbox: false } });
+describeNetworkDriver('cable', { create: createCableDriver, capabilities: { ...onHost, ports: false } });
+describeNetworkDriver('macvlan', {
+  create: macvlan,
+  capabilities: { ...onWire, ownMac: true },
+  options: { parent: 'uplink' },
+  problem: lacking('macvlan'),
+});
+describeNetworkDriver('ipvlan', {
+  create: ipvlan,
+  capabilities: { ...onWire, ownMac: false },
+  options: { parent: 'uplink' },
+  problem: lacking('ipvlan'),
 });
 
 it('networks of two drivers exist side by side, and one is removed without the other', () => {

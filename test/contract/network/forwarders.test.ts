@@ -107,7 +107,9 @@ test('a hand-over to a port in use changes neither container', async () => {
   forwarders.set('new', [listener(8083)]);
   const open = await client(PORTS[0]);
   const wanted = [listener(PORTS[0], OUTSIDE_ADDRESS), listener(PORTS[1])];
-  expect(() => forwarders.handOver('old', 'new', wanted)).toThrow(expect.objectContaining({ code: 'TSD_PORT_IN_USE' }));
+  expect(() => forwarders.handOver(['old'], 'new', wanted)).toThrow(
+    expect.objectContaining({ code: 'TSD_PORT_IN_USE' }),
+  );
   expect(forwarders.listenersOf('old')).toEqual([listener(PORTS[0])]);
   expect(forwarders.listenersOf('new')).toEqual([listener(8083)]);
   await talk(open);

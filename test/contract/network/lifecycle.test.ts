@@ -275,20 +275,20 @@ describe('drift is repaired', () => {
   });
 
   test('a flushed chain', () => {
-    shell(`nft flush chain ip ${TABLE} forward`);
+    shell(`nft flush chain inet ${TABLE} forward`);
     expect(networkDrift()).toEqual(['bridge or rules']);
     repair();
   });
 
   test('a removed table', () => {
-    shell(`nft delete table ip ${TABLE}`);
+    shell(`nft delete table inet ${TABLE}`);
     expect(networkDrift()).toEqual(['bridge or rules']);
     expect(driver.observe().endpoints.get(idOf('a'))?.[0]?.ports).toEqual([]);
     repair();
   });
 
   test('a removed port, by attach alone', () => {
-    shell(`nft delete element ip ${TABLE} ports_any '{ tcp . 8080 }'`);
+    shell(`nft delete element inet ${TABLE} ports_any '{ tcp . 8080 }'`);
     expect(driver.observe().endpoints.get(idOf('a'))?.[0]?.ports).toEqual([]);
     driver.attach(config);
     expect(reaches(null, HOST_ADDRESS, 8080)).toBe(true);
@@ -412,7 +412,8 @@ describe('a foreign process', () => {
   });
 
   test("'s subnet is a conflict", () => {
-    expect(driver.occupiedSubnets()).toContain('198.51.100.0/24');
+    const uplink = { destination: '198.51.100.0/24', gateway: null, link: 'uplink' };
+    expect(driver.hostUse().routes).toContainEqual(uplink);
     const overlapping = { subnet: '198.51.100.128/25', gateway: '198.51.100.129' };
     expect(() => driver.ensureNetwork(network(1, overlapping))).toThrow(
       expect.objectContaining({ code: 'TSD_SUBNET_CONFLICT' }),

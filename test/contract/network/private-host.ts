@@ -19,11 +19,11 @@ import type {
   Sandbox,
 } from '../../../src/drivers/contract/network.ts';
 import { bindSocket } from '../../../src/drivers/network/bridge/forwarders/host-sockets.ts';
-import type { BridgeNetwork } from '../../../src/drivers/network/bridge/network-options.ts';
+import type { BridgeNetwork, BridgeRange } from '../../../src/drivers/network/bridge/network-options.ts';
 import { type NetworkDriverContext, openNetworks } from '../../../src/drivers/network/open.ts';
 import { NETWORK_DRIVERS } from '../../../src/drivers/registry.ts';
 import { syscall, trySyscall } from '../../../src/ffi/call/native.ts';
-import { addressBytes } from '../../../src/ffi/network/address-bytes.ts';
+import { addressBytes, familyNumber } from '../../../src/ffi/network/address-bytes.ts';
 import { createNetns, inNetns } from '../../../src/ffi/process/namespaces.ts';
 import { macOfAddress } from '../../../src/model/addresses.ts';
 
@@ -72,20 +72,20 @@ export function newDriver(options: Partial<NetworkDriverContext> = {}): Networks
   });
 }
 
-/** Network number `n`: 10.231.n.0/24 on bridge `tsdt<n>`. */
-export function network(n: number, changes: Partial<BridgeNetwork> = {}): NetworkConfig {
-  const { bridge = `tsdt${n}`, foreign = false, icc = true, masquerade = true, ...others } = changes;
-  const { subnet = `10.231.${n}.0/24`, gateway = `10.231.${n}.1`, ...common } = others;
+/** Network number `n`: 10.231.n.0/24 on bridge `tsdt<n>`. @param changes `subnet` and `gateway` are of IPv4 */
+export function network(n: number, changes: Partial<BridgeNetwork & BridgeRange> = {}): NetworkConfig {
+  const { key = `network/test/n${n}`, bridge = `tsdt${n}`, mtu = 1500, internal = false, ...others } = changes;
+  const { subnet = `10.231.${n}.0/24`, gateway = `10.231.${n}.1`, ...rest } = others;
+  const { ipv4 = { subnet, gateway }, ipv6 = null, ...options } = rest;
   return {
-    key: `network/test/n${n}`,
+    key,
     driver: 'bridge',
     interfaceName: bridge,
-    ipv4: { subnet, gateway },
-    ipv6: null,
-    mtu: 1500,
-    internal: false,
-    options: { foreign, icc, masquerade },
-    ...common,
+    ipv4,
+    ipv6,
+    mtu,
+    internal,
+    options,
   };
 }
 
@@ -111,6 +111,22 @@ export function endpoint(
     reach: [],
     ...changes,
   };
+}
+
+/** As {@link network}, with fd00:231:0:n::/64 beside it, or alone. */
+export function network6(n: number, changes: Partial<BridgeNetwork> = {}): NetworkConfig {
+  return network(n, { ipv6: { subnet: `fd00:231:0:${n}::/64`, gateway: `fd00:231:0:${n}::1` }, ...changes });
+}
+
+/** As {@link endpoint}, with the address fd00:231:0:net::host beside it. */
+export function endpoint6(
+  name: string,
+  net: number,
+  host: number,
+  changes: Partial<EndpointConfig> = {},
+): EndpointConfig {
+  const both = { ipv6: `fd00:231:0:${net}::${host.toString(16)}/64`, defaultRoute: { ipv4: true, ipv6: true } };
+  return endpoint(name, net, host, { ...both, ...changes });
 }
 
 /** Sandbox and endpoint in one; returns the sandbox's descriptor. */
@@ -154,9 +170,9 @@ export function listenUdp(netnsFd: number, port: number, hear: (text: string) =>
 }
 
 /** A UDP server that tells each client its address, or `answer`. */
-export function serveUdp(netnsFd: number, port: number, answer?: string): void {
-  const fd = inNetns(netnsFd, () => bindSocket({ address: '0.0.0.0', port, protocol: 'udp' }));
-  const server = createSocket('udp4');
+export function serveUdp(netnsFd: number, port: number, answer?: string, address = '0.0.0.0'): void {
+  const fd = inNetns(netnsFd, () => bindSocket({ address, port, protocol: 'udp' }));
+  const server = createSocket(address.includes(':') ? 'udp6' : 'udp4');
   server.on('message', (_, client) => server.send(answer ?? client.address, client.port, client.address));
   server.bind({ fd });
   opened.push(server);
@@ -167,17 +183,19 @@ export function stopServers(): void {
 }
 
 /** Connects from a namespace. Returns the connected descriptor, or the negative errno. */
-function dial(netnsFd: number | null, address: string, port: number, withinMs = OPEN_WITHIN_MS): number {
-  const fd = inPlace(netnsFd, () => syscall('socket', 'socket', 2, 1, 0));
+export function dial(netnsFd: number | null, address: string, port: number, withinMs = OPEN_WITHIN_MS): number {
+  const bytes = addressBytes(address);
+  const family = familyNumber(bytes);
+  const fd = inPlace(netnsFd, () => syscall('socket', 'socket', family, 1, 0));
   const timeout = Buffer.alloc(64);
   timeout.writeBigInt64LE(BigInt(Math.floor(withinMs / 1000)), 0);
   timeout.writeBigInt64LE(BigInt(withinMs % 1000) * 1000n, 8);
   syscall('SO_SNDTIMEO', 'setsockopt', fd, 1, 21, timeout, 16);
   const target = Buffer.alloc(64);
-  target.writeUInt16LE(2, 0);
+  target.writeUInt16LE(family, 0);
   target.writeUInt16BE(port, 2);
-  addressBytes(address).copy(target, 4);
-  const result = trySyscall('connect', fd, target, 16);
+  bytes.copy(target, bytes.length === 4 ? 4 : 8);
+  const result = trySyscall('connect', fd, target, bytes.length === 4 ? 16 : 28);
   if (result === 0) return fd;
   closeSync(fd);
   return result;
@@ -197,7 +215,7 @@ export function blocked(netnsFd: number | null, address: string, port: number): 
   return fd < 0;
 }
 
-function readAll(socket: Socket): Promise<string> {
+export function readAll(socket: Socket): Promise<string> {
   return new Promise((resolve, reject) => {
     let text = '';
     socket.setEncoding('utf8');

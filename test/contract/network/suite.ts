@@ -1,7 +1,7 @@
 /** What every network driver promises, as far as its capabilities go. Drivers are opened as a supervisor opens them. */
-import { fstatSync, statSync } from 'node:fs';
+import { fstatSync, openSync, statSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { NetworkConfig, Networks } from '../../../src/drivers/contract/network.ts';
+import type { EndpointConfig, NetworkConfig, NetworkDriver, Networks } from '../../../src/drivers/contract/network.ts';
 import { type CreateNetworkDriver, openNetworks } from '../../../src/drivers/network/open.ts';
 import { inNetns } from '../../../src/ffi/process/namespaces.ts';
 import { until } from '../../support/wait.ts';
@@ -24,10 +24,20 @@ import {
 
 export interface TestedNetworkDriver {
   readonly create: CreateNetworkDriver;
-  readonly capabilities: { readonly sandbox: boolean; readonly ports: boolean; readonly networks: boolean };
+  readonly capabilities: Omit<NetworkDriver['capabilities'], 'sharedAddresses'> & { readonly networks: boolean };
+  /** Options of its networks. Left out, none. */
+  readonly options?: NetworkConfig['options'];
+  /** Why it cannot be tried on this machine; null when it can. */
+  readonly problem?: () => string | null;
 }
 
-export function describeNetworkDriver(name: string, { create, capabilities }: TestedNetworkDriver): void {
+export function describeNetworkDriver(name: string, tested: TestedNetworkDriver): void {
+  const { create, capabilities, options = {} } = tested;
+  const problem = tested.problem?.() ?? null;
+  if (problem !== null) {
+    describe(`network driver ${name}`, () => it.skip(problem));
+    return;
+  }
   describe(`network driver ${name}`, () => {
     let networks: Networks;
 
@@ -36,7 +46,7 @@ export function describeNetworkDriver(name: string, { create, capabilities }: Te
       const context = { instance, iptables: true, ipForward: true, originals: inMemory() };
       return openNetworks({ other: OTHER, [name]: create }, context);
     };
-    const config = (n: number): NetworkConfig => ({ ...network(n), driver: name, options: {} });
+    const config = (n: number): NetworkConfig => ({ ...network(n), driver: name, options });
 
     beforeEach(() => {
       networks = open();
@@ -50,8 +60,7 @@ export function describeNetworkDriver(name: string, { create, capabilities }: Te
 
     it('is found by its name in the registry, works here and says what it can do', () => {
       const driver = networks.driver(name);
-      const { sandbox, ports } = driver.capabilities;
-      expect({ sandbox, ports, networks: driver.connections !== null }).toEqual(capabilities);
+      expect({ ...driver.capabilities, networks: driver.connections !== null }).toMatchObject(capabilities);
       expect(driver.fingerprint()).toMatchObject({ works: true, problems: [] });
       expect(() => networks.driver('none of these')).toThrow(expect.objectContaining({ code: 'TSD_DRIVER_UNKNOWN' }));
     });
@@ -72,13 +81,16 @@ export function describeNetworkDriver(name: string, { create, capabilities }: Te
 
     if (!capabilities.networks) return;
 
+    /** Container `name` at 10.231.1.<host>. */
+    const on = (container: string, host: number, changes: Partial<EndpointConfig> = {}) =>
+      endpoint(container, 1, host, { ...(!capabilities.ownMac && { mac: null }), ...changes });
     const seen = (container: string) => networks.observe().endpoints.get(idOf(container))?.[0];
 
     it('connects containers of one network, again and again with the same result', () => {
       for (let times = 0; times < 2; times++) networks.ensureNetwork(config(1));
-      const a = start(networks, endpoint('a', 1, 2));
-      const b = start(networks, endpoint('b', 1, 3));
-      networks.attach(endpoint('a', 1, 2));
+      const a = start(networks, on('a', 2));
+      const b = start(networks, on('b', 3));
+      networks.attach(on('a', 2));
       serve(b, 80);
       expect(reaches(a, '10.231.1.3', 80)).toBe(true);
       expect(networks.observe().networks).toEqual(new Map([[config(1).key, { found: true, drift: [] }]]));
@@ -94,27 +106,28 @@ export function describeNetworkDriver(name: string, { create, capabilities }: Te
     });
 
     it('refuses what it does not know: an option, a network, a container without a sandbox', () => {
-      const unknown = { ...config(1), options: { colour: 'red' } };
+      const unknown = { ...config(1), options: { ...options, colour: 'red' } };
       expect(() => networks.ensureNetwork(unknown)).toThrow(expect.objectContaining({ class: 'invalid' }));
       const precondition = expect.objectContaining({ class: 'precondition' });
-      expect(() => networks.attach(endpoint('a', 1, 2))).toThrow(precondition);
+      expect(() => networks.attach(on('a', 2))).toThrow(precondition);
       networks.ensureNetwork(config(1));
-      expect(() => networks.attach(endpoint('a', 1, 2))).toThrow(precondition);
+      expect(() => networks.attach(on('a', 2))).toThrow(precondition);
     });
 
     it('reports an interface that somebody deleted, and recreates it', () => {
       networks.ensureNetwork(config(1));
-      const a = start(networks, endpoint('a', 1, 2));
-      serve(start(networks, endpoint('b', 1, 3)), 80);
+      const a = start(networks, on('a', 2));
+      serve(start(networks, on('b', 3)), 80);
       const { host } = networks.driver(name).connections?.interfaces(idOf('a'), config(1).key) ?? {};
-      shell(`ip link delete ${host}`);
+      if (capabilities.onHost) shell(`ip link delete ${host}`);
+      else inNetns(a, () => shell('ip link delete eth0'));
       expect(seen('a')).toMatchObject({ connected: false, drift: [expect.any(String)] });
-      networks.attach(endpoint('a', 1, 2));
+      networks.attach(on('a', 2));
       expect(seen('a')).toMatchObject({ connected: true, drift: [] });
       expect(reaches(a, '10.231.1.3', 80)).toBe(true);
     });
 
-    it('reports a network whose interface somebody deleted, and recreates it', () => {
+    it.runIf(capabilities.onHost)('reports a network whose interface somebody deleted, and recreates it', () => {
       networks.ensureNetwork(config(1));
       shell(`ip link delete ${config(1).interfaceName}`);
       expect(networks.observe().networks.get(config(1).key)).toEqual({ found: false, drift: [expect.any(String)] });
@@ -122,9 +135,9 @@ export function describeNetworkDriver(name: string, { create, capabilities }: Te
       expect(networks.observe().networks.get(config(1).key)).toEqual({ found: true, drift: [] });
     });
 
-    it('finds what an earlier supervisor left, goes on with it and removes it', () => {
+    it.runIf(capabilities.onHost)('finds what an earlier supervisor left, goes on with it and removes it', () => {
       networks.ensureNetwork(config(1));
-      serve(start(networks, endpoint('b', 1, 3)), 80);
+      serve(start(networks, on('b', 3)), 80);
       const held = shell(
         `ip -o link show ${networks.driver(name).connections?.interfaces(idOf('b'), config(1).key).host}`,
       ).split(':')[0];
@@ -134,7 +147,7 @@ export function describeNetworkDriver(name: string, { create, capabilities }: Te
         expect(next.observe().endpoints.get(idOf('b'))?.[0]).toMatchObject({ connected: true });
         next.ensureNetwork(config(1));
         next.createSandbox(idOf('b'));
-        next.resume(endpoint('b', 1, 3));
+        next.resume(on('b', 3));
         expect(
           shell(`ip -o link show ${next.driver(name).connections?.interfaces(idOf('b'), config(1).key).host}`).split(
             ':',
@@ -146,9 +159,25 @@ export function describeNetworkDriver(name: string, { create, capabilities }: Te
       }
     });
 
+    it.runIf(!capabilities.onHost)('goes on with an interface that an earlier supervisor made', () => {
+      networks.ensureNetwork(config(1));
+      const a = start(networks, on('a', 2));
+      const index = inNetns(a, () => shell('cat /sys/class/net/eth0/ifindex || ip -o link show eth0'));
+      const next = open();
+      try {
+        next.ensureNetwork(config(1));
+        next.adoptSandbox(idOf('a'), openSync(`/proc/self/fd/${a}`, 'r'));
+        next.resume(on('a', 2));
+        expect(next.observe().endpoints.get(idOf('a'))).toMatchObject([{ connected: true, drift: [] }]);
+        expect(inNetns(a, () => shell('cat /sys/class/net/eth0/ifindex || ip -o link show eth0'))).toBe(index);
+      } finally {
+        next.close();
+      }
+    });
+
     it('removes a container and a network, and again what is absent', async () => {
       networks.ensureNetwork(config(1));
-      start(networks, endpoint('a', 1, 2));
+      start(networks, on('a', 2));
       for (let times = 0; times < 2; times++) {
         networks.detach(idOf('a'));
         networks.removeNetwork(config(1).key);
@@ -159,11 +188,11 @@ export function describeNetworkDriver(name: string, { create, capabilities }: Te
 
     it.runIf(capabilities.ports)('publishes ports, moves them to another container and withdraws them', () => {
       networks.ensureNetwork(config(1));
-      serve(start(networks, endpoint('a', 1, 2, { ports: [PUBLISHED] })), 80);
+      serve(start(networks, on('a', 2, { ports: [PUBLISHED] })), 80);
       expect(reaches(null, HOST_ADDRESS, PUBLISHED.hostPort)).toBe(true);
       expect(seen('a')?.ports).toEqual([PUBLISHED]);
       networks.createSandbox(idOf('b'));
-      networks.handOver(idOf('a'), endpoint('b', 1, 3, { ports: [PUBLISHED] }));
+      networks.handOver(idOf('a'), on('b', 3, { ports: [PUBLISHED] }));
       expect([seen('a')?.ports, seen('b')?.ports]).toEqual([[], [PUBLISHED]]);
       networks.withdraw(idOf('b'));
       expect(blocked(null, HOST_ADDRESS, PUBLISHED.hostPort)).toBe(true);
@@ -172,7 +201,7 @@ export function describeNetworkDriver(name: string, { create, capabilities }: Te
     it.runIf(!capabilities.ports)('refuses to publish ports', () => {
       networks.ensureNetwork(config(1));
       networks.createSandbox(idOf('a'));
-      const published = endpoint('a', 1, 2, { ports: [PUBLISHED] });
+      const published = on('a', 2, { ports: [PUBLISHED] });
       expect(() => networks.attach(published)).toThrow(expect.objectContaining({ class: 'unsupported' }));
     });
   });
@@ -181,7 +210,7 @@ export function describeNetworkDriver(name: string, { create, capabilities }: Te
 /** A second driver in the registry, which has nothing of the tested one's. */
 const OTHER: CreateNetworkDriver = () => ({
   name: 'other',
-  capabilities: { sandbox: true, ports: false },
+  capabilities: { sandbox: true, ports: false, sharedAddresses: false, onHost: false, ownMac: false },
   connections: null,
   fingerprint: () => ({ works: true, problems: [], attributes: {} }),
   close: () => {},

@@ -33,7 +33,7 @@ afterEach(() => {
 const lease = (container: string): (() => void) => {
   const addresses = [{ network: NETWORK, container, address: `10.0.0.${container.length}` }];
   return () =>
-    history.leases.write({ containers: new Set([container]), addresses, ports: [], last: new Map(), goneNetworks: [] });
+    history.leases.write({ containers: new Set([container]), addresses, ports: [], last: [], goneNetworks: [] });
 };
 
 /** Everything that one caller changes, with something that fails at the end of one part. */

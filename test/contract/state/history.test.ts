@@ -247,20 +247,20 @@ describe('leases', () => {
   const db = 'container/blog/db';
 
   const write = (change: Partial<LeaseChange>): void => {
-    const nothing = { containers: [], addresses: [], ports: [], last: new Map<string, string>(), goneNetworks: [] };
+    const nothing = { containers: [], addresses: [], ports: [], last: [], goneNetworks: [] };
     history.leases.write({ ...nothing, ...change });
   };
 
   it('keep an address until its release, and remember the last allocation', () => {
     const lease = (address: string) => ({ network, container: web, address });
-    write({ containers: [web], addresses: [lease('10.80.0.2')], last: new Map([[network, '10.80.0.2']]) });
-    write({ containers: [web], addresses: [lease('10.80.0.3')], last: new Map([[network, '10.80.0.3']]) });
+    write({ containers: [web], addresses: [lease('10.80.0.2')], last: [{ network, address: '10.80.0.2' }] });
+    write({ containers: [web], addresses: [lease('10.80.0.3')], last: [{ network, address: '10.80.0.3' }] });
     expect(reopen().leases.addresses()).toEqual([lease('10.80.0.3')]);
     write({ containers: [web] });
-    expect([history.leases.addresses(), history.leases.lastAddress(network)]).toEqual([[], '10.80.0.3']);
+    expect([history.leases.addresses(), history.leases.lastAddress(network, 'ipv4')]).toEqual([[], '10.80.0.3']);
     write({ containers: [web], addresses: [lease('10.80.0.4')] });
     write({ goneNetworks: [network] });
-    expect([history.leases.addresses(), history.leases.lastAddress(network)]).toEqual([[], null]);
+    expect([history.leases.addresses(), history.leases.lastAddress(network, 'ipv4')]).toEqual([[], null]);
   });
 
   it('give an address to one owner only: the latest', () => {
@@ -281,9 +281,11 @@ describe('resources, failures, approvals', () => {
       specHash: 'h',
       written: { internal: true },
       schemaVersion: 1,
-      bridge: 'tsdbr1',
-      subnet: '10.80.0.0/24',
-      gateway: '10.80.0.1',
+      driver: 'bridge',
+      interfaceName: 'tsdbr1',
+      ipv4: null,
+      ipv6: { subnet: 'fd12:3456:789a:1::/64', gateway: 'fd12:3456:789a:1::1' },
+      defaults: { ipv6: true, metadata: false, directAccess: false },
     } as const;
     const binding = {
       key: 'image/blog/app',
@@ -375,6 +377,33 @@ describe('schema', () => {
     book.record('container/blog/db', failure);
     const again = new OpFailureCache(reopen().failures, 'b');
     expect(again.all()).toEqual(book.all());
+  });
+
+  it('12 keeps networks as they were: a bridge with IPv4, metadata reachable, and routed to as before', () => {
+    opened.pop()?.close();
+    const database = new Database(`${path}-11`);
+    migrate(database, MIGRATIONS.slice(0, 11));
+    database.exec(
+      "INSERT INTO networks VALUES ('network/blog/back', 'h', '{\"icc\":false}', 1, 'tsdbr1', '10.80.0.0/24', '10.80.0.1')",
+    );
+    database.close();
+    path = `${path}-11`;
+    const history = open();
+    const kept = {
+      key: 'network/blog/back',
+      specHash: 'h',
+      written: { icc: false },
+      schemaVersion: 1,
+      driver: 'bridge',
+      interfaceName: 'tsdbr1',
+      ipv4: { subnet: '10.80.0.0/24', gateway: '10.80.0.1' },
+      ipv6: null,
+      defaults: { ipv6: false, metadata: true, directAccess: false },
+    } as const;
+    expect(history.resources.networks()).toEqual([kept]);
+    const other = { ...kept, key: 'network/blog/front', interfaceName: 'tsdbr2', ipv4: null } as const;
+    history.resources.setNetwork(other);
+    expect(history.resources.networks()).toEqual([kept, other]);
   });
 
   it('runs only the missing steps, each atomically', () => {

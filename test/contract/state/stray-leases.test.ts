@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
+import { DYNAMIC_PORTS } from '../../../src/model/addresses.ts';
 import type { ResourceKey } from '../../../src/model/resource.ts';
 import { nextKey } from '../../../src/model/update.ts';
 import { LeaseBook } from '../../../src/reconcile/ops/networks/lease-book.ts';
@@ -55,7 +56,11 @@ async function worldWith(successorOn: string, leaseOn: string) {
   );
   await batch.commit();
   history = openHistory(join(root, 'history.db'));
-  const leases = new LeaseBook(history.leases, { commit: () => Promise.reject(new Error('nothing is saved here')) });
+  const leases = new LeaseBook(
+    history.leases,
+    { commit: () => Promise.reject(new Error('nothing is saved here')) },
+    () => DYNAMIC_PORTS,
+  );
   leases.reassign(`network/blog/${leaseOn}`, [[WEB, ADDRESS]]);
   return { desired: () => on('front'), containers, leases };
 }

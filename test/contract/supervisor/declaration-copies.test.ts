@@ -3,6 +3,7 @@ import fs, { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
+import { NETWORK_DRIVERS_OF_MANIFESTS } from '../../../src/composition/network-drivers.ts';
 import { ContentStore } from '../../../src/state/content-store.ts';
 import { DeclarationCopies } from '../../../src/state/databases/declaration-copies.ts';
 import { StateFiles } from '../../../src/state/files/durable.ts';
@@ -25,6 +26,7 @@ const RESOLVE = {
   settle: async () => {},
   hashSecret: (bytes: Buffer) => bytes.toString('hex'),
   defaultHostIp: '0.0.0.0',
+  networkDrivers: NETWORK_DRIVERS_OF_MANIFESTS,
 };
 
 function start(root: string) {

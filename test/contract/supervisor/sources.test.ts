@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
+import { NETWORK_DRIVERS_OF_MANIFESTS } from '../../../src/composition/network-drivers.ts';
 import type { DesiredState } from '../../../src/model/desired.ts';
 import { ContentStore } from '../../../src/state/content-store.ts';
 import { DeclarationCopies } from '../../../src/state/databases/declaration-copies.ts';
@@ -46,6 +47,7 @@ function sourcesOn(
       settle: async () => {},
       hashSecret: (bytes) => bytes.toString('hex'),
       defaultHostIp: '0.0.0.0',
+      networkDrivers: NETWORK_DRIVERS_OF_MANIFESTS,
     },
     onChange: (state) => changes.push(state),
   });

@@ -49,6 +49,7 @@ test('the defaults are complete', () => {
       "bridge": null,
       "configFile": undefined,
       "debug": false,
+      "defaultAddressPool": [],
       "defaultBridge": "tsdocker0",
       "disableNetwork": false,
       "discardLimits": false,
@@ -71,6 +72,7 @@ test('the defaults are complete', () => {
       "ipForward": true,
       "ipMasq": true,
       "iptables": true,
+      "ipv6": false,
       "keepGenerations": 10,
       "label": [],
       "logBudget": null,
@@ -112,11 +114,22 @@ describe('where values come from', () => {
 
   test('every flag has a variable of the environment', () => {
     for (const { flags, env } of Object.values(SETTINGS)) {
-      const long = /--([a-z-]+)/.exec(flags)?.[1] ?? '';
+      const long = /--([a-z0-9-]+)/.exec(flags)?.[1] ?? '';
       // DOCKER_DRIVER in Docker.
       if (long === 'storage-driver') expect(env).toBe('TSDOCKER_DRIVER');
       else expect(env).toBe(`TSDOCKER_${long.toUpperCase().replaceAll('-', '_')}`);
     }
+  });
+
+  test('address pools are given by flags, one variable or the file', () => {
+    const pools = [
+      { base: '10.96.0.0/12', size: 24 },
+      { base: 'fd00:1::/48', size: 64 },
+    ];
+    const texts = ['base=10.96.0.0/12,size=24', 'base=fd00:1::/48,size=64'];
+    expect(load({ defaultAddressPool: texts }).defaultAddressPool).toEqual(pools);
+    expect(load({ defaultAddressPool: texts.join(',') }).defaultAddressPool).toEqual(pools);
+    expect(load({ defaultAddressPool: pools }).defaultAddressPool).toEqual(pools);
   });
 
   test('derived paths follow their base', () => {
@@ -149,6 +162,11 @@ describe('rules of Docker 1.4', () => {
     [['--dns-search', '-a'], '--dns-search: -a is not a valid domain'],
     [['--dns-search', '10.20'], '--dns-search: 10.20 is not a valid domain'],
     [['--ip', 'any'], '--ip: any is not an ip address'],
+    [
+      ['--default-address-pool', 'base=10.0.0.0/8,size=4'],
+      '--default-address-pool: "base=10.0.0.0/8,size=4": the size is the prefix length of a network, 8 to 30 here',
+    ],
+    [['--ipv6', 'maybe'], '--ipv6: must be true, false or auto'],
     [['--label', 'a=b=c'], '--label: bad attribute format: a=b=c'],
     [['--bip', '10.9.0.1'], '--bip: invalid CIDR address: 10.9.0.1'],
     [['--bip', '10.9.0.0/16'], '--bip: must be an address of a host in its subnet, for example 10.90.0.1/16'],

@@ -21,8 +21,8 @@ describe('get', () => {
 
   test('wide', async () => {
     expect(await screen(['get', 'c', 'web', '-o', 'wide'])).toMatchInlineSnapshot(`
-      "NAME  APP   PHASE    READY  EXIT  RESTARTS  SINCE  ADDRESS    PORTS                   ENGINE NAME  ID            PID   CONDITIONS  SOURCE                                  IMAGE  MESSAGE
-      web   blog  Running  yes    -     2         4m     10.80.0.3  127.0.0.1:8080->80/tcp  blog-web     a1a1a1a1a1a1  4242  -           /etc/tsdocker/manifests/blog.yaml:12:3  nginx  -
+      "NAME  APP   PHASE    READY  EXIT  RESTARTS  SINCE  ADDRESS    PORTS                   NETWORKS                        ENGINE NAME  ID            PID   CONDITIONS  SOURCE                                  IMAGE  MESSAGE
+      web   blog  Running  yes    -     2         4m     10.80.0.3  127.0.0.1:8080->80/tcp  blog/back 10.80.0.3 fd00:80::3  blog-web     a1a1a1a1a1a1  4242  -           /etc/tsdocker/manifests/blog.yaml:12:3  nginx  -
       --- stderr
       1 manifest rejected: \`tsdocker get manifests\`
       --- exit 0"
@@ -163,6 +163,10 @@ test('describe', async () => {
     Conditions
     TYPE   STATUS  SINCE  REASON   MESSAGE
     Ready  yes     -      Running  runs since 03:00
+
+    Networks
+    NETWORK    INTERFACE  IPV4          IPV6           MAC                GATEWAY    ALIASES
+    blog/back  eth0       10.80.0.3/24  fd00:80::3/64  02:42:0a:50:00:03  10.80.0.1  www
 
     Specification
       image: nginx

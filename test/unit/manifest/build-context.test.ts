@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { NETWORK_DRIVERS_OF_MANIFESTS } from '../../../src/composition/network-drivers.ts';
 import { finish, readBuildContext } from '../../../src/manifest/build-context.ts';
 import { BuildContexts } from '../../../src/manifest/build-contexts.ts';
 import { desiredState } from '../../../src/manifest/desired-state.ts';
@@ -145,6 +146,7 @@ it('images of one app that are built from each other are a circle, except a base
     const options = {
       generation: 1,
       defaultHostIp: '0.0.0.0',
+      networkDrivers: NETWORK_DRIVERS_OF_MANIFESTS,
       readFile: () => ({ ok: false as const, reason: 'missing' as const, message: 'missing' }),
       hashSecret: () => '',
     };

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { NETWORK_DRIVERS_OF_MANIFESTS } from '../../../src/composition/network-drivers.ts';
 import { desiredState, type GoodRevision, type SourceRevision } from '../../../src/manifest/desired-state.ts';
 import { ParseCache } from '../../../src/manifest/parse-cache.ts';
 import { formatPosition } from '../../../src/model/resource.ts';
@@ -10,6 +11,7 @@ type Files = Record<string, string>;
 const options = (files: Files = {}) => ({
   generation: 7,
   defaultHostIp: '0.0.0.0',
+  networkDrivers: NETWORK_DRIVERS_OF_MANIFESTS,
   readFile: (path: string) => {
     const content = files[path];
     if (content === undefined)
@@ -69,7 +71,7 @@ containers:
       references: {
         image: 'image/a/app',
         volumes: { '/data': 'volume/a/data' },
-        network: 'network/a/back',
+        networks: ['network/a/back'],
         networkContainer: null,
         links: ['container/a/db'],
         volumesFrom: [],

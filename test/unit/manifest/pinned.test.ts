@@ -1,6 +1,7 @@
 /** Files that are pinned to what they held when their manifest was applied. */
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
+import { NETWORK_DRIVERS_OF_MANIFESTS } from '../../../src/composition/network-drivers.ts';
 import type { ReadResult } from '../../../src/manifest/content.ts';
 import { desiredState, type SourceRevision } from '../../../src/manifest/desired-state.ts';
 import type { PinnedContents } from '../../../src/manifest/resolve/universe.ts';
@@ -17,6 +18,7 @@ const options = {
   hashSecret: (bytes: Buffer) => `keyed-${bytes.toString()}`,
   generation: 1,
   defaultHostIp: '0.0.0.0',
+  networkDrivers: NETWORK_DRIVERS_OF_MANIFESTS,
 };
 
 const WEB = 'container/app/web';

@@ -1,6 +1,7 @@
 /** The field `seccomp`: what it means, which files it reads, and how files of others say it. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { NETWORK_DRIVERS_OF_MANIFESTS } from '../../../src/composition/network-drivers.ts';
 import type { ReadResult } from '../../../src/manifest/content.ts';
 import { desiredState, type SourceRevision } from '../../../src/manifest/desired-state.ts';
 import { loadProfile } from '../../../src/manifest/seccomp-profile.ts';
@@ -32,6 +33,7 @@ function resolved(container: string, files: Readonly<Record<string, string>> = {
   const { state, sources } = desiredState([source], {
     generation: 1,
     defaultHostIp: '0.0.0.0',
+    networkDrivers: NETWORK_DRIVERS_OF_MANIFESTS,
     readFile,
     hashSecret: () => '',
   });

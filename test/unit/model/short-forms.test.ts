@@ -1,12 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import {
-  parseExpose,
-  parseExtraHost,
-  parsePort,
-  parsePortRange,
-  parseSubnet,
-} from '../../../src/model/kinds/port-forms.ts';
+import { parseSubnet, parseSubnet6 } from '../../../src/model/kinds/network-forms.ts';
+import { parseExpose, parseExtraHost, parsePort, parsePortRange } from '../../../src/model/kinds/port-forms.ts';
 import {
   parseCapability,
   parseLink,
@@ -79,7 +74,7 @@ describe('ports', () => {
     'a:b',
     '1:2:3:4',
     '300.1.1.1:80:80',
-    '80/sctp',
+    '80/dccp',
     '1-2:1',
     '2-1',
     '::80',
@@ -210,7 +205,19 @@ describe('addresses', () => {
     ['10.0.0.0/31', '"10.0.0.0/31": the prefix length must be between 8 and 30'],
     ['10.0.0.0', '"10.0.0.0" is not an IPv4 subnet; write for example 10.80.0.0/24'],
     ['256.0.0.0/8', '"256.0.0.0/8" is not an IPv4 subnet; write for example 10.80.0.0/24'],
+    ['127.8.0.0/16', '"127.8.0.0/16": the addresses of 127.0.0.0/8 are of the loopback interface'],
+    ['fd00::/64', '"fd00::/64" is not an IPv4 subnet; write for example 10.80.0.0/24'],
   ])('%s', (text, expected) => expect(outcome(parseSubnet(text))).toBe(expected));
+
+  test.each<[string, string]>([
+    ['FD12:3456:789A:1:0::/64', 'fd12:3456:789a:1::/64'],
+    ['fd00::1/64', '"fd00::1/64" has host bits set; the network is fd00::/64'],
+    ['fd00::/127', '"fd00::/127": the prefix length must be between 8 and 126'],
+    ['fe80:1::/64', '"fe80:1::/64": the addresses of fe80::/10 are link-local'],
+    ['ff05::/64', '"ff05::/64": the addresses of ff00::/8 are for multicast'],
+    ['::ffff:10.0.0.0/104', '"::ffff:10.0.0.0/104": the addresses of ::/8 are reserved'],
+    ['10.80.0.0/24', '"10.80.0.0/24" is not an IPv6 subnet; write for example fd12:3456:789a:1::/64'],
+  ])('IPv6 %s', (text, expected) => expect(outcome(parseSubnet6(text))).toBe(expected));
 
   test('extra hosts', () => {
     expect(outcome(parseExtraHost('gate:192.0.2.1'))).toEqual({ name: 'gate', address: '192.0.2.1' });

@@ -5,8 +5,22 @@ import { type App, declare } from '../../support/declare.ts';
 const MOVES = { update: { order: 'start-first' } };
 const notes = (apps: Readonly<Record<string, App>>) =>
   updateNotes(declare(apps).resources).map(({ key, message, hint }) => `${key}: ${message}. ${hint}`);
-const blog = (containers: Readonly<Record<string, object>>, networks: readonly string[] = []) => ({
-  blog: { networks: Object.fromEntries(networks.map((name) => [name, {}])), containers } as App,
+/** On a network where two containers cannot share an address. */
+const LAN = { driver: 'macvlan', parent: 'eth0' };
+const blog = (
+  containers: Readonly<Record<string, object>>,
+  networks: readonly string[] = ['lan'],
+  settings: object = LAN,
+) => ({
+  blog: {
+    networks: Object.fromEntries(networks.map((name) => [name, settings])),
+    containers: Object.fromEntries(
+      Object.entries(containers).map(([name, written]) => [
+        name,
+        networks.includes('lan') ? { network: 'lan', ...written } : written,
+      ]),
+    ),
+  } as App,
 });
 const about = (who: string) =>
   `container/blog/web: a start-first update gives web another address, and ${who} may hold the old one (a proxy such as nginx looks a name up once). `;
@@ -27,6 +41,12 @@ test('other containers of its network are named without known dependents, except
     `${about('a, b, c and 1 more')}Where one of them does, write \`dependsOn: [web]\` and ${MEND} there.`,
   ]);
   expect(notes(blog({ web: { ...MOVES, dependsOn: ['db'] }, db: {} }))).toEqual([]);
+});
+
+test('on a bridge the address stays, and there is nothing to say', () => {
+  const containers = { web: MOVES, proxy: { links: ['web'] } };
+  expect(notes(blog(containers, []))).toEqual([]);
+  for (const driver of [{}, { driver: 'bridge' }]) expect(notes(blog(containers, ['lan'], driver))).toEqual([]);
 });
 
 test('other networks, stop-first and the default network of other apps give no note', () => {

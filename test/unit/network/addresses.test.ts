@@ -2,7 +2,6 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   addressIn,
-  allocateAddress,
   allocatePort,
   allocateSubnet,
   bareAddress,
@@ -11,6 +10,7 @@ import {
   chooseBridgeAddress,
   containsAddress,
   containsNetwork,
+  DYNAMIC_PORTS,
   familyOf,
   firstHostOf,
   formatAddress,
@@ -139,66 +139,11 @@ describe('IPv6', () => {
     );
   });
 
-  test('addresses are given in order, around taken ones, however large the network', () => {
-    const pool = { subnet: 'fd00::/64', gateway: 'fd00::1', fixedCidr: null };
-    expect(allocateAddress(pool, new Set(), null)).toBe('fd00::2');
-    expect(allocateAddress(pool, new Set(['fd00::3']), 'fd00::2')).toBe('fd00::4');
-    expect(allocateAddress({ ...pool, fixedCidr: 'fd00::ff00/120' }, new Set(), null)).toBe('fd00::ff00');
-    expect(allocateAddress({ ...pool, gateway: null }, new Set(), null)).toBe('fd00::1');
-    expect(allocateAddress({ ...pool, subnet: 'fd00::/127' }, new Set(['fd00::']), null)).toBeNull();
-  });
-
   test('subnets are cut around occupied ones of the same family', () => {
     expect(allocateSubnet('fd12:3456:789a::/48', 64, [])).toBe('fd12:3456:789a::/64');
     const occupied = ['0.0.0.0/0', 'fd12:3456:789a::5/128', 'fd12:3456:789a:1::/64'];
     expect(allocateSubnet('fd12:3456:789a::/48', 64, occupied)).toBe('fd12:3456:789a:2::/64');
     expect(allocateSubnet('fd12:3456:789a::/48', 64, ['fc00::/7'])).toBeNull();
-  });
-});
-
-describe('allocateAddress', () => {
-  const pool = { subnet: '10.80.0.0/24', gateway: '10.80.0.1', fixedCidr: null };
-
-  test('gives addresses in order, wraps, and passes over the gateway', () => {
-    expect(allocateAddress(pool, new Set(), null)).toBe('10.80.0.2');
-    expect(allocateAddress(pool, new Set(), '10.80.0.9')).toBe('10.80.0.10');
-    expect(allocateAddress(pool, new Set(), '10.80.0.254')).toBe('10.80.0.2');
-    expect(allocateAddress(pool, new Set(), '192.168.7.7')).toBe('10.80.0.2');
-  });
-
-  test('a fixed part of the subnet', () => {
-    const part = { ...pool, fixedCidr: '10.80.0.128/30' };
-    expect(allocateAddress(part, new Set(), null)).toBe('10.80.0.128');
-    expect(allocateAddress(part, new Set(['10.80.0.128']), '10.80.0.131')).toBe('10.80.0.129');
-  });
-
-  test.each(['10.80.0.0/31', '10.80.0.0/32'])('%s has no free address', (subnet) => {
-    expect(allocateAddress({ subnet, gateway: '10.80.0.1', fixedCidr: null }, new Set(), null)).toBeNull();
-  });
-
-  test('fills any pool exactly, each address once, none of them reserved', () => {
-    const lengths = fc.integer({ min: 22, max: 30 });
-    fc.assert(
-      fc.property(anyAddress, lengths, fc.nat(), (base, length, gatewayAt) => {
-        const subnet = networkOf(`${v4(base)}/${length}`);
-        const first = Number(parseAddress(bareAddress(subnet))?.value);
-        const size = 2 ** (32 - length);
-        const gateway = v4(first + 1 + (gatewayAt % (size - 2)));
-        const taken = new Set<string>();
-        let last: string | null = null;
-        for (;;) {
-          last = allocateAddress({ subnet, gateway, fixedCidr: null }, taken, last);
-          if (last === null) break;
-          expect(taken.has(last)).toBe(false);
-          taken.add(last);
-        }
-        expect(taken.size).toBe(size - 3);
-        for (const reserved of [gateway, v4(first), broadcastOf(subnet)]) {
-          expect(taken.has(reserved)).toBe(false);
-        }
-      }),
-      { numRuns: 30 },
-    );
   });
 });
 
@@ -231,10 +176,11 @@ test('the default bridge takes the first candidate that overlaps nothing', () =>
 });
 
 test('ports rotate in 49153–65535', () => {
-  expect(allocatePort(new Set(), null)).toBe(49153);
-  expect(allocatePort(new Set([49154]), 49153)).toBe(49155);
-  expect(allocatePort(new Set(), 65535)).toBe(49153);
-  expect(allocatePort(new Set(Array.from({ length: 16383 }, (_, n) => 49153 + n)), 50000)).toBeNull();
+  expect(allocatePort(DYNAMIC_PORTS, new Set(), null)).toBe(49153);
+  expect(allocatePort({ first: 100, last: 103, reserved: new Set([102]) }, new Set([100]), 101)).toBe(103);
+  expect(allocatePort(DYNAMIC_PORTS, new Set([49154]), 49153)).toBe(49155);
+  expect(allocatePort(DYNAMIC_PORTS, new Set(), 65535)).toBe(49153);
+  expect(allocatePort(DYNAMIC_PORTS, new Set(Array.from({ length: 16383 }, (_, n) => 49153 + n)), 50000)).toBeNull();
 });
 
 describe('hosts of a network', () => {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { attachedTo, DEFAULT_NETWORK } from '../../../src/reconcile/plan/references.ts';
+import { DEFAULT_NETWORK } from '../../../src/model/network-mode.ts';
+import { attachedTo } from '../../../src/reconcile/plan/references.ts';
 import { declare } from '../../support/declare.ts';
 
 test('a network has the containers that name it, the default bridge those without a network', () => {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { DEFAULT_NETWORK } from '../../../src/model/network-mode.ts';
 import type { App } from '../../support/declare.ts';
 import { declare } from '../../support/declare.ts';
 import { hostWith, planOn, textOn } from '../../support/planning.ts';
@@ -160,6 +161,17 @@ describe('networks', () => {
     `);
   });
 
+  test('what was decided when the network was made can be written down without a change of it', () => {
+    const host = hostWith({ blog: { networks: { back: {} }, containers: { db: { network: 'back' } } } });
+    const only = (extra: Record<string, unknown>) => ({
+      blog: { networks: { back: { subnet: '10.99.0.0/24', ...extra } }, containers: { db: { network: 'back' } } },
+    });
+    expect(textOn(host, declare(only({ driver: 'bridge' }), 2))).toMatchInlineSnapshot(
+      `"ensure network/blog/back — driver, subnet changed in blog.yaml:1:3"`,
+    );
+    expect(textOn(host, declare(only({ driver: 'macvlan' }), 2))).toContain('remove network/blog/back');
+  });
+
   test('a network whose container cannot move stays unchanged, and so do its other containers', () => {
     const host = hostWith(onBack('10.80.0.0/24'));
     host.obstacles.set('container/blog/db', 'bind source /srv/db is missing');
@@ -249,7 +261,7 @@ describe('a transfer between containers', () => {
   test('writes the new address of a link target into the hosts file', () => {
     const apps = { blog: { containers: { db: {}, web: { links: ['db:database'] } } } };
     const host = hostWith(apps);
-    host.change('container/blog/db', { address: '10.0.0.77' });
+    host.change('container/blog/db', { endpoints: [{ network: DEFAULT_NETWORK, ipv4: '10.0.0.77', ipv6: null }] });
     expect(textOn(host, declare(apps))).toMatchInlineSnapshot(
       `"relink container/blog/web — address of database changed"`,
     );

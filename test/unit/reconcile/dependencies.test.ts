@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { NO_PROBES } from '../../../src/model/health.ts';
 import { PROBE_DEFAULTS } from '../../../src/model/kinds/health-forms.ts';
+import { DEFAULT_NETWORK } from '../../../src/model/network-mode.ts';
 import type { ResourceKey } from '../../../src/model/resource.ts';
 import { declare } from '../../support/declare.ts';
 import { hostWith, planOn, textOn } from '../../support/planning.ts';
@@ -169,9 +170,10 @@ describe('a signal for a new run of a dependency', () => {
   });
 
   test('follows the new address', () => {
-    const { host, text, apply } = scene({ restart: 'always' }, { links: ['db'], onDependencyRestart: 'signal:HUP' });
+    const web = { links: ['db'], onDependencyRestart: 'signal:HUP', network: 'bridge' };
+    const { host, text, apply } = scene({ restart: 'always', network: 'bridge' }, web);
     apply();
-    host.change(DB, { id: 'another', address: '10.0.0.99' });
+    host.change(DB, { id: 'another', endpoints: [{ network: DEFAULT_NETWORK, ipv4: '10.0.0.99', ipv6: null }] });
     expect(text()).toMatchInlineSnapshot(`
       "relink container/a/web — address of db changed
       signal container/a/web — container/a/db restarted"

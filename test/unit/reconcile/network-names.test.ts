@@ -150,7 +150,7 @@ function started() {
     clock: time,
     timers: time,
     onProblem: (text) => problems.push(text),
-    unread: () => null,
+    unread: () => [],
   });
   return { time, files, names, problems };
 }
@@ -161,7 +161,10 @@ describe('files of running containers', () => {
     names.begin();
     for (let n = 1; n <= 200; n++) {
       const id = files.put(n);
-      files.texts.set(id, buildHosts({ address: null, hostname: 'x', domainname: '', links: [], extraHosts: [] }));
+      files.texts.set(
+        id,
+        buildHosts({ addresses: [], hostname: 'x', domainname: '', links: [], extraHosts: [], gateway: null }),
+      );
     }
     await time.advance(1_000);
     expect([...files.writes.values()].every((count) => count === 1)).toBe(true);

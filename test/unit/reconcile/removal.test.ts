@@ -190,13 +190,7 @@ describe('orphans', () => {
 
   test('do not include the default bridge, which is repaired', () => {
     const host = hostWith({});
-    const bridge = {
-      key: 'network//bridge',
-      specHash: '',
-      spec: {},
-      bridge: 'tsdocker0',
-      subnet: '10.9.0.0/24',
-    } as const;
+    const bridge = { key: 'network//bridge', specHash: '', spec: {}, decided: {} } as const;
     host.networks.set(bridge.key, { ...bridge, missing: [] });
     expect(textOn(host, declare({}))).toBe('nothing to do');
     host.networks.set(bridge.key, { ...bridge, missing: ['bridge or rules'] });

@@ -89,7 +89,7 @@ describe('an encoded record', () => {
 describe('an invalid record', () => {
   it.each([
     ['a port that is none', { Ports: { 'web/tcp': null } }],
-    ['a protocol that is none', { Ports: { '80/sctp': null } }],
+    ['a protocol that is none', { Ports: { '80/dccp': null } }],
     ['a host port beyond 65535', { Ports: { '80/tcp': [{ HostIp: '', HostPort: '70000' }] } }],
   ])('%s', (_what, settings) => {
     const json = encodeContainer(runs);
@@ -142,12 +142,27 @@ const anyState: fc.Arbitrary<RunState> = fc.oneof(
   }),
 );
 
+const said = word.filter((text) => text !== '');
+
+const endpoint = fc.record({
+  network: fc.constantFrom('network/blog/back' as const, 'network//bridge' as const),
+  bridge: word,
+  interfaceName: word,
+  ipv4: fc.option(fc.ipV4()),
+  ipv6: fc.option(fc.ipV6()),
+  mac: fc.option(said),
+  gateway4: fc.option(fc.ipV4()),
+  gateway6: fc.option(fc.ipV6()),
+  defaultRoute: fc.record({ ipv4: fc.boolean(), ipv6: fc.boolean() }),
+  aliases: fc.array(word),
+});
+
 /** The ports of one container port stand together in Docker's form, and those that are only exposed have no binding. */
 const network = fc.record({
   address: fc.ipV4(),
   prefixLength: fc.integer({ min: 1, max: 32 }),
-  mac: word,
-  gateway: fc.ipV4(),
+  mac: fc.option(said),
+  gateway: fc.option(fc.ipV4()),
   bridge: word,
   ports: fc.uniqueArray(fc.record({ hostIp: fc.ipV4(), hostPort: port, containerPort: port, protocol }), {
     selector: (p) => `${p.containerPort}/${p.protocol}`,
@@ -191,6 +206,8 @@ it('reads back every record it wrote', () => {
     written: json,
     handle: fc.option(handle),
     linkAddresses: fc.dictionary(word, fc.ipV4()),
+    endpoints: fc.array(endpoint, { minLength: 1 }),
+    interfaceNames: fc.dictionary(word, word, { minKeys: 1 }),
     topLayer: fc.option(word.filter((text) => text !== '')),
     stopOverride: fc.option(
       fc.record({

@@ -1,20 +1,21 @@
 import { describe, expect, it } from 'vitest';
 import { buildHostname, buildHosts, withNames } from '../../../src/state/containers/hosts.ts';
-import { buildResolvConf } from '../../../src/state/containers/resolv-conf.ts';
+import { buildResolvConf, buildResolverConf } from '../../../src/state/containers/resolv-conf.ts';
 
 const none = { servers: [], search: [] };
 
 describe('hosts', () => {
   it('names the container, the loopback, its links and extra hosts, in this order', () => {
     const text = buildHosts({
-      address: '10.80.0.2',
+      addresses: ['10.80.0.2'],
       hostname: 'web',
       domainname: 'example.org',
       links: [
         { alias: 'db', address: '10.80.0.3' },
         { alias: 'database', address: '10.80.0.3' },
       ],
-      extraHosts: ['printer:192.0.2.7', 'v6:2001:db8::1'],
+      extraHosts: ['printer:192.0.2.7', 'v6:2001:db8::1', 'host:host-gateway'],
+      gateway: '10.80.0.1',
     });
     expect(text).toBe(
       [
@@ -29,23 +30,32 @@ describe('hosts', () => {
         '10.80.0.3\tdatabase',
         '192.0.2.7\tprinter',
         '2001:db8::1\tv6',
+        '10.80.0.1\thost',
         '',
       ].join('\n'),
     );
   });
 
   it('omits the own line without an address', () => {
-    const text = buildHosts({ address: null, hostname: 'web', domainname: '', links: [], extraHosts: [] });
+    const text = buildHosts({
+      addresses: [],
+      hostname: 'web',
+      domainname: '',
+      links: [],
+      extraHosts: ['host:host-gateway'],
+      gateway: null,
+    });
     expect(text.startsWith('127.0.0.1\tlocalhost\n')).toBe(true);
   });
 
   it('refuses a name that would add a line', () => {
     const content = {
-      address: null,
+      addresses: [],
       hostname: 'web',
       domainname: '',
       links: [],
       extraHosts: ['a\n1.2.3.4 bank:1.1.1.1'],
+      gateway: null,
     };
     expect(() => buildHosts(content)).toThrow(expect.objectContaining({ code: 'TSD_CONTAINER_SETUP' }));
   });
@@ -106,5 +116,37 @@ describe('resolv.conf', () => {
 
   it('writes no search list for a single dot', () => {
     expect(buildResolvConf({ servers: ['1.1.1.1'], search: ['.'] }, none, host)).toBe('nameserver 1.1.1.1\n');
+  });
+});
+
+describe('resolv.conf of a container that asks the resolver', () => {
+  const lines = (text: string) => text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  const conf = (host: string, own: readonly string[] = [], supervisor: readonly string[] = []) => {
+    const { text, ndots } = buildResolverConf({ search: own }, { search: supervisor }, host);
+    return { lines: lines(text), ndots };
+  };
+
+  it('has the one server, and names without a dot as they are first', () => {
+    expect(conf('nameserver 192.0.2.1\n')).toEqual({
+      lines: ['nameserver 127.0.0.11', 'options ndots:0'],
+      ndots: null,
+    });
+  });
+
+  it('takes search domains from container, supervisor or host, in this order, and options from the host', () => {
+    const host = 'search old.example\ndomain corp.example\noptions edns0 trust-ad\noptions timeout:1\n';
+    expect(conf(host).lines).toEqual([
+      'nameserver 127.0.0.11',
+      'search corp.example',
+      'options edns0 trust-ad timeout:1 ndots:0',
+    ]);
+    expect(conf(host, [], ['a.example']).lines).toContain('search a.example');
+    expect(conf(host, ['b.example', 'c.example'], ['a.example']).lines).toContain('search b.example c.example');
+    expect(conf(host, ['.']).lines.some((line) => line.startsWith('search'))).toBe(false);
+  });
+
+  it("keeps the host's ndots", () => {
+    expect(conf('options ndots:2\n')).toEqual({ lines: ['nameserver 127.0.0.11', 'options ndots:2'], ndots: 2 });
+    expect(conf('options ndots:many\n').ndots).toBeNull();
   });
 });

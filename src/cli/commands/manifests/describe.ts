@@ -1,4 +1,4 @@
-import type { DescribeView, HealthView } from '../../../api/views/resource-views.ts';
+import type { DescribeView, EndpointView, HealthView } from '../../../api/views/resource-views.ts';
 import type { Condition } from '../../../model/status/phases.ts';
 import { askAboutAll } from '../../any-resource.ts';
 import { Argument, type Command } from '../../command-line/command.ts';
@@ -57,11 +57,13 @@ async function formatDescription(context: CliContext, { view, ...about }: Descri
   const {
     conditions,
     health,
+    endpoints,
     hint: _,
     ...facts
   } = view as typeof view & {
     readonly conditions?: readonly Condition[];
     readonly health?: HealthView | null;
+    readonly endpoints?: readonly EndpointView[];
   };
   const sections = [
     formatPairs([
@@ -75,6 +77,9 @@ async function formatDescription(context: CliContext, { view, ...about }: Descri
   ];
   if (conditions !== undefined && conditions.length > 0) {
     sections.push(heading('Conditions'), formatTable(context, CONDITION_COLUMNS, conditions));
+  }
+  if (endpoints !== undefined && endpoints.length > 0) {
+    sections.push(heading('Networks'), formatTable(context, ENDPOINT_COLUMNS, endpoints));
   }
   if (health && health.results.length > 0) {
     sections.push(heading('Latest probes'), formatTable(context, PROBE_COLUMNS, health.results));
@@ -91,6 +96,20 @@ const CONDITION_COLUMNS = [
   { title: 'SINCE', value: (condition: Condition) => condition.since ?? '-' },
   { title: 'REASON', value: (condition: Condition) => condition.reason },
   { title: 'MESSAGE', value: (condition: Condition) => condition.message },
+];
+
+const ENDPOINT_COLUMNS = [
+  { title: 'NETWORK', value: (endpoint: EndpointView) => endpoint.network },
+  { title: 'INTERFACE', value: (endpoint: EndpointView) => endpoint.interface },
+  { title: 'IPV4', value: (endpoint: EndpointView) => endpoint.ipv4 ?? '-' },
+  { title: 'IPV6', value: (endpoint: EndpointView) => endpoint.ipv6 ?? '-' },
+  { title: 'MAC', value: (endpoint: EndpointView) => endpoint.mac ?? '-' },
+  {
+    title: 'GATEWAY',
+    value: ({ gateway4, gateway6 }: EndpointView) =>
+      [gateway4, gateway6].filter((one) => one !== null).join(', ') || '-',
+  },
+  { title: 'ALIASES', value: (endpoint: EndpointView) => endpoint.aliases.join(', ') || '-' },
 ];
 
 type ProbeRow = HealthView['results'][number];

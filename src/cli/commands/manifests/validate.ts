@@ -82,6 +82,7 @@ async function check(
   readonly notes: readonly NoteView[];
 }> {
   const { desiredState } = await import('../../../manifest/desired-state.ts');
+  const { NETWORK_DRIVERS_OF_MANIFESTS } = await import('../../../composition/network-drivers.ts');
   const { declarationNotes } = await import('../../../model/notes/declaration-notes.ts');
   const { readContentFile } = await import('../../../manifest/source/files.ts');
   const sources = inputs.map(({ file, baseDir, text }) => ({
@@ -95,6 +96,7 @@ async function check(
   const resolution = desiredState(sources, {
     generation: 0,
     defaultHostIp: '0.0.0.0',
+    networkDrivers: NETWORK_DRIVERS_OF_MANIFESTS,
     readFile: readContentFile,
     // Hashes are not looked at: nothing is kept of them.
     hashSecret: () => '',

@@ -1,4 +1,6 @@
 import type { BridgeEndpoint } from './bridge-endpoint.ts';
+import type { WantedInside } from './inside.ts';
+import type { EndpointId } from './names.ts';
 
 export interface Attached {
   readonly config: BridgeEndpoint;
@@ -6,15 +8,18 @@ export interface Attached {
   readonly foreign: boolean;
   /** Index of the host's end of its pair. */
   readonly link: number;
+  readonly inside: WantedInside;
 }
 
 /** The endpoints that the driver attached or resumed. */
 export class Attachments {
-  readonly #byContainer = new Map<string, Attached>();
-  /** Containers by the index of the host's end of their pair: it is never used twice. */
-  readonly #byLink = new Map<number, string>();
+  readonly #byId = new Map<EndpointId, Attached>();
+  /** By container, in the order in which they were attached. */
+  readonly #byContainer = new Map<string, ReadonlySet<EndpointId>>();
+  /** By the index of the host's end of their pair: it is never used twice. */
+  readonly #byLink = new Map<number, EndpointId>();
   /** Detached; the kernel may still be deleting the pair. Seen a second time, a foreign process keeps the namespace. */
-  readonly #leaving = new Set<string>();
+  readonly #leaving = new Set<EndpointId>();
   #version = 0;
 
   /** Another number when anything was remembered or forgotten. */
@@ -22,49 +27,67 @@ export class Attachments {
     return this.#version;
   }
 
-  ids(): Iterable<string> {
-    return this.#byContainer.keys();
+  ids(): Iterable<EndpointId> {
+    return this.#byId.keys();
   }
 
-  get(containerId: string): Attached | undefined {
-    return this.#byContainer.get(containerId);
+  get(endpoint: EndpointId): Attached | undefined {
+    return this.#byId.get(endpoint);
   }
 
-  /** The container whose pair has this index on the host's side. */
-  at(link: number): string | undefined {
+  /** Those of a container. */
+  of(containerId: string): Attached[] {
+    return [...(this.#byContainer.get(containerId) ?? [])].flatMap((id) => this.#byId.get(id) ?? []);
+  }
+
+  /** That of a container on a network. */
+  find(containerId: string, network: string): Attached | undefined {
+    return this.of(containerId).find(({ config }) => config.network === network);
+  }
+
+  /** The endpoint whose pair has this index on the host's side. */
+  at(link: number): EndpointId | undefined {
     return this.#byLink.get(link);
   }
 
   remember(attached: Attached): void {
     this.#version++;
-    const { containerId } = attached.config;
-    this.#leaving.delete(containerId);
-    this.forget(containerId);
-    this.#byContainer.set(containerId, attached);
-    this.#byLink.set(attached.link, containerId);
+    const { id, containerId } = attached.config;
+    this.#leaving.delete(id);
+    const before = this.#byId.get(id);
+    if (before) this.#byLink.delete(before.link);
+    this.#byId.set(id, attached);
+    this.#byContainer.set(containerId, new Set([...(this.#byContainer.get(containerId) ?? []), id]));
+    this.#byLink.set(attached.link, id);
   }
 
-  /** Its ports are another one's now. */
+  /** The ports of a container are another one's now. */
   withoutPorts(containerId: string): void {
     this.#version++;
-    const before = this.#byContainer.get(containerId);
-    if (before) this.#byContainer.set(containerId, { ...before, config: { ...before.config, ports: [] } });
+    for (const before of this.of(containerId)) {
+      this.#byId.set(before.config.id, { ...before, config: { ...before.config, ports: [] } });
+    }
   }
 
-  forget(containerId: string): void {
+  forget(endpoint: EndpointId): void {
     this.#version++;
-    const before = this.#byContainer.get(containerId);
-    if (before) this.#byLink.delete(before.link);
-    this.#byContainer.delete(containerId);
+    const before = this.#byId.get(endpoint);
+    if (before === undefined) return;
+    const { containerId } = before.config;
+    this.#byLink.delete(before.link);
+    this.#byId.delete(endpoint);
+    const others = [...(this.#byContainer.get(containerId) ?? [])].filter((id) => id !== endpoint);
+    if (others.length > 0) this.#byContainer.set(containerId, new Set(others));
+    else this.#byContainer.delete(containerId);
   }
 
-  leave(containerId: string): void {
+  leave(endpoint: EndpointId): void {
     this.#version++;
-    this.#leaving.add(containerId);
+    this.#leaving.add(endpoint);
   }
 
-  isLeaving(containerId: string): boolean {
-    return this.#leaving.has(containerId);
+  isLeaving(endpoint: EndpointId): boolean {
+    return this.#leaving.has(endpoint);
   }
 
   /** Those that were leaving have been looked at; who is seen again is there. */

@@ -1,18 +1,26 @@
 /** An endpoint as this driver sees it. */
+import { bareAddress, macOfAddress } from '../../../model/addresses.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import type { EndpointConfig } from '../../contract/network.ts';
+import { type EndpointId, endpointId, type Names } from './names.ts';
 
 export interface BridgeEndpoint extends EndpointConfig {
-  /** IPv4 address with prefix length. */
-  readonly address: string;
+  readonly id: EndpointId;
+  /** The host's end of its pair. */
+  readonly host: string;
   readonly mac: string;
 }
 
-/** @throws TsdError TSD_NETWORK, invalid, for an endpoint without an IPv4 or MAC address. */
-export function bridgeEndpoint(config: EndpointConfig): BridgeEndpoint {
-  const { ipv4, mac, network } = config;
-  if (ipv4 !== null && mac !== null) return { ...config, address: ipv4, mac };
-  throw new TsdError('TSD_NETWORK', `an endpoint of bridge network ${network} needs an IPv4 and a MAC address`, {
-    class: 'invalid',
-  });
+/** @throws TsdError TSD_NETWORK, invalid, for an endpoint without an address. */
+export function bridgeEndpoint(config: EndpointConfig, names: Names): BridgeEndpoint {
+  const { containerId, interfaceName, ipv4, ipv6, network } = config;
+  const address = ipv4 ?? ipv6;
+  if (address === null) {
+    throw new TsdError('TSD_NETWORK', `an endpoint of bridge network ${network} needs an address`, {
+      class: 'invalid',
+    });
+  }
+  const id = endpointId(containerId, interfaceName);
+  const mac = (config.mac ?? macOfAddress(bareAddress(address))).toLowerCase();
+  return { ...config, id, host: names.veth(id), mac };
 }

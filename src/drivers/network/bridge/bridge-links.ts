@@ -2,11 +2,12 @@ import { deleteAddress, type LinkAddress, listAddresses, newAddress } from '../.
 import { changeLink, deleteLink, findLink, type Link, listLinks, newBridge } from '../../../ffi/network/links.ts';
 import { NETLINK_ROUTE, NetlinkSocket } from '../../../ffi/network/netlink.ts';
 import { listRoutes } from '../../../ffi/network/routes.ts';
-import { addressIn, bareAddress, macOfAddress, overlaps } from '../../../model/addresses.ts';
+import { bareAddress } from '../../../model/addresses.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
+import { readHostUse, requireUnused } from '../host-use.ts';
 import type { HostSettings } from './host-settings.ts';
+import { bridgeAddresses, bridgeMac } from './inside.ts';
 import { withoutLinkLocal } from './link-local.ts';
-import { nameServers } from './name-servers.ts';
 import type { Names } from './names.ts';
 import type { BridgeNetwork } from './network-options.ts';
 
@@ -51,9 +52,9 @@ export class BridgeLinks {
     const alias = this.#names.mark('network', config.key);
     const settings = { alias, ...(link.mtu !== config.mtu && { mtu: config.mtu }) };
     this.#socket.request([changeLink(link.index, settings), ...withoutLinkLocal(link.index, config.mtu)]);
-    this.#setAddress(link.index, addressIn(config.gateway, config.subnet));
+    this.#settings.changeBridge(config);
+    this.#setAddresses(link.index, bridgeAddresses(config));
     this.#socket.request([changeLink(link.index, { up: true })]);
-    this.#settings.changeBridge(config.bridge);
   }
 
   /** Checks a foreign bridge: it must exist and have the gateway's address. */
@@ -67,9 +68,11 @@ export class BridgeLinks {
         hint: 'Make the bridge first, or leave out -b to let tsdocker make one.',
       });
     }
-    const addresses = listAddresses(this.#socket, 'ipv4').filter((address) => address.link === link.index);
-    if (addresses.some(({ address }) => bareAddress(address) === config.gateway)) return;
-    throw new TsdError('TSD_NETWORK', `bridge ${config.bridge} does not have the address ${config.gateway}`, {
+    const addresses = listAddresses(this.#socket, null).filter((address) => address.link === link.index);
+    const present = addresses.map(({ address }) => bareAddress(address));
+    const lacks = [config.ipv4, config.ipv6].find((range) => range !== null && !present.includes(range.gateway));
+    if (!lacks) return;
+    throw new TsdError('TSD_NETWORK', `bridge ${config.bridge} does not have the address ${lacks.gateway}`, {
       class: 'precondition',
       step,
       hint: `It has ${addresses.map(({ address }) => address).join(', ') || 'none'}; give the network that subnet.`,
@@ -108,11 +111,6 @@ export class BridgeLinks {
     });
   }
 
-  occupied(): string[] {
-    const routes = listRoutes(this.#socket, 'ipv4').map(({ destination }) => destination);
-    return [...routes.filter((destination) => !destination.endsWith('/0')), ...nameServers().map((ip) => `${ip}/32`)];
-  }
-
   close(): void {
     this.#socket.close();
   }
@@ -129,24 +127,22 @@ export class BridgeLinks {
   }
 
   #create(config: BridgeNetwork): void {
-    const clash = this.occupied().find((occupied) => overlaps(occupied, config.subnet));
-    if (clash !== undefined) {
-      throw new TsdError('TSD_SUBNET_CONFLICT', `subnet ${config.subnet} overlaps ${clash}, which this host uses`, {
-        step: `create bridge ${config.bridge}`,
-      });
+    const use = readHostUse(this.#socket);
+    for (const range of [config.ipv4, config.ipv6]) {
+      if (range !== null) requireUnused(use, range.subnet, `create bridge ${config.bridge}`);
     }
     const { bridge: name, mtu } = config;
     this.#settings.forgetBridge(name);
-    this.#socket.request([newBridge({ name, mtu, mac: macOfAddress(config.gateway), group: this.#names.group })]);
+    this.#socket.request([newBridge({ name, mtu, mac: bridgeMac(config), group: this.#names.group })]);
   }
 
-  #setAddress(link: number, address: string): void {
-    const present = listAddresses(this.#socket, 'ipv4').filter((entry) => entry.link === link);
-    const wrong = present.filter((entry) => entry.address !== address);
-    const missing = wrong.length === present.length;
+  #setAddresses(link: number, wanted: readonly string[]): void {
+    const present = listAddresses(this.#socket, null).filter((entry) => entry.link === link);
+    const wrong = present.filter(({ address }) => !wanted.includes(address));
+    const missing = wanted.filter((address) => !present.some((entry) => entry.address === address));
     this.#socket.request([
       ...wrong.map(deleteAddress),
-      ...(missing ? [newAddress({ link, address }, { prefixRoute: true })] : []),
+      ...missing.map((address) => newAddress({ link, address }, { prefixRoute: true })),
     ]);
   }
 

@@ -1,23 +1,34 @@
 import { constants } from 'node:os';
-import { deleteAddress, listAddresses, newAddress } from '../../../ffi/network/link-addresses.ts';
-import { changeLink, deleteLink, findLink, type Link, newVeth } from '../../../ffi/network/links.ts';
+import { deleteAddress, type ListedAddress, listAddresses, newAddress } from '../../../ffi/network/link-addresses.ts';
+import { changeLink, deleteLink, findLink, type Link, listLinks, newVeth } from '../../../ffi/network/links.ts';
 import type { NetlinkMessage, NetlinkSocket } from '../../../ffi/network/netlink.ts';
-import { type NewRoute, newRoute } from '../../../ffi/network/routes.ts';
+import { deleteRoute, listRoutes, type NewRoute, newRoute, type Route } from '../../../ffi/network/routes.ts';
+import {
+  deleteSourceRule,
+  listSourceRules,
+  newSourceRule,
+  type SourceRule,
+} from '../../../ffi/network/source-rules.ts';
 import { inNetns } from '../../../ffi/process/namespaces.ts';
-import { networkOf } from '../../../model/addresses.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import type { Sandbox } from '../../contract/network.ts';
 import { withRouteSocket } from '../route-socket.ts';
 import type { BridgeEndpoint } from './bridge-endpoint.ts';
-import { withoutLinkLocal } from './link-local.ts';
-import { CONTAINER_INTERFACE, type Names } from './names.ts';
+import { addressesOf, insideRoutes, tableOf } from './inside.ts';
+import { switchIpv6, withoutLinkLocal } from './link-local.ts';
+import { containerOf, type EndpointId, type Names } from './names.ts';
 import type { BridgeNetwork } from './network-options.ts';
 
 /** Answered by a bridge without a free port (net/bridge/br_if.c); libuv has no name for it. */
 const EXFULL = 54;
 /** BR_MAX_PORTS of net/bridge/br_private.h less port 0. */
 const BRIDGE_PORTS = 1023;
-const EVERYWHERE = '0.0.0.0/0';
+
+/** The indexes of a pair: on the host, and in the sandbox. */
+export interface PairIndexes {
+  readonly index: number;
+  readonly inside: number;
+}
 
 /** veth pairs between bridges and sandboxes. */
 export class EndpointLinks {
@@ -29,29 +40,38 @@ export class EndpointLinks {
     this.#socket = socket;
   }
 
-  /** Creates or repairs the pair of a container. Returns whether it was created now, and the index of the host's end. */
-  connect(config: BridgeEndpoint, network: BridgeNetwork, sandbox: Sandbox): { created: boolean; index: number } {
+  /** Creates or repairs the pair of an endpoint, and says whether it was created now. */
+  connect(config: BridgeEndpoint, network: BridgeNetwork, sandbox: Sandbox): PairIndexes & { created: boolean } {
     const bridge = findLink(this.#socket, network.bridge);
     if (bridge === null) {
       throw new TsdError('TSD_NETWORK', `bridge ${network.bridge} does not exist`, { class: 'precondition' });
     }
     const created = this.#create(config, network, sandbox, bridge.index);
     try {
-      return { created, index: this.#configure(config, network, sandbox, bridge.index, created) };
+      return { created, ...this.#configure(config, network, sandbox, { master: bridge.index, created }) };
     } catch (error) {
-      if (created) this.disconnect(config.containerId);
+      if (created) this.disconnect(config.id);
       throw error;
     }
   }
 
-  /** Index of the host's end of a container's pair; null when there is none. */
-  indexOf(containerId: string): number | null {
-    return this.#own(containerId)?.index ?? null;
+  /** The pair of an endpoint; null when there is none. */
+  find(endpoint: EndpointId): PairIndexes | null {
+    const link = this.#own(endpoint);
+    return link && { index: link.index, inside: link.peer };
   }
 
-  /** Deletes the pair of a container. Takes the kernel some 20 ms, during which this thread waits. */
-  disconnect(containerId: string): void {
-    const link = this.#own(containerId);
+  /** Endpoints of a container that the kernel has. It lists all links: for containers of which nothing is known. */
+  endpointsOf(containerId: string): EndpointId[] {
+    return listLinks(this.#socket).flatMap((link) => {
+      const endpoint = this.endpointOf(link);
+      return endpoint !== null && containerOf(endpoint) === containerId ? [endpoint] : [];
+    });
+  }
+
+  /** Deletes the pair of an endpoint. Takes the kernel some 20 ms, during which this thread waits. */
+  disconnect(endpoint: EndpointId): void {
+    const link = this.#own(endpoint);
     if (link === null) return;
     try {
       this.#socket.request([deleteLink(link.index, link.name)]);
@@ -60,26 +80,32 @@ export class EndpointLinks {
     }
   }
 
-  /** Container of a link with a name like ours; null when it is none of ours, or gone. */
-  containerOfNamed(name: string): string | null {
-    if (!this.#names.isVeth(name)) return null;
-    const link = findLink(this.#socket, name);
-    return link && this.containerOf(link);
+  /** What an endpoint leaves in a sandbox that stays: its rules do not go with its interface. */
+  forgetInside(config: BridgeEndpoint, network: BridgeNetwork, link: number, sandbox: Sandbox): void {
+    const { rules } = insideRoutes(config, network, link);
+    if (rules.length > 0) this.#inside(sandbox, (socket) => socket.request(ruleMessages(socket, link, [])));
   }
 
-  /** Container of a link of ours; null when it is none. */
-  containerOf(link: Link): string | null {
+  /** Endpoint of a link with a name like ours; null when it is none of ours, or gone. */
+  endpointOfNamed(name: string): EndpointId | null {
+    if (!this.#names.isVeth(name)) return null;
+    const link = findLink(this.#socket, name);
+    return link && this.endpointOf(link);
+  }
+
+  /** Endpoint of a link of ours; null when it is none. */
+  endpointOf(link: Link): EndpointId | null {
     return link.kind === 'veth' ? this.#names.idOf('endpoint', link.alias) : null;
   }
 
   /** Returns false when a pair between this bridge and this sandbox is already there. */
   #create(config: BridgeEndpoint, network: BridgeNetwork, sandbox: Sandbox, master: number): boolean {
     const message = newVeth({
-      name: this.#names.veth(config.containerId),
+      name: config.host,
       mtu: network.mtu,
       group: this.#names.group,
       master,
-      peer: { name: CONTAINER_INTERFACE, mac: config.mac, netnsFd: sandbox.netnsFd },
+      peer: { name: config.interfaceName, mac: config.mac, netnsFd: sandbox.netnsFd },
     });
     try {
       this.#plug(message, network.bridge);
@@ -87,8 +113,8 @@ export class EndpointLinks {
     } catch (error) {
       if (!(error instanceof TsdError) || error.errno !== constants.errno.EEXIST) throw error;
     }
-    if (this.#connected(config.containerId, sandbox)) return false;
-    this.#removeRemains(config.containerId, sandbox);
+    if (this.#connected(config, sandbox)) return false;
+    this.#removeRemains(config, sandbox);
     this.#plug(message, network.bridge);
     return true;
   }
@@ -113,18 +139,18 @@ export class EndpointLinks {
     }
   }
 
-  #connected(containerId: string, sandbox: Sandbox): boolean {
-    const host = this.#own(containerId);
-    const inside = this.#inside(sandbox, (socket) => findLink(socket, CONTAINER_INTERFACE));
+  #connected({ id, interfaceName }: BridgeEndpoint, sandbox: Sandbox): boolean {
+    const host = this.#own(id);
+    const inside = this.#inside(sandbox, (socket) => findLink(socket, interfaceName));
     return host !== null && inside !== null && host.peer === inside.index && inside.peer === host.index;
   }
 
   /** A pair into a namespace that is not this sandbox, or an interface in the sandbox that is not ours. */
-  #removeRemains(containerId: string, sandbox: Sandbox): void {
-    const host = this.#own(containerId);
+  #removeRemains({ id, interfaceName }: BridgeEndpoint, sandbox: Sandbox): void {
+    const host = this.#own(id);
     if (host !== null) this.#socket.request([deleteLink(host.index, host.name)]);
     this.#inside(sandbox, (socket) => {
-      const inside = findLink(socket, CONTAINER_INTERFACE);
+      const inside = findLink(socket, interfaceName);
       if (inside !== null) socket.request([deleteLink(inside.index, inside.name)]);
     });
   }
@@ -133,12 +159,11 @@ export class EndpointLinks {
     config: BridgeEndpoint,
     network: BridgeNetwork,
     sandbox: Sandbox,
-    master: number,
-    created: boolean,
-  ): number {
-    const host = findLink(this.#socket, this.#names.veth(config.containerId));
+    { master, created }: { readonly master: number; readonly created: boolean },
+  ): PairIndexes {
+    const host = findLink(this.#socket, config.host);
     if (host === null) throw new TsdError('TSD_NETWORK', 'the veth pair vanished while it was made');
-    const alias = this.#names.mark('endpoint', config.containerId);
+    const alias = this.#names.mark('endpoint', config.id);
     const port = { isolated: !network.icc, hairpin: true };
     this.#socket.request([
       // By itself and first: settings of a port are refused on a link that is not one yet.
@@ -147,19 +172,22 @@ export class EndpointLinks {
       changeLink(host.index, { alias, port, up: true }),
     ]);
     this.#inside(sandbox, (socket) => {
-      socket.request(insideMessages(config, network, host.peer, created ? [] : listAddresses(socket, 'ipv4')));
-      settle(socket, [CONTAINER_INTERFACE]);
+      // One that runs since a version that left it as the kernel had it keeps what it has.
+      if (created || network.ipv6 !== null) switchIpv6(config.interfaceName, network);
+      socket.request(insideMessages(socket, config, network, { link: host.peer, created }));
+      settle(socket, [config.interfaceName]);
     });
     settle(this.#socket, [host.name, network.bridge]);
-    return host.index;
+    return { index: host.index, inside: host.peer };
   }
 
-  /** The host's end, when it is this container's. @throws TsdError when the name belongs to another container. */
-  #own(containerId: string): Link | null {
-    const link = findLink(this.#socket, this.#names.veth(containerId));
-    const owner = link === null ? null : this.containerOf(link);
-    if (owner === null || owner === containerId) return link;
-    throw new TsdError('TSD_NETWORK', `interface ${link?.name} belongs to container ${owner}`, { class: 'conflict' });
+  /** The host's end, when it is this endpoint's. @throws TsdError when the name belongs to another one. */
+  #own(endpoint: EndpointId): Link | null {
+    const link = findLink(this.#socket, this.#names.veth(endpoint));
+    const owner = link === null ? null : this.endpointOf(link);
+    if (owner === null || owner === endpoint) return link;
+    const message = `interface ${link?.name} belongs to container ${containerOf(owner)}`;
+    throw new TsdError('TSD_NETWORK', message, { class: 'conflict' });
   }
 
   #inside<T>(sandbox: Sandbox, use: (socket: NetlinkSocket) => T): T {
@@ -175,44 +203,49 @@ function settle(socket: NetlinkSocket, names: readonly string[]): void {
   for (const name of names) findLink(socket, name);
 }
 
-/** Routes of a container beside that of its own subnet. */
-function routesOf({ icc, internal, gateway, subnet }: BridgeNetwork): Omit<NewRoute, 'link'>[] {
-  const toGateway = icc ? [] : [{ destination: `${gateway}/32`, gateway: null }];
-  if (!internal) return [...toGateway, { destination: EVERYWHERE, gateway }];
-  return icc ? toGateway : [...toGateway, { destination: networkOf(subnet), gateway }];
-}
-
-/** Destinations that a container of a network has routes to. */
-export function destinationsOf(network: BridgeNetwork): string[] {
-  return routesOf(network).map(({ destination }) => destination);
-}
-
-/** Destinations of all routes in the main table of a container that was connected just now. */
-export function allDestinationsOf(network: BridgeNetwork): string[] {
-  return [...destinationsOf(network), ...(network.icc ? [networkOf(network.subnet)] : [])];
-}
-
-/**
- * Interface up, address, routes. In a network without inter-container communication ports are isolated, so that other
- * containers cannot be reached on the link: there the only neighbour is the gateway, and what is allowed goes through it
- * and through the rules.
- */
+/** Interface up, addresses, routes; and away with what an interface that was there has besides. */
 function insideMessages(
+  socket: NetlinkSocket,
   config: BridgeEndpoint,
   network: BridgeNetwork,
-  link: number,
-  present: ReturnType<typeof listAddresses>,
+  { link, created }: { readonly link: number; readonly created: boolean },
 ): NetlinkMessage[] {
-  const { address } = config;
-  const wrong = present.filter(
-    (entry) => entry.link === link && (entry.address !== address || entry.prefixRoute !== network.icc),
-  );
-  const messages = [
-    changeLink(link, { mtu: network.mtu }),
+  const addresses = addressesOf(config, network);
+  const { routes, rules } = insideRoutes(config, network, link);
+  const former = [config.former?.ipv4, config.former?.ipv6].flatMap((address) => address ?? []);
+  const allowed = [...addresses, ...former.map((address) => ({ address, prefixRoute: network.icc }))];
+  const isWanted = (entry: ListedAddress) =>
+    allowed.some(({ address, prefixRoute }) => entry.address === address && entry.prefixRoute === prefixRoute);
+  const present = created ? [] : listAddresses(socket, null);
+  const foreign = created ? [] : listRoutes(socket, null).filter((route) => isForeignDefault(route, routes, link));
+  return [
+    changeLink(link, { mtu: network.mtu, mac: config.mac }),
     ...withoutLinkLocal(link, network.mtu),
     changeLink(link, { up: true }),
-    ...wrong.map(deleteAddress),
-    newAddress({ link, address }, { prefixRoute: network.icc }),
+    ...present.filter((entry) => entry.link === link && !isWanted(entry)).map(deleteAddress),
+    ...addresses.map(({ address, prefixRoute }) => newAddress({ link, address }, { prefixRoute })),
+    ...foreign.map(deleteRoute),
+    ...routes.map(newRoute),
+    ...(created && rules.length === 0 ? [] : ruleMessages(socket, link, rules)),
   ];
-  return [...messages, ...routesOf(network).map((route) => newRoute({ ...route, link }))];
+}
+
+/** A default route by this interface that is not one of these. */
+function isForeignDefault(found: Route, wanted: readonly NewRoute[], link: number): boolean {
+  if (found.link !== link || !found.destination.endsWith('/0')) return false;
+  return !wanted.some(
+    ({ destination, gateway, table }) =>
+      table === undefined && destination === found.destination && gateway === found.gateway,
+  );
+}
+
+/** What makes the rules of an interface these and no others. */
+function ruleMessages(socket: NetlinkSocket, link: number, wanted: readonly SourceRule[]): NetlinkMessage[] {
+  const table = tableOf(link);
+  const present = listSourceRules(socket).filter((rule) => rule.table === table);
+  const isIn = (rules: readonly SourceRule[], { source }: SourceRule) => rules.some((rule) => rule.source === source);
+  return [
+    ...present.filter((rule) => !isIn(wanted, rule)).map(deleteSourceRule),
+    ...wanted.filter((rule) => !isIn(present, rule)).map(newSourceRule),
+  ];
 }

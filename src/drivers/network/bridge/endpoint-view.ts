@@ -3,14 +3,17 @@ import type { Link, PluggedLink } from '../../../ffi/network/links.ts';
 import type { ObservedEndpoint, PublishedPort } from '../../contract/network.ts';
 import type { SandboxView } from '../sandbox-view.ts';
 import type { Attachments } from './attachments.ts';
-import { destinationsOf, type EndpointLinks } from './endpoint-links.ts';
-import { endpointOwner, type ReadTable } from './firewall/ruleset.ts';
+import type { EndpointLinks } from './endpoint-links.ts';
+import type { ReadTable } from './firewall/read-table.ts';
+import { endpointOwner } from './firewall/ruleset.ts';
 import type { Forwarders } from './forwarders/forwarders.ts';
+import { containerOf, type EndpointId } from './names.ts';
 import type { BridgeNetwork } from './network-options.ts';
 import {
-  addressOfElements,
+  addressesOfElements,
   effectivePorts,
   endpointDrift,
+  insideDrift,
   portsOfElements,
   type SeenEndpoint,
   UNCONNECTED,
@@ -23,11 +26,13 @@ export interface EndpointViewParts {
   readonly forwarders: Forwarders;
   readonly attached: Attachments;
   readonly networks: ReadonlyMap<string, BridgeNetwork>;
-  publishOptions(foreign: boolean): PublishOptions;
+  publishOptions(network: BridgeNetwork | null): PublishOptions;
 }
 
 interface Endpoints {
-  readonly seen: Map<string, SeenEndpoint>;
+  readonly seen: Map<EndpointId, SeenEndpoint>;
+  /** By container. */
+  readonly ids: ReadonlyMap<string, readonly EndpointId[]>;
   readonly endpoints: Map<string, readonly ObservedEndpoint[]>;
 }
 
@@ -73,78 +78,83 @@ export class EndpointView {
     this.#last = null;
   }
 
-  #lookInto(containerId: string, { seen, endpoints }: Endpoints): void {
-    const before = seen.get(containerId);
-    // Without an end on the host's side nothing inside counts.
-    if (!before?.hostInterface) return;
-    const addresses = this.#parts.sandboxes.addresses(containerId);
-    const now = { ...before, addresses, missingRoutes: this.#missingRoutes(containerId) };
-    seen.set(containerId, now);
-    endpoints.set(containerId, [this.#shown(now)]);
+  #lookInto(containerId: string, { seen, ids, endpoints }: Endpoints): void {
+    const own = ids.get(containerId) ?? [];
+    for (const id of own) {
+      const before = seen.get(id);
+      // Without an end on the host's side nothing inside counts.
+      if (before?.hostInterface) seen.set(id, { ...before, inside: this.#insideDrift(id) });
+    }
+    if (own.length > 0) endpoints.set(containerId, this.#shown(own, seen));
   }
 
-  #shown(seen: SeenEndpoint): ObservedEndpoint {
+  #shown(ids: readonly EndpointId[], seen: ReadonlyMap<EndpointId, SeenEndpoint>): ObservedEndpoint[] {
     const { attached, networks } = this.#parts;
-    const config = attached.get(seen.containerId)?.config;
-    const bridge = config && networks.get(config.network)?.bridge;
-    const wanted = config && bridge !== undefined ? { bridge, address: config.address } : null;
-    const { containerId, ports } = seen;
-    return {
-      containerId,
-      network: config?.network ?? null,
-      connected: seen.hostInterface !== null,
-      drift: endpointDrift(seen, wanted),
-      ports,
-    };
+    return ids.map((id) => {
+      const endpoint = seen.get(id) ?? { ...UNCONNECTED, id };
+      const network = attached.get(id)?.config.network ?? null;
+      const bridge = network === null ? null : (networks.get(network)?.bridge ?? null);
+      return {
+        containerId: containerOf(id),
+        network,
+        connected: endpoint.hostInterface !== null,
+        drift: endpointDrift(endpoint, bridge),
+        ports: endpoint.ports,
+      };
+    });
   }
 
   #put(links: readonly Link[], plugged: readonly PluggedLink[], table: ReadTable | null): Endpoints {
-    const { attached, sandboxes, links: ends } = this.#parts;
+    const { attached, links: ends } = this.#parts;
     const names = new Map(links.map((link) => [link.index, link.name]));
-    const seen = new Map<string, SeenEndpoint>();
-    const add = (link: PluggedLink, containerId: string | null): void => {
-      if (containerId === null || attached.isLeaving(containerId)) return;
-      seen.set(containerId, {
-        containerId,
+    const seen = new Map<EndpointId, SeenEndpoint>();
+    const add = (link: PluggedLink, id: EndpointId | null): void => {
+      if (id === null || attached.isLeaving(id)) return;
+      seen.set(id, {
+        id,
         hostInterface: link.name,
         bridge: names.get(link.master) ?? null,
         up: link.up,
-        addresses: sandboxes.addresses(containerId),
-        missingRoutes: this.#missingRoutes(containerId),
-        ports: this.#effectivePorts(containerId, table),
+        inside: this.#insideDrift(id),
+        ports: this.#effectivePorts(id, table),
       });
     };
-    for (const link of links) add(link, ends.containerOf(link));
-    for (const link of plugged) add(link, attached.at(link.index) ?? ends.containerOfNamed(link.name));
+    for (const link of links) add(link, ends.endpointOf(link));
+    for (const link of plugged) add(link, attached.at(link.index) ?? ends.endpointOfNamed(link.name));
     for (const owner of table?.owned.keys() ?? []) {
-      const containerId = owner.startsWith('endpoint:') ? owner.slice('endpoint:'.length) : null;
-      if (containerId === null || seen.has(containerId)) continue;
-      seen.set(containerId, { ...UNCONNECTED, containerId, ports: this.#effectivePorts(containerId, table) });
+      const id = owner.startsWith('endpoint:') ? owner.slice('endpoint:'.length) : null;
+      if (id === null || seen.has(id)) continue;
+      seen.set(id, { ...UNCONNECTED, id, ports: this.#effectivePorts(id, table) });
     }
-    for (const containerId of attached.ids()) {
-      if (!seen.has(containerId)) seen.set(containerId, { ...UNCONNECTED, containerId });
+    for (const id of attached.ids()) if (!seen.has(id)) seen.set(id, { ...UNCONNECTED, id });
+    const ids = new Map<string, EndpointId[]>();
+    for (const id of seen.keys()) {
+      const own = ids.get(containerOf(id));
+      if (own) own.push(id);
+      else ids.set(containerOf(id), [id]);
     }
-    return { seen, endpoints: new Map([...seen].map(([id, endpoint]) => [id, [this.#shown(endpoint)]])) };
+    const endpoints = new Map([...ids].map(([containerId, own]) => [containerId, this.#shown(own, seen)]));
+    return { seen, ids, endpoints };
   }
 
-  #missingRoutes(containerId: string): string[] {
-    const { networks, attached, sandboxes } = this.#parts;
-    const present = sandboxes.routes(containerId);
-    const network = networks.get(attached.get(containerId)?.config.network ?? '');
-    if (present === null || network === undefined) return [];
-    return destinationsOf(network).filter((destination) => !present.has(destination));
+  #insideDrift(id: EndpointId): string[] {
+    const { attached, sandboxes } = this.#parts;
+    const containerId = containerOf(id);
+    const wanted = attached.get(id)?.inside;
+    if (wanted === undefined) return [];
+    return insideDrift({ addresses: sandboxes.addresses(containerId), facts: sandboxes.facts(containerId) }, wanted);
   }
 
-  #effectivePorts(containerId: string, table: ReadTable | null): PublishedPort[] {
-    const { attached: attachments, forwarders, publishOptions } = this.#parts;
-    const attached = attachments.get(containerId);
+  #effectivePorts(id: EndpointId, table: ReadTable | null): PublishedPort[] {
+    const { attached: attachments, forwarders, networks, publishOptions } = this.#parts;
+    const attached = attachments.get(id);
     if (attached?.config.ports.length === 0) return [];
-    const elements = table?.owned.get(endpointOwner(containerId)) ?? [];
+    const elements = table?.owned.get(endpointOwner(id)) ?? [];
     const ports = attached?.config.ports ?? portsOfElements(elements);
-    const address = attached?.config.address ?? addressOfElements(elements);
-    if (ports.length === 0 || address === null) return [];
-    const options = publishOptions(attached?.foreign ?? false);
-    const listeners = forwarders.listenersOf(containerId);
-    return effectivePorts(ports, (port) => publish({ address, ports: [port] }, options), { elements, listeners });
+    const { ipv4, ipv6 } = attached?.config ?? addressesOfElements(elements);
+    if (ports.length === 0 || (ipv4 === null && ipv6 === null)) return [];
+    const options = publishOptions(networks.get(attached?.config.network ?? '') ?? null);
+    const listeners = forwarders.listenersOf(id);
+    return effectivePorts(ports, (port) => publish({ ipv4, ipv6, ports: [port] }, options), { elements, listeners });
   }
 }

@@ -13,6 +13,7 @@ type Problem = Fingerprint['problems'][number];
 export function fingerprintBridge(
   options: { readonly iptables: boolean; readonly ipForward: boolean },
   names: Names,
+  shieldProblem: string | null,
 ): Fingerprint {
   const problems: Problem[] = [];
   const attributes: Record<string, string> = {};
@@ -24,8 +25,12 @@ export function fingerprintBridge(
     if (udp !== null) attributes['UDP ports'] = udp;
   }
   attributes['published ports'] = options.iptables
-    ? 'IPv4 by the kernel; IPv6 by the supervisor, only while it runs'
+    ? 'by the kernel, in the families a container has; ::1 by the supervisor, only while it runs'
     : 'by the supervisor, only while it runs';
+  attributes["the host's 127.0.0.0/8"] =
+    shieldProblem === null
+      ? 'closed to containers, also while our rules are missing'
+      : `closed to containers by our rules only: ${shieldProblem}`;
   const { ipv4 } = readForwarding();
   attributes.forwarding =
     ipv4 === null ? 'unknown' : ipv4 ? 'on' : options.ipForward ? 'off' : 'off and left so (--ip-forward=false)';

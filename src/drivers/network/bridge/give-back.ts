@@ -5,14 +5,13 @@
 import { constants } from 'node:os';
 import { listAddresses } from '../../../ffi/network/link-addresses.ts';
 import { deleteLink, type Link, listLinks } from '../../../ffi/network/links.ts';
+import { type Family, isLinkLocal } from '../../../model/addresses.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import type { BridgeLinks } from './bridge-links.ts';
 import type { Firewall } from './firewall/firewall.ts';
 import { openNeighbour } from './firewall/firewall-neighbours.ts';
-import type { HostSettings } from './host-settings.ts';
+import { FORWARDING, type HostSettings } from './host-settings.ts';
 import type { Names } from './names.ts';
-
-export const FORWARDING = 'ipv4/ip_forward';
 
 export interface HostParts {
   readonly names: Names;
@@ -28,9 +27,13 @@ export function giveBack({ names, bridges, settings, firewall }: HostParts): str
   const ours = links.filter((link) => bridges.keyOf(link) !== null);
   const stays: string[] = [];
   for (const { name } of ours) settings.restoreBridge(name);
-  const users = settings.hasChanged(FORWARDING) ? forwardingUsers(bridges, links) : [];
-  if (users.length === 0) settings.restore(FORWARDING);
-  else stays.push(`net.ipv4.ip_forward stays on, which was off: ${users.join(', ')} may rely on it`);
+  for (const family of ['ipv4', 'ipv6'] as const) {
+    const users = settings.hasChanged(FORWARDING[family]) ? forwardingUsers(bridges, links, family) : [];
+    const setting = `net.${FORWARDING[family].replaceAll('/', '.')}`;
+    if (users.length > 0) stays.push(`${setting} stays on, which was off: ${users.join(', ')} may rely on it`);
+    else if (family === 'ipv4') settings.restore(FORWARDING.ipv4);
+    else settings.restoreIpv6Forwarding(links.map(({ name }) => name));
+  }
   if (firewall !== null) {
     openNeighbour((step, commands) => firewall.run(step, commands), names, { bridges: [], outward: [] });
     firewall.removeAll();
@@ -46,8 +49,9 @@ export function giveBack({ names, bridges, settings, firewall }: HostParts): str
 }
 
 /** Bridges of others with an address: who made them found that the host forwards, and did not have to see to it. */
-function forwardingUsers(bridges: BridgeLinks, links: readonly Link[]): string[] {
-  const addressed = new Set(listAddresses(bridges.socket, 'ipv4').map(({ link }) => link));
+function forwardingUsers(bridges: BridgeLinks, links: readonly Link[], family: Family): string[] {
+  const addresses = listAddresses(bridges.socket, family).filter(({ address }) => !isLinkLocal(address));
+  const addressed = new Set(addresses.map(({ link }) => link));
   return links
     .filter((link) => link.kind === 'bridge' && bridges.keyOf(link) === null && addressed.has(link.index))
     .map(({ name }) => name);

@@ -1,4 +1,4 @@
-/** Links and IPv4 addresses of the host's namespace, read again only when the kernel reported a change. */
+/** Links and addresses of the host's namespace, read again only when the kernel reported a change. */
 
 import { type LinkAddress, listAddresses } from '../../../ffi/network/link-addresses.ts';
 import { type Link, listPluggedLinks, listTopLinks, type PluggedLink } from '../../../ffi/network/links.ts';
@@ -26,7 +26,7 @@ export class HostLinks {
 
   look(): HostView {
     // Listened to before anything is read: no change falls between.
-    this.#changes ??= new RouteChanges(RTMGRP.LINK | RTMGRP.IPV4_IFADDR, false);
+    this.#changes ??= new RouteChanges(RTMGRP.LINK | RTMGRP.IPV4_IFADDR | RTMGRP.IPV6_IFADDR, false);
     const isAsBefore = this.#changes.take()?.here === false;
     if (isAsBefore && this.#last !== null && ++this.#last.looks < LOOKS_BETWEEN_READS) return this.#last.view;
     this.#last = null;
@@ -45,7 +45,7 @@ export class HostLinks {
     return {
       top: listTopLinks(this.#socket),
       plugged: listPluggedLinks(this.#socket),
-      addresses: listAddresses(this.#socket, 'ipv4'),
+      addresses: listAddresses(this.#socket, null),
     };
   }
 }

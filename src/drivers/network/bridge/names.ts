@@ -2,14 +2,24 @@
  * Names and marks of our kernel objects. What reaches the kernel or libnftables as text is checked here,
  * so that no name can carry a command.
  */
+import { createHash } from 'node:crypto';
 import { TsdError } from '../../../model/errors/errors.ts';
 
 /** Linux takes 15 bytes of almost anything (dev_valid_name); these are the ones that need no quoting anywhere. */
 const INTERFACE_PATTERN = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,14}$/;
 const INSTANCE_PATTERN = /^[0-9a-f]{6}$/;
 
-/** The interface a container sees. */
+/** The interface of a container whose id names its endpoint too. */
 export const CONTAINER_INTERFACE = 'eth0';
+
+/** Names an endpoint in marks, rules and maps: the id of its container, and behind a colon its interface unless it is eth0. */
+export type EndpointId = string;
+
+export function endpointId(containerId: string, interfaceName: string): EndpointId {
+  return interfaceName === CONTAINER_INTERFACE ? containerId : `${containerId}:${interfaceName}`;
+}
+
+export const containerOf = (endpoint: EndpointId): string => endpoint.split(':', 1)[0] as string;
 
 export type MarkKind = 'network' | 'endpoint' | 'firewall';
 
@@ -43,9 +53,11 @@ export class Names {
     return GROUP_TAG + Number.parseInt(this.#instance, 16);
   }
 
-  /** The host's end of a container's veth pair: 15 bytes. */
-  veth(containerId: string): string {
-    return `v${this.#instance}${containerId.slice(0, 8)}`;
+  /** The host's end of an endpoint's veth pair: 15 bytes. */
+  veth(endpoint: EndpointId): string {
+    const isFirst = containerOf(endpoint) === endpoint;
+    const own = isFirst ? endpoint : createHash('sha256').update(endpoint).digest('hex');
+    return `v${this.#instance}${own.slice(0, 8)}`;
   }
 
   isVeth(name: string): boolean {

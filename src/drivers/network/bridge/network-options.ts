@@ -1,40 +1,31 @@
 /** A network as this driver sees it: what every network has, and the options of bridges. */
 import { TsdError } from '../../../model/errors/errors.ts';
-import type { NetworkConfig } from '../../contract/network.ts';
+import type { NetworkConfig, NetworkRange } from '../../contract/network.ts';
+import { type BridgeOptions, bridgeOptions } from './bridge-options.ts';
 
-export interface BridgeNetwork extends Pick<NetworkConfig, 'key' | 'mtu' | 'internal'> {
-  /** IPv4 network in CIDR form. */
-  readonly subnet: string;
-  readonly gateway: string;
+/** Addresses of a bridge's network: the bridge has the gateway's. */
+export type BridgeRange = { readonly [field in keyof NetworkRange]: string };
+
+export interface BridgeNetwork extends Pick<NetworkConfig, 'key' | 'mtu' | 'internal'>, BridgeOptions {
+  readonly ipv4: BridgeRange | null;
+  readonly ipv6: BridgeRange | null;
   /** Name of the interface. */
   readonly bridge: string;
-  /** True when the bridge is not ours (`-b`): the driver uses it and never creates, changes or removes it. */
-  readonly foreign: boolean;
-  /** Containers of this network may connect to each other without a link. */
-  readonly icc: boolean;
-  /** Rewrite the source address of packets that leave the network. */
-  readonly masquerade: boolean;
 }
 
-const DEFAULTS: Readonly<Record<string, boolean>> = { foreign: false, icc: true, masquerade: true };
+/** @throws TsdError TSD_NETWORK, invalid, for an option that bridges do not have, and for a network without a gateway. */
+export function bridgeNetwork({ key, interfaceName, mtu, internal, options, ...ranges }: NetworkConfig): BridgeNetwork {
+  const ipv4 = ranges.ipv4 && bridgeRange(key, ranges.ipv4);
+  const ipv6 = ranges.ipv6 && bridgeRange(key, ranges.ipv6);
+  if (ipv4 === null && ipv6 === null) {
+    throw new TsdError('TSD_NETWORK', `network ${key} needs a subnet`, { class: 'invalid' });
+  }
+  return { key, bridge: interfaceName, ipv4, ipv6, mtu, internal, ...bridgeOptions(options) };
+}
 
-/** @throws TsdError TSD_NETWORK, invalid, for an option that bridges do not have, and for a network without an IPv4 gateway. */
-export function bridgeNetwork({ key, interfaceName, ipv4, mtu, internal, options }: NetworkConfig): BridgeNetwork {
-  for (const [name, value] of Object.entries(options)) {
-    if (Object.hasOwn(DEFAULTS, name) && typeof value === 'boolean') continue;
-    const known = Object.keys(DEFAULTS).join(', ');
-    throw new TsdError('TSD_NETWORK', `a bridge has no option ${name}: ${JSON.stringify(value)}`, {
-      class: 'invalid',
-      hint: `Its options are ${known}, each true or false.`,
-    });
-  }
-  const { subnet, gateway } = ipv4 ?? { subnet: '', gateway: null };
-  if (gateway === null) {
-    throw new TsdError('TSD_NETWORK', `network ${key} needs an IPv4 subnet with a gateway`, { class: 'invalid' });
-  }
-  const { foreign, icc, masquerade } = { ...DEFAULTS, ...options } as Pick<
-    BridgeNetwork,
-    'foreign' | 'icc' | 'masquerade'
-  >;
-  return { key, bridge: interfaceName, subnet, gateway, mtu, internal, foreign, icc, masquerade };
+function bridgeRange(key: string, { subnet, gateway }: NetworkRange): BridgeRange {
+  if (gateway !== null) return { subnet, gateway };
+  throw new TsdError('TSD_NETWORK', `${subnet} of network ${key} needs a gateway, which a bridge is`, {
+    class: 'invalid',
+  });
 }

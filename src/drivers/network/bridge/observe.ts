@@ -1,17 +1,26 @@
 /** What endpoints lack and which published ports are in effect, from what is seen in the kernel and in this process. Pure. */
+import type { LinkAddress } from '../../../ffi/network/link-addresses.ts';
 import type { PublishedPort } from '../../contract/network.ts';
+import type { Fact } from '../sandbox-routes.ts';
 import { type Element, identityOf } from './firewall/ruleset.ts';
+import { bridgeAddresses, foreignDefaults, type WantedInside } from './inside.ts';
+import type { EndpointId } from './names.ts';
 import type { BridgeNetwork } from './network-options.ts';
-import { type Listener, listenerKey, type Publication, portOfElement } from './publication.ts';
+import { type Addresses, isIpv6, type Listener, listenerKey, type Publication, portOfElement } from './publication.ts';
 
 /** Returns the ports that the rules publish, for a container whose endpoint this process does not know yet. */
 export function portsOfElements(elements: readonly Element[]): PublishedPort[] {
   return elements.flatMap((element) => portOfElement(element) ?? []);
 }
 
-/** The address rules of a container lead to; null when it has none. */
-export function addressOfElements(elements: readonly Element[]): string | null {
-  return elements.find((element) => portOfElement(element) !== null)?.value?.[0] ?? null;
+/** The addresses that rules of a container lead to. */
+export function addressesOfElements(elements: readonly Element[]): Addresses {
+  const targets = elements.flatMap((element) => (portOfElement(element) === null ? [] : (element.value?.[0] ?? [])));
+  const [ipv4 = null, ipv6 = null] = [
+    targets.find((target) => !isIpv6(target)),
+    targets.find((target) => isIpv6(target)),
+  ];
+  return { ipv4, ipv6 };
 }
 
 /**
@@ -36,51 +45,66 @@ export function effectivePorts(
 
 /** One of our endpoints as the kernel has it. */
 export interface SeenEndpoint {
-  readonly containerId: string;
+  readonly id: EndpointId;
   /** Host's end of the pair; null when it is gone. */
   readonly hostInterface: string | null;
   readonly bridge: string | null;
   readonly up: boolean;
-  /** IPv4 addresses in the sandbox, with prefix length; null when the sandbox is not held. */
-  readonly addresses: readonly string[] | null;
-  /** Destinations of routes that `attach` added and that the last check did not find. */
-  readonly missingRoutes: readonly string[];
+  /** {@link insideDrift} of its sandbox. */
+  readonly inside: readonly string[];
   readonly ports: readonly PublishedPort[];
 }
 
-export const UNCONNECTED: Omit<SeenEndpoint, 'containerId'> = {
+export const UNCONNECTED: Omit<SeenEndpoint, 'id'> = {
   hostInterface: null,
   bridge: null,
   up: false,
-  addresses: null,
-  missingRoutes: [],
+  inside: [],
   ports: [],
 };
 
-/** @param wanted what the endpoint is attached to; null when that is unknown */
-export function endpointDrift(
-  { hostInterface, bridge, up, addresses, missingRoutes }: SeenEndpoint,
-  wanted: { readonly bridge: string; readonly address: string } | null,
-): string[] {
+/** @param wanted the bridge of the endpoint; null when that is unknown */
+export function endpointDrift({ hostInterface, bridge, up, inside }: SeenEndpoint, wanted: string | null): string[] {
   if (hostInterface === null) return ['veth missing'];
   const drift: string[] = [];
-  if (wanted !== null && bridge !== wanted.bridge) drift.push(`veth not on ${wanted.bridge}`);
+  if (wanted !== null && bridge !== wanted) drift.push(`veth not on ${wanted}`);
   if (!up) drift.push('interface down');
-  if (wanted !== null && addresses?.includes(wanted.address) === false) drift.push(`address ${wanted.address} missing`);
-  for (const route of missingRoutes) {
-    drift.push(route === '0.0.0.0/0' ? 'default route missing' : `route to ${route} missing`);
-  }
+  return [...drift, ...inside];
+}
+
+/** A sandbox as seen; null where it is not known. */
+export interface SeenInside {
+  readonly addresses: readonly LinkAddress[] | null;
+  readonly facts: ReadonlySet<Fact> | null;
+}
+
+/** What an endpoint lacks in its sandbox, and has too much of. */
+export function insideDrift({ addresses, facts }: SeenInside, wanted: WantedInside): string[] {
+  const { link } = wanted;
+  const isThere = (address: string) => addresses?.some((entry) => entry.link === link && entry.address === address);
+  const lacking = addresses === null ? [] : wanted.addresses.filter((address) => !isThere(address));
+  const drift = lacking.map((address) => `address ${address} missing`);
+  if (facts === null) return drift;
+  for (const fact of wanted.facts) if (!facts.has(fact)) drift.push(missing(fact));
+  if (foreignDefaults(facts, wanted).length > 0) drift.push('another default route');
   return drift;
+}
+
+function missing(fact: Fact): string {
+  const [kind, destination = ''] = fact.split(' ');
+  if (kind === 'link') return 'name or MAC of the interface changed';
+  if (destination === '0.0.0.0/0') return 'default route missing';
+  return destination === '::/0' ? 'IPv6 default route missing' : `route to ${destination} missing`;
 }
 
 /** @param bridge null when it is gone */
 export function networkDrift(
-  { foreign, gateway }: Pick<BridgeNetwork, 'foreign' | 'gateway'>,
+  { foreign, ...network }: Pick<BridgeNetwork, 'foreign' | 'ipv4' | 'ipv6'>,
   bridge: { readonly up: boolean; readonly addresses: readonly string[] } | null,
   rules: boolean,
 ): readonly string[] {
-  const hasAddress = bridge?.addresses.some((address) => address.startsWith(`${gateway}/`)) === true;
-  const isWhole = foreign || (bridge?.up === true && hasAddress);
+  const hasAddresses = bridgeAddresses(network).every((address) => bridge?.addresses.includes(address));
+  const isWhole = foreign || (bridge?.up === true && hasAddresses);
   return rules && isWhole ? [] : BROKEN;
 }
 

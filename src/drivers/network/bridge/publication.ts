@@ -1,14 +1,16 @@
 /**
  * How a port is published: rules where the kernel can do it, a listener of ours where it cannot. Pure.
  *
- * The kernel's NAT covers every IPv4 address of the host. A listener in this process does the rest: IPv6 (published on
- * every address means also [::] and so [::1]; containers have IPv4 only), 127.0.0.1 on a bridge that is not ours (it
- * needs a setting of the bridge), and everything when rules are switched off. Listeners end with the supervisor and
- * come back when it attaches the endpoint again.
+ * The kernel's NAT covers every address of the host in the families that the container has. A listener in this process does
+ * the rest: ::1 and link-local addresses, which NAT cannot do (published on every address means also [::]), the family
+ * that the container does not have, 127.0.0.1 on a bridge that is not ours (it needs a setting of the bridge), and
+ * everything when rules are switched off. Listeners end with the supervisor and come back when it attaches the endpoint again.
+ * SCTP has no listeners.
  */
-import { bareAddress } from '../../../model/addresses.ts';
-import type { PublishedPort } from '../../contract/network.ts';
-import type { BridgeEndpoint } from './bridge-endpoint.ts';
+import { bareAddress, canonicalAddress } from '../../../model/addresses.ts';
+import { TsdError } from '../../../model/errors/errors.ts';
+import { isProtocol } from '../../../model/kinds/short-forms.ts';
+import type { EndpointConfig, PublishedPort } from '../../contract/network.ts';
 import type { Element } from './firewall/ruleset.ts';
 
 export interface Listener {
@@ -26,6 +28,8 @@ export interface PublishOptions {
   readonly foreign: boolean;
   /** The host has IPv6. */
   readonly ipv6: boolean;
+  /** Families whose packets are routed to containers: ports are open at their own addresses, and the host has none. */
+  readonly routed: { readonly ipv4: boolean; readonly ipv6: boolean };
 }
 
 export interface Publication {
@@ -33,50 +37,95 @@ export interface Publication {
   readonly listeners: readonly Listener[];
 }
 
+/** Addresses of a container, without prefix length. */
+export interface Addresses {
+  readonly ipv4: string | null;
+  readonly ipv6: string | null;
+}
+
 export const ANY_IPV4 = '0.0.0.0';
-const ANY_IPV6 = '::';
+export const ANY_IPV6 = '::';
 const LOOPBACK = '127.0.0.1';
 
 export function isIpv6(address: string): boolean {
   return address.includes(':');
 }
 
-/** Host addresses that are bound by listeners for a port published on `hostIp`. */
-function listenerAddresses(hostIp: string, { rules, foreign, ipv6 }: PublishOptions): string[] {
-  if (isIpv6(hostIp)) return [hostIp];
-  if (hostIp !== ANY_IPV4) return rules && !(foreign && hostIp.startsWith('127.')) ? [] : [hostIp];
-  return [...(rules ? (foreign ? [LOOPBACK] : []) : [ANY_IPV4]), ...(ipv6 ? [ANY_IPV6] : [])];
+/** What NAT of IPv6 leaves alone: ::1 and fe80::/10. */
+function isOutsideNat(address: string): boolean {
+  return address === '::1' || /^fe[89ab]/i.test(address);
+}
+
+/** Host addresses of both families that a port published on `hostIp` is published on. */
+function hostAddresses(hostIp: string, ipv6: boolean): string[] {
+  return hostIp === ANY_IPV4 && ipv6 ? [ANY_IPV4, ANY_IPV6] : [canonicalAddress(hostIp) ?? hostIp];
+}
+
+/** What a listener is bound to for a port published at this address; null where the kernel does it all. */
+function listenerAddress(at: string, hasTarget: boolean, { rules, foreign }: PublishOptions): string | null {
+  if (!rules || !hasTarget) return at;
+  if (isIpv6(at)) return at === ANY_IPV6 || isOutsideNat(at) ? at : null;
+  if (!foreign) return null;
+  return at === ANY_IPV4 ? LOOPBACK : at.startsWith('127.') ? at : null;
 }
 
 /** Addresses a real bind must succeed on before a port may be published. */
 export function boundAddresses(hostIp: string, options: PublishOptions): string[] {
-  return [...new Set([hostIp, ...listenerAddresses(hostIp, options)])];
+  return hostAddresses(hostIp, options.ipv6).filter((at) => !options.routed[isIpv6(at) ? 'ipv6' : 'ipv4']);
 }
 
-export function publish(config: Pick<BridgeEndpoint, 'address' | 'ports'>, options: PublishOptions): Publication {
-  const address = bareAddress(config.address);
+function addressesOf({ ipv4, ipv6 }: Pick<EndpointConfig, 'ipv4' | 'ipv6'>): Addresses {
+  return { ipv4: ipv4 && bareAddress(ipv4), ipv6: ipv6 && bareAddress(ipv6) };
+}
+
+export function publish(config: Pick<EndpointConfig, 'ipv4' | 'ipv6' | 'ports'>, options: PublishOptions): Publication {
+  const own = addressesOf(config);
   const elements: Element[] = [];
   const listeners = new Map<string, Listener>();
   for (const port of config.ports) {
-    const target = { address, port: port.containerPort };
-    for (const bound of listenerAddresses(port.hostIp, options)) {
+    for (const at of hostAddresses(port.hostIp, options.ipv6)) {
+      const family = isIpv6(at) ? 'ipv6' : 'ipv4';
+      if (options.routed[family] && own[family] !== null) {
+        if (options.rules) elements.push(serviceElement(port, own[family]));
+        continue;
+      }
+      if (options.rules && own[family] !== null && !isOutsideNat(at)) elements.push(natElement(port, at, own[family]));
+      const bound = listenerAddress(at, own[family] !== null, options);
+      const address = own[family] ?? own.ipv4 ?? own.ipv6;
+      if (bound === null || address === null || port.protocol === 'sctp') continue;
+      const target = { address, port: port.containerPort };
       const listener = { address: bound, port: port.hostPort, protocol: port.protocol, target };
       listeners.set(listenerKey(listener), listener);
-      if (options.rules && !isIpv6(bound)) {
+      if (options.rules && family === 'ipv4') {
         elements.push({ set: 'userland', key: [port.protocol, String(port.hostPort)], value: null });
       }
     }
-    if (options.rules && !isIpv6(port.hostIp)) elements.push(natElement(port, address));
   }
   return { elements, listeners: [...listeners.values()] };
 }
 
-function natElement(port: PublishedPort, address: string): Element {
+function natElement(port: PublishedPort, at: string, address: string): Element {
   const service = [port.protocol, String(port.hostPort)];
   const value = [address, String(port.containerPort)];
-  return port.hostIp === ANY_IPV4
-    ? { set: 'ports_any', key: service, value }
-    : { set: 'ports', key: [port.hostIp, ...service], value };
+  if (at === ANY_IPV4) return { set: 'ports_any', key: service, value };
+  if (at === ANY_IPV6) return { set: 'ports6_any', key: service, value };
+  return { set: isIpv6(at) ? 'ports6' : 'ports', key: [at, ...service], value };
+}
+
+function serviceElement({ protocol, containerPort }: PublishedPort, address: string): Element {
+  const set = isIpv6(address) ? 'services6' : 'services';
+  return { set, key: [address, protocol, String(containerPort)], value: null };
+}
+
+/** @throws TsdError TSD_NETWORK, unsupported, for a port of SCTP that only a listener could publish. */
+export function checkSctp(port: PublishedPort, { elements }: Publication): void {
+  if (port.protocol !== 'sctp' || elements.length > 0) return;
+  const where = `${isIpv6(port.hostIp) ? `[${port.hostIp}]` : port.hostIp}:${port.hostPort}/sctp`;
+  throw new TsdError('TSD_NETWORK', `${where} cannot be published: SCTP needs the kernel's NAT`, {
+    class: 'unsupported',
+    step: `publish ${where}`,
+    hint: 'NAT needs the packet filter (no --iptables=false), an address of a family that the network has, and not ::1.',
+  });
 }
 
 /** Equal strings, same socket. */
@@ -84,11 +133,16 @@ export function listenerKey({ address, port, protocol }: Pick<Listener, 'address
   return `${protocol} ${address} ${port}`;
 }
 
+/** Addresses at which a map publishes what has none in its key. */
+const EVERYWHERE: Readonly<Record<string, string>> = { ports_any: ANY_IPV4, ports6_any: ANY_IPV6 };
+
 /** The port a map element publishes; null for elements of other sets. */
 export function portOfElement({ set, key, value }: Element): PublishedPort | null {
-  const [hostIp, protocol, hostPort] = set === 'ports' ? key : [ANY_IPV4, ...key];
-  if ((set !== 'ports' && set !== 'ports_any') || (protocol !== 'tcp' && protocol !== 'udp')) return null;
-  return { hostIp: hostIp as string, hostPort: Number(hostPort), containerPort: Number(value?.[1]), protocol };
+  const any = EVERYWHERE[set];
+  if (any === undefined && set !== 'ports' && set !== 'ports6') return null;
+  const [hostIp = '', protocol = '', hostPort] = any === undefined ? key : [any, ...key];
+  if (!isProtocol(protocol)) return null;
+  return { hostIp, hostPort: Number(hostPort), containerPort: Number(value?.[1]), protocol };
 }
 
 /** True when the two cannot both be published: one address, or one of them every address. */

@@ -1,17 +1,21 @@
 /** What a caller may hand to the driver; text that reaches the kernel or libnftables has passed here. */
 import { isIPv6 } from 'node:net';
-import { bareAddress, containsAddress, parseAddress, parseCidr } from '../../../model/addresses.ts';
+import { bareAddress, containsAddress, type Family, parseAddress, parseCidr } from '../../../model/addresses.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
+import { isProtocol } from '../../../model/kinds/short-forms.ts';
 import type { PublishedPort } from '../../contract/network.ts';
 import { checkContainerId } from '../container-id.ts';
 import type { BridgeEndpoint } from './bridge-endpoint.ts';
+import { hasIpv6, MIN_IPV6_MTU } from './link-local.ts';
 import { checkInterfaceName } from './names.ts';
-import type { BridgeNetwork } from './network-options.ts';
+import type { BridgeNetwork, BridgeRange } from './network-options.ts';
 
 const MAC_PATTERN = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i;
 /** RFC 791: every host takes packets of 68 bytes; IP_MAX_MTU. */
 const MIN_MTU = 68;
 const MAX_MTU = 65535;
+
+const FAMILIES: readonly Family[] = ['ipv4', 'ipv6'];
 
 function invalid(message: string): TsdError {
   return new TsdError('TSD_NETWORK', message, { class: 'invalid' });
@@ -19,12 +23,25 @@ function invalid(message: string): TsdError {
 
 export function checkNetwork(config: BridgeNetwork): void {
   checkInterfaceName(config.bridge);
-  if (parseCidr(config.subnet, 'ipv4') === null) throw invalid(`${JSON.stringify(config.subnet)} is not a subnet`);
-  if (!containsAddress(config.subnet, config.gateway)) {
-    throw invalid(`gateway ${JSON.stringify(config.gateway)} is not an address of ${config.subnet}`);
-  }
+  for (const family of FAMILIES) checkRange(config[family], family);
   if (!Number.isInteger(config.mtu) || config.mtu < MIN_MTU || config.mtu > MAX_MTU) {
     throw invalid(`mtu ${config.mtu} is not between ${MIN_MTU} and ${MAX_MTU}`);
+  }
+  if (config.ipv6 === null) return;
+  if (config.mtu < MIN_IPV6_MTU) throw invalid(`IPv6 needs an mtu of ${MIN_IPV6_MTU} or more, not ${config.mtu}`);
+  if (hasIpv6()) return;
+  throw new TsdError('TSD_NETWORK', `network ${config.key} has IPv6, which this host does not`, {
+    class: 'unsupported',
+    hint: 'Start the host without `ipv6.disable=1`, or write `ipv6: false` for the network.',
+  });
+}
+
+function checkRange(range: BridgeRange | null, family: Family): void {
+  if (range === null) return;
+  const { subnet, gateway } = range;
+  if (parseCidr(subnet, family) === null) throw invalid(`${JSON.stringify(subnet)} is not a subnet`);
+  if (!containsAddress(subnet, gateway)) {
+    throw invalid(`gateway ${JSON.stringify(gateway)} is not an address of ${subnet}`);
   }
 }
 
@@ -41,14 +58,21 @@ function checkPortNumber(port: number): void {
 }
 
 function checkProtocol(protocol: string): void {
-  if (protocol !== 'tcp' && protocol !== 'udp') throw invalid(`${JSON.stringify(protocol)} is not tcp or udp`);
+  if (!isProtocol(protocol)) throw invalid(`${JSON.stringify(protocol)} is not tcp, udp or sctp`);
+}
+
+function checkAddress(address: string | null, range: BridgeRange | null, network: string): void {
+  if (address === null) return;
+  if (range === null) throw invalid(`network ${network} has no addresses like ${address}`);
+  if (parseCidr(address) === null || !containsAddress(range.subnet, bareAddress(address))) {
+    throw invalid(`${JSON.stringify(address)} is not an address of ${range.subnet}`);
+  }
 }
 
 export function checkEndpoint(config: BridgeEndpoint, network: BridgeNetwork): void {
   checkContainerId(config.containerId);
-  if (parseCidr(config.address, 'ipv4') === null || !containsAddress(network.subnet, bareAddress(config.address))) {
-    throw invalid(`${JSON.stringify(config.address)} is not an address of ${network.subnet}`);
-  }
+  checkInterfaceName(config.interfaceName);
+  for (const family of FAMILIES) checkAddress(config[family], network[family], config.network);
   if (!MAC_PATTERN.test(config.mac)) throw invalid(`${JSON.stringify(config.mac)} is not a MAC address`);
   config.ports.forEach(checkPublishedPort);
   if (network.internal && config.ports.length > 0) {

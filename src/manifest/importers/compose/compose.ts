@@ -51,14 +51,13 @@ class Importer {
     const { root, values } = this.#project;
     root.each(ROOT, this.#draft, this.#draft);
     const { services, known } = readProject(this.#project, this.#draft);
-    const networks = new Networks(root, services, this.#draft);
+    const networks = new Networks(root, this.#draft);
     const storage = new Storage(root, values, this.#draft);
     const placed = new Map<string, Placed>();
     for (const [name, service] of services) {
       const container = this.#container(name, service, storage);
       if (!container) continue;
       const attachment = networks.attach(service, container);
-      container.set('network', attachment.network, attachment.position);
       respectMode(container);
       readUpdate(service, container);
       placed.set(name, { service, container, attachment });

@@ -54,12 +54,21 @@ const resolving = ({ container }: Placed): readonly unknown[] => [
   container.name,
   container.get('containerName'),
   container.get('hostname'),
+  ...aliasesOf(container),
 ];
+
+/** Names on single networks. */
+function aliasesOf(container: ResourceDraft): readonly unknown[] {
+  const networks = container.get('networks') ?? {};
+  if (Array.isArray(networks)) return [];
+  const settings = Object.values(networks as Readonly<Record<string, { readonly aliases?: readonly unknown[] }>>);
+  return settings.flatMap(({ aliases = [] }) => aliases);
+}
 
 /** Names by which Compose lets services reach each other. */
 function namesOf(name: string, placed: Placed): readonly string[] {
-  const { service, attachment } = placed;
-  const all = [name, service.textOf('container_name'), service.textOf('hostname'), ...attachment.aliases];
+  const { service } = placed;
+  const all = [name, service.textOf('container_name'), service.textOf('hostname')];
   return [...all, ...resolving(placed)].filter((one): one is string => typeof one === 'string');
 }
 
@@ -97,22 +106,24 @@ export class HostNames {
     }
   }
 
-  /** The network whose names a service knows: one that shares another's has the names of that one. */
-  #networkOf(placed: Placed): string {
+  /** The networks whose names a service knows: one that shares another's has the names of that one. */
+  #networksOf(placed: Placed): readonly string[] {
     let current: Placed | undefined = placed;
     for (let depth = 0; current && depth < 8; depth++) {
-      const { network }: { network: string } = current.attachment;
-      const mode: NetworkMode = networkMode(network);
-      if (mode.type !== 'container') return network;
+      const { networks }: { networks: readonly string[] } = current.attachment;
+      const mode: NetworkMode = networkMode(networks[0] ?? 'none');
+      if (mode.type !== 'container') return networks;
       current = this.#byContainer.get(mode.name);
     }
-    return 'none';
+    return ['none'];
   }
 
   #whyNot(host: string, from: Placed, to: Placed): string | null {
-    const [own, other] = [this.#networkOf(from), this.#networkOf(to)];
-    if (isMode(own)) return `with the network ${own} the names of other containers are not known`;
-    if (own !== other) return `${from.container.name} is on the network ${own}, and ${to.container.name} on ${other}`;
+    const [own, other] = [this.#networksOf(from), this.#networksOf(to)];
+    const [shown, others] = [own.join(', '), other.join(', ')];
+    if (own.every(isMode)) return `with the network ${shown} the names of other containers are not known`;
+    if (!own.some((network) => other.includes(network)))
+      return `${from.container.name} is on the network ${shown}, and ${to.container.name} on ${others}`;
     if (resolving(to).includes(host)) return null;
     return `the container is called ${to.container.name}; use that name, or list ${host} under links`;
   }

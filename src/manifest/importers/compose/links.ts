@@ -51,7 +51,7 @@ const DEPENDENCY: FieldTable<Dependency> = {
 
 /** Without a network in common one can still wait for the other. */
 function canLink(from: Attachment, to: Attachment): boolean {
-  return !isMode(from.network) && !isMode(to.network) && from.network === to.network;
+  return from.networks.some((network) => !isMode(network) && to.networks.includes(network));
 }
 
 function dependencies(service: Part, container: ResourceDraft): Need[] {
@@ -103,11 +103,9 @@ export function addLinks(
       container.append('dependsOn', completed ? `${other.container.name}:completed` : other.container.name, position);
       continue;
     }
-    for (const name of new Set([alias, ...other.attachment.aliases])) {
-      if (aliases.has(name)) continue;
-      aliases.add(name);
-      const own = other.container.name;
-      container.append('links', name === own ? own : `${own}:${name}`, position);
-    }
+    if (aliases.has(alias)) continue;
+    aliases.add(alias);
+    const own = other.container.name;
+    container.append('links', alias === own ? own : `${own}:${alias}`, position);
   }
 }

@@ -1,7 +1,4 @@
-/**
- * Networks of a Compose file. Ours has one network for each container, so networks that share a service become one: the
- * app continues working, with less isolation, and says so.
- */
+/** Networks of a Compose file, and which of them each service is on. */
 import { isReservedName, sharedNetwork } from '../../../model/network-mode.ts';
 import type { SourcePosition } from '../../../model/resource.ts';
 import type { Draft, ResourceDraft } from '../draft.ts';
@@ -11,10 +8,9 @@ import type { FieldTable, Part } from '../part.ts';
 
 /** Where a service is on the network. */
 export interface Attachment {
-  /** `host`, `none`, `bridge`, `container:NAME`, or a network. */
-  readonly network: string;
+  /** Networks; or `host`, `none`, `bridge` or `container:NAME` alone. */
+  readonly networks: readonly string[];
   readonly position: SourcePosition;
-  readonly aliases: readonly string[];
 }
 
 const DEFAULT = 'default';
@@ -97,108 +93,93 @@ function joined(service: Part): (readonly [string, Part])[] {
   return [...networks.entries()];
 }
 
-/** Sets of names that belong together. */
-class Groups {
-  readonly #parent = new Map<string, string>();
-
-  find(name: string): string {
-    let root = name;
-    for (let next = this.#parent.get(root); next !== undefined && next !== root; next = this.#parent.get(root))
-      root = next;
-    if (root !== name) this.#parent.set(name, root);
-    return root;
-  }
-
-  join(first: string, second: string): void {
-    this.#parent.set(this.find(second), this.find(first));
-  }
-}
-
 interface Member {
   readonly container: ResourceDraft;
+  readonly network: string;
   readonly aliases: string[];
-  /** The network that the others were joined to: addresses are of that one. */
-  readonly isMain: boolean;
 }
 
-/** Every service that depends on another has a link for each of its aliases. */
 const MAX_ALIASES = 64;
 
+const setting =
+  (name: string, value: (part: Part) => unknown = (part) => part.text()) =>
+  (part: Part, { container, network }: Member): void =>
+    container.putIn('networks', network, name, value(part), part.at);
+
 const MEMBER: FieldTable<Member> = {
-  aliases: (part, { container, aliases }) => {
-    for (const item of part.items().slice(0, MAX_ALIASES - aliases.length)) aliases.push(item.text());
+  aliases: (part, { container, network, aliases }) => {
+    for (const item of part.items().slice(0, MAX_ALIASES)) aliases.push(item.text());
     if (part.items().length > MAX_ALIASES) container.refuse(part.at, `more than ${MAX_ALIASES} aliases`);
+    container.putIn('networks', network, 'aliases', [...aliases], part.at);
   },
-  ipv4_address: (part, { container, isMain }) => {
-    if (isMain) container.set('address', part.text(), part.at);
-    else container.warn(part.keyAt, `ipv4_address ${part.text()} is left out with the network it is of`);
-  },
-  ipv6_address: 'later',
-  link_local_ips: 'later',
-  mac_address: 'later',
-  driver_opts: 'no meaning: networks are bridges in this version',
-  gw_priority: 'no meaning: a container has one network in this version',
-  priority: 'no meaning: a container has one network in this version',
-  interface_name: 'later',
+  ipv4_address: setting('ipv4'),
+  ipv6_address: setting('ipv6'),
+  mac_address: setting('mac'),
+  gw_priority: setting('gatewayPriority', (part) => part.number()),
+  priority: setting('priority', (part) => part.number()),
+  interface_name: setting('interfaceName'),
+  link_local_ips: (part, { container }) =>
+    container.warn(part.keyAt, 'link_local_ips: an interface has the addresses of its network'),
+  driver_opts: 'no meaning: an endpoint has no options of its driver',
 };
 
 /** Networks of the file's services, and which of them each service is on. */
 export class Networks {
   readonly #root: Part;
   readonly #draft: Draft;
-  readonly #groups = new Groups();
 
-  constructor(root: Part, services: ReadonlyMap<string, Part>, draft: Draft) {
+  constructor(root: Part, draft: Draft) {
     this.#root = root;
     this.#draft = draft;
-    for (const [name, service] of services) {
-      const [first, ...more] = joined(service);
-      for (const [other, part] of more) if (first) this.#join(first[0], other, part, name);
-    }
   }
 
-  /** Makes one network of two, unless that would open one that is closed. */
-  #join(first: string, second: string, part: Part, service: string): void {
-    const [closed, open] = this.#isInternal(first) ? [first, second] : [second, first];
-    if (this.#isInternal(closed) && !this.#isInternal(open)) {
-      const message = `${service} is on ${closed}, which is internal, and on ${open}: a container has one network in this version`;
-      this.#draft.refuse(part.keyAt, `${message}, and as one network ${closed} would not be isolated`);
-      return;
-    }
-    this.#groups.join(first, second);
-    const declared = this.#root.get('networks')?.get(second);
-    const lost = declared?.content.type === 'mapping' && declared.content.members.size > 0;
-    const message = `a container has one network in this version: ${first} and ${second} become one, for ${service}`;
-    this.#draft.warn(part.keyAt, `${message}${lost ? `; what ${second} says of itself is left out` : ''}`);
-  }
-
-  #isInternal(name: string): boolean {
-    return this.#root.get('networks')?.get(name)?.get('internal')?.boolean() === true;
-  }
-
-  /** The network a service is on, made when it is not there yet. */
+  /** Puts a service on its networks, which are made when they are not there yet. */
   attach(service: Part, container: ResourceDraft): Attachment {
     const mode = service.get('network_mode');
-    if (mode && !mode.isNothing) return this.#mode(mode, container);
-    const members = joined(service);
-    const aliases: string[] = [];
-    const name = this.#groups.find(members[0]?.[0] ?? DEFAULT);
-    for (const [own, part] of members) {
-      if (part.content.type === 'mapping') part.each(MEMBER, { container, aliases, isMain: own === name }, container);
+    if (mode && !mode.isNothing) {
+      const attachment = this.#mode(mode, container);
+      container.set('network', attachment.networks[0], attachment.position);
+      return attachment;
     }
-    const position = members[0]?.[1].keyAt ?? container.position;
-    return { network: this.#network(name, position), position, aliases };
+    const members = joined(service);
+    const [first] = members;
+    if (!first) {
+      const network = this.#network(DEFAULT, container.position);
+      container.set('network', network, container.position);
+      return { networks: [network], position: container.position };
+    }
+    const networks = members.map(([name, part]) => this.#member(name, part, container));
+    const position = first[1].keyAt;
+    this.#shorten(container, networks, position);
+    return { networks, position };
+  }
+
+  #member(name: string, part: Part, container: ResourceDraft): string {
+    const network = this.#network(name, part.keyAt);
+    container.put('networks', network, {}, part.keyAt);
+    const member: Member = { container, network, aliases: [] };
+    if (part.content.type === 'mapping') part.each(MEMBER, member, container);
+    return network;
+  }
+
+  /** Networks without settings of their own are written as a list, and a single one as `network`. */
+  #shorten(container: ResourceDraft, networks: readonly string[], position: SourcePosition): void {
+    const written = (container.get('networks') ?? {}) as Readonly<Record<string, object>>;
+    if (Object.values(written).some((settings) => Object.keys(settings).length > 0)) return;
+    container.remove('networks');
+    if (networks.length === 1) container.set('network', networks[0], position);
+    else container.set('networks', [...new Set(networks)], position);
   }
 
   #mode(mode: Part, container: ResourceDraft): Attachment {
-    const at = { position: mode.at, aliases: [] };
+    const at = { position: mode.at };
     const text = mode.text();
-    if (text === 'host' || text === 'none' || text === 'bridge') return { network: text, ...at };
+    if (text === 'host' || text === 'none' || text === 'bridge') return { networks: [text], ...at };
     const shared = /^(service|container):(.+)$/.exec(text);
     const name = safeName(shared?.[2] ?? '');
-    if (shared && name !== null) return { network: sharedNetwork(name), ...at };
+    if (shared && name !== null) return { networks: [sharedNetwork(name)], ...at };
     container.refuse(mode.at, `network_mode ${JSON.stringify(text)} cannot be translated`);
-    return { network: 'none', ...at };
+    return { networks: ['none'], ...at };
   }
 
   #network(name: string, position: SourcePosition): string {

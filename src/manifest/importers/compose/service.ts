@@ -139,8 +139,7 @@ const extraHosts: Rule = (part, { container }) => {
           return [name, address, item.at] as const;
         });
   for (const [name, address, at] of hosts) {
-    if (address === 'host-gateway') container.later(at, `host-gateway (for ${name})`);
-    else container.append('extraHosts', `${name}:${address.replace(/^\[(.*)\]$/, '$1')}`, at);
+    container.append('extraHosts', `${name}:${address.replace(/^\[(.*)\]$/, '$1')}`, at);
   }
 };
 

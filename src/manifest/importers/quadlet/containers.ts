@@ -4,7 +4,7 @@ import type { SourcePosition } from '../../../model/resource.ts';
 import { isUnitFile } from '../bundle.ts';
 import type { ResourceDraft } from '../draft.ts';
 import { safeName } from '../names.ts';
-import { isMode, respectMode } from '../network-mode.ts';
+import { isMode, networksIn, respectMode } from '../network-mode.ts';
 import { addPorts, CONTAINER, type ContainerTarget, SERVICE } from './container.ts';
 import { addHealth } from './health.ts';
 import { addVolume } from './mounts.ts';
@@ -133,19 +133,31 @@ export class ContainerUnits {
     if (remap && mapping) container.refuse(remap.at, `${remap.key} and ${mapping.key} exclude each other`);
   }
 
-  /** Puts a container on the first of the networks it names. */
+  /** Puts a container on the networks it names: as `networks` where there are several, or a single one has settings. */
   #network(entries: readonly Entry[], container: ResourceDraft): void {
-    const [first, ...more] = entries;
-    for (const entry of more)
-      container.warn(entry.at, `a container has one network in this version; ${entry.text()} is left out`);
+    const joined = entries.map((entry) => {
+      const [written = '', options = ''] = splitOptions(entry.text());
+      return {
+        entry,
+        network: this.#networkOf(written, entry, container),
+        settings: settingsOf(options, entry, container),
+      };
+    });
+    const [first] = joined;
     if (!first) return;
-    const [written = '', options = ''] = splitOptions(first.text());
-    const network = this.#networkOf(written, first, container);
-    if (network !== null) container.set('network', network, first.at);
-    for (const option of options.split(',')) {
-      const [name, value = ''] = option.split('=');
-      if (name === 'ip') container.set('address', value, first.at);
-      else if (name !== '') container.warn(first.at, `network option ${option.slice(0, 60)} is left out`);
+    const { ip, ...others } = first.settings;
+    if (joined.length === 1 && Object.keys(others).length === 0) {
+      if (first.network !== null) container.set('network', first.network, first.entry.at);
+      if (ip !== undefined) container.set('address', ip, first.entry.at);
+      return;
+    }
+    for (const { entry, network, settings } of joined) {
+      const name = network ?? 'bridge';
+      if (isMode(name)) container.refuse(entry.at, `${name} cannot be combined with other networks`);
+      else container.put('networks', name, {}, entry.at);
+      for (const [option, value] of Object.entries(settings)) {
+        if (!isMode(name)) container.putIn('networks', name, NETWORK_OPTIONS[option] ?? option, value, entry.at);
+      }
     }
   }
 
@@ -242,10 +254,10 @@ export class ContainerUnits {
   }
 
   #link(container: ResourceDraft, { unit, container: target }: Made, position: SourcePosition): void {
-    const own = container.get('network') ?? 'bridge';
-    if (isMode(own) || own !== (target.get('network') ?? 'bridge')) {
+    const [own, theirs] = [networksIn(container), networksIn(target)];
+    if (!own.some((network) => !isMode(network) && theirs.includes(network))) {
       // A link needs a network in common; waiting does not. Who shares a network waits for its owner already.
-      if (own !== sharedNetwork(target.name)) container.append('dependsOn', target.name, position);
+      if (!own.includes(sharedNetwork(target.name))) container.append('dependsOn', target.name, position);
       return;
     }
     this.#linked.add(unit.name.file);
@@ -256,6 +268,29 @@ export class ContainerUnits {
       container.append('links', alias === target.name ? alias : `${target.name}:${alias}`, position);
     }
   }
+}
+
+/** Options of `Network=` that are settings of ours. */
+const NETWORK_OPTIONS: Readonly<Record<string, string>> = {
+  ip: 'ipv4',
+  ip6: 'ipv6',
+  mac: 'mac',
+  alias: 'aliases',
+  interface_name: 'interfaceName',
+};
+
+function settingsOf(options: string, entry: Entry, container: ResourceDraft): Record<string, unknown> {
+  const settings: Record<string, unknown> = {};
+  const aliases: string[] = [];
+  for (const option of options.split(',')) {
+    const [name = '', value = ''] = option.split('=');
+    if (name === 'alias') {
+      aliases.push(value);
+      settings.alias = aliases;
+    } else if (Object.hasOwn(NETWORK_OPTIONS, name)) settings[name] = value;
+    else if (name !== '') container.warn(entry.at, `network option ${option.slice(0, 60)} is left out`);
+  }
+  return settings;
 }
 
 /** `name:options`, where `container:NAME` is a name. */

@@ -121,7 +121,14 @@ function textMounts(
     hosts:
       network === 'host'
         ? hostFile('/etc/hosts')
-        : buildHosts({ address, hostname, domainname: '', links: [], extraHosts: [] }),
+        : buildHosts({
+            addresses: address === null ? [] : [address],
+            hostname,
+            domainname: '',
+            links: [],
+            extraHosts: [],
+            gateway: null,
+          }),
     hostname: `${hostname}\n`,
     'resolv.conf': resolvConfOf(ports.buildNetworks, network),
   };

@@ -1,36 +1,45 @@
 import type { ExecDriver } from '../../../drivers/contract/exec.ts';
-import type { EndpointConfig, NetworkConfig, Networks, PublishedPort } from '../../../drivers/contract/network.ts';
+import type { NetworkConfig, Networks, PublishedPort } from '../../../drivers/contract/network.ts';
 import type { Desired } from '../../../model/desired.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import type { ResourceKey } from '../../../model/resource.ts';
-import type { ContainerNetwork, ContainerRecord } from '../../../state/containers/container-record.ts';
+import type { ContainerRecord, RecordedEndpoint } from '../../../state/containers/container-record.ts';
 import type { ContainerStore } from '../../../state/containers/containers.ts';
+import { DISCONNECTED, endpointsOf } from '../../../state/containers/endpoints.ts';
 import type { DriftMemory } from '../../drift-memory.ts';
 import type { OpOf } from '../../op.ts';
 import { ownsSandbox } from '../../plan/references.ts';
 import { putBack } from '../../put-back.ts';
 import { type Declared, declarationFor, recordOf } from '../declared.ts';
-import { type EndpointPorts, endpointConfig, networkOf, recordedNetwork } from '../networks/endpoint.ts';
+import { type EndpointPorts, recordedEndpoints, type WantedEndpoint, wantedEndpoints } from '../networks/endpoint.ts';
 import type { LeaseBook } from '../networks/lease-book.ts';
-import type { KnownNetworks } from '../networks/network-config.ts';
+import { type KnownNetworks, networkConfigs } from '../networks/network-config.ts';
 
-/** What brings a container onto its network. */
+/** What brings a container onto its networks. */
 export interface Connections extends Declared {
-  readonly containers: Pick<ContainerStore, 'get' | 'updateSoon'>;
+  readonly containers: Pick<ContainerStore, 'get' | 'change' | 'updateSoon'>;
   readonly exec: Pick<ExecDriver, 'running' | 'openNetns'>;
   readonly network: Pick<
     Networks,
-    'sandbox' | 'createSandbox' | 'adoptSandbox' | 'ensureNetwork' | 'attach' | 'checkPort' | 'handOver'
+    | 'sandbox'
+    | 'createSandbox'
+    | 'adoptSandbox'
+    | 'ensureNetwork'
+    | 'attach'
+    | 'disconnect'
+    | 'observe'
+    | 'checkPort'
+    | 'driver'
+    | 'handOver'
   >;
   readonly networks: KnownNetworks;
   readonly endpoints: EndpointPorts;
+  readonly leases: Pick<LeaseBook, 'save' | 'leave'>;
   readonly drifts: Pick<DriftMemory, 'of' | 'repaired'>;
 }
 
 export interface ConnectPorts extends Declared {
-  readonly containers: Pick<ContainerStore, 'get'>;
   readonly connections: Connections;
-  readonly leases: Pick<LeaseBook, 'save'>;
 }
 
 export interface WithdrawPorts {
@@ -43,6 +52,9 @@ export interface DisconnectPorts {
   readonly containers: Pick<ContainerStore, 'get' | 'updateSoon'>;
 }
 
+/** What of a record says where a container is on its networks. */
+export type Connected = ReturnType<typeof recordedEndpoints>;
+
 const samePort = (a: PublishedPort, b: PublishedPort): boolean =>
   a.hostIp === b.hostIp && a.hostPort === b.hostPort && a.protocol === b.protocol;
 
@@ -54,15 +66,21 @@ function checkPorts(
   wanted: readonly PublishedPort[],
 ): void {
   const held = network?.ports ?? [];
-  wanted.forEach((port, index) => {
-    if (held.some((own) => samePort(own, port))) return;
+  for (const port of wanted) {
+    if (held.some((own) => samePort(own, port))) continue;
     try {
       on.network.checkPort(port, id);
     } catch (error) {
       if (!(error instanceof TsdError)) throw error;
+      const index = desired.spec.ports.findIndex(
+        ({ hostPort, containerPort, protocol }) =>
+          containerPort === port.containerPort &&
+          protocol === port.protocol &&
+          (hostPort === null || hostPort === port.hostPort),
+      );
       throw error.withContext({ key: desired.key, source: desired.positions[`ports.${index}`] ?? desired.source });
     }
-  });
+  }
 }
 
 /** Nothing else puts back the bridge of a network that is only kept for those that are still on it. */
@@ -73,14 +91,9 @@ function keepUp(on: Connections, network: NetworkConfig): void {
 }
 
 /** @throws TSD_NETWORK saying that the network itself is gone and is left so, where that is why. */
-function attach(
-  on: Connections,
-  desired: Desired<'container'>,
-  { key }: NetworkConfig,
-  endpoint: EndpointConfig,
-): void {
+function attach(on: Connections, desired: Desired<'container'>, { config, network: { key } }: WantedEndpoint): void {
   try {
-    on.network.attach(endpoint);
+    on.network.attach(config);
   } catch (thrown) {
     const declared = on.desired().resources.get(key as ResourceKey) as Desired<'network'> | undefined;
     const missing = on.drifts.of(key as ResourceKey);
@@ -105,45 +118,141 @@ export function adoptSandbox({ exec, network }: Sandboxes, containerId: string):
   if (network.sandbox(containerId) === null) network.adoptSandbox(containerId, exec.openNetns(containerId));
 }
 
-/** Brings namespace, veth, address and published ports into agreement with the declaration. */
-export function connect(on: Connections, desired: Desired<'container'>, containerId: string): void {
-  const record = recordOf(on, containerId);
-  const network = networkOf(on.networks, desired);
-  if (on.exec.running(containerId)) adoptSandbox(on, containerId);
-  else on.network.createSandbox(containerId);
-  if (network === null) return;
-  keepUp(on, network);
-  const endpoint = endpointConfig(on.endpoints, desired, containerId, network);
-  checkPorts(on, desired, record, endpoint.ports);
-  attach(on, desired, network, endpoint);
-  on.drifts.repaired(desired.key);
-  on.containers.updateSoon({ ...record, network: recordedNetwork(on.endpoints, desired, endpoint, network) });
+/** Networks on which the container has an endpoint that it is not to have, or has under another name. */
+function endpointsToLeave(on: Connections, record: ContainerRecord, wanted: readonly WantedEndpoint[]): string[] {
+  const names = new Map(wanted.map(({ config }) => [config.network, config.interfaceName]));
+  const recorded = endpointsOf(record)
+    .filter(({ network, interfaceName }) => names.get(network) !== interfaceName)
+    .map(({ network }) => network as string);
+  const key = record.owner?.key;
+  // Only where something is amiss: a look at the kernel is one at all containers.
+  const amiss = key !== undefined && on.drifts.of(key).length > 0;
+  const seen = amiss ? (on.network.observe().endpoints.get(record.id) ?? []) : [];
+  const strays = seen.flatMap(({ network }) => (network !== null && !names.has(network) ? [network] : []));
+  return [...new Set([...recorded, ...strays])];
 }
 
 /**
- * Gives the address and the published ports of the one that gives way to its successor, in one step. Returns the network
- * that the successor is on; null for one that has ended and let go of its namespace: there is nothing to give ports to.
+ * Before the kernel is changed under a container that runs, its record names every endpoint that it may have from now on,
+ * and its leases are written: whatever becomes of this process, no address is given to another one.
+ */
+async function announce(
+  { leases, containers }: Connections,
+  record: ContainerRecord,
+  wanted: Connected,
+): Promise<void> {
+  const joined = new Set(wanted.endpoints.map(({ network }) => network));
+  const left = (current: ContainerRecord): readonly RecordedEndpoint[] =>
+    endpointsOf(current).filter(({ network }) => !joined.has(network));
+  const known = new Map(endpointsOf(record).map((endpoint) => [endpoint.network, endpoint]));
+  const isKnown = wanted.endpoints.every(({ network, ipv4, ipv6 }) => {
+    const before = known.get(network);
+    return before !== undefined && before.ipv4 === ipv4 && before.ipv6 === ipv6;
+  });
+  if (isKnown) {
+    await leases.save();
+    return;
+  }
+  const update = (current: ContainerRecord): ContainerRecord => ({
+    ...current,
+    endpoints: [...wanted.endpoints, ...left(current)],
+    interfaceNames: wanted.interfaceNames,
+  });
+  await leases.save({ files: (batch) => containers.change(record.id, update, batch) });
+}
+
+/** Those through which a default route is to lead come last: the others give theirs up first. */
+const inOrderOfRoutes = (wanted: readonly WantedEndpoint[]): readonly WantedEndpoint[] => {
+  const leads = ({ config: { defaultRoute } }: WantedEndpoint) => Number(defaultRoute.ipv4) + Number(defaultRoute.ipv6);
+  return [...wanted].sort((a, b) => leads(a) - leads(b));
+};
+
+/**
+ * Brings namespace, endpoints and published ports into agreement with the declaration, under a running payload too. Every
+ * step may have happened before. Returns what the record is to say; leases of networks that were left are given up with
+ * the next save.
+ */
+export async function connect(on: Connections, desired: Desired<'container'>, containerId: string): Promise<Connected> {
+  const record = recordOf(on, containerId);
+  const running = on.exec.running(containerId) !== null;
+  if (running) adoptSandbox(on, containerId);
+  else on.network.createSandbox(containerId);
+  const wanted = wantedEndpoints(on.endpoints, desired, containerId);
+  const connected = recordedEndpoints(on.endpoints, desired, containerId, wanted);
+  checkPorts(
+    on,
+    desired,
+    record,
+    wanted.flatMap(({ config }) => config.ports),
+  );
+  if (running) await announce(on, record, connected);
+  for (const network of endpointsToLeave(on, record, wanted)) on.network.disconnect(containerId, network);
+  for (const endpoint of inOrderOfRoutes(wanted)) {
+    keepUp(on, endpoint.network);
+    attach(on, desired, endpoint);
+  }
+  const joined = new Set(wanted.map(({ config }) => config.network));
+  for (const { network } of endpointsOf(record)) if (!joined.has(network)) on.leases.leave(desired.key, network);
+  on.drifts.repaired(desired.key);
+  return connected;
+}
+
+/** As {@link connect}, and records it. */
+export async function connectAndRecord(
+  on: Connections,
+  desired: Desired<'container'>,
+  containerId: string,
+): Promise<void> {
+  const connected = await connect(on, desired, containerId);
+  on.containers.updateSoon({ ...recordOf(on, containerId), ...connected });
+  await on.leases.save();
+}
+
+/** Those with ports come first: the one that gives way has none any more after the first of them. */
+const inOrderOfPorts = (wanted: readonly WantedEndpoint[]): readonly WantedEndpoint[] =>
+  [...wanted].sort((a, b) => Number(b.config.ports.length > 0) - Number(a.config.ports.length > 0));
+
+/** Networks on which an address can be two containers' while it moves. */
+export function sharedNetworks({ network, networks }: Pick<Connections, 'network' | 'networks'>): ReadonlySet<string> {
+  const known = networkConfigs(networks);
+  const shares = new Map(
+    [...new Set(known.map(({ driver }) => driver))].map((name) => [
+      name,
+      network.driver(name).capabilities.sharedAddresses,
+    ]),
+  );
+  return new Set(known.filter(({ driver }) => shares.get(driver) === true).map(({ key }) => key));
+}
+
+/**
+ * Gives the addresses and the published ports of the one that gives way to its successor, in one step a network. Returns
+ * where the successor is; null for one that has ended and let go of its namespace: there is nothing to give ports to.
  */
 export function handOver(
   on: Connections,
   desired: Desired<'container'>,
   retiringId: string,
   successorId: string,
-): ContainerNetwork | null {
+): Connected | null {
   if (!ownsSandbox(desired.spec)) return null;
   if (on.exec.running(successorId)) adoptSandbox(on, successorId);
-  const network = on.network.sandbox(successorId) === null ? null : networkOf(on.networks, desired);
-  if (network === null) return null;
-  const endpoint = endpointConfig(on.endpoints, desired, successorId, network);
-  keepUp(on, network);
-  on.network.handOver(retiringId, endpoint);
+  if (on.network.sandbox(successorId) === null) return null;
+  const shared = sharedNetworks(on);
+  const wanted = wantedEndpoints(on.endpoints, desired, successorId, shared);
+  if (wanted.length === 0) return null;
+  for (const { config, network } of inOrderOfPorts(inOrderOfRoutes(wanted))) {
+    keepUp(on, network);
+    // Only where ports or addresses are handed over: the others are as their connect made them.
+    const gives = shared.has(network.key) || config.ports.length > 0 || wanted.length === 1;
+    if (gives) on.network.handOver(retiringId, config);
+    else on.network.attach(config);
+  }
   on.drifts.repaired(desired.key);
-  return recordedNetwork(on.endpoints, desired, endpoint, network);
+  return recordedEndpoints(on.endpoints, desired, successorId, wanted);
 }
 
-export async function connectContainer(ports: ConnectPorts, op: OpOf<'container.connect'>): Promise<void> {
-  connect(ports.connections, declarationFor(ports, op), op.containerId);
-  await ports.leases.save();
+export async function connectContainer({ connections }: ConnectPorts, op: OpOf<'container.connect'>): Promise<void> {
+  await connectAndRecord(connections, declarationFor(connections, op), op.containerId);
 }
 
 /** Gives up the host ports of a container that does not run; the next start publishes them again, if they are free then. */
@@ -154,13 +263,13 @@ export async function withdrawPorts({ network, containers }: WithdrawPorts, cont
   containers.updateSoon({ ...record, network: { ...record.network, ports: [] } });
 }
 
-/** Gives up namespace, veth and ports; the address stays leased. */
+/** Gives up namespace, interfaces and ports; the addresses stay leased. */
 export function disconnectContainer(
   { network, containers }: DisconnectPorts,
   op: OpOf<'container.disconnect'>,
 ): Promise<void> {
   network.detach(op.containerId);
   const record = containers.get(op.containerId);
-  if (record) containers.updateSoon({ ...record, network: null });
+  if (record) containers.updateSoon({ ...record, ...DISCONNECTED });
   return Promise.resolve();
 }

@@ -44,6 +44,9 @@ export interface CreatePorts extends Declared {
   readonly drafts: DraftPorts;
 }
 
+/** Its start writes the text files again. */
+const NO_RUN_YET = { addresses: [], resolver: false };
+
 async function whileMaking({ making, mutex }: Makings, id: string, work: () => Promise<void>): Promise<void> {
   making.add(id);
   try {
@@ -76,8 +79,8 @@ async function make(ports: CreatePorts, op: OpOf<'container.create'>, desired: D
   };
   await ports.commits.commit({
     files: (batch) => {
-      const texts = containerTexts(ports.drafts.texts, desired, op.containerId);
-      ports.containers.create(record, texts, batch, mountedTexts(desired));
+      const { files } = containerTexts(ports.drafts.texts, desired, op.containerId, NO_RUN_YET);
+      ports.containers.create(record, files, batch, mountedTexts(desired));
     },
     names: () => recordNames(ports.linkNames, desired, op.containerId),
   });

@@ -1,9 +1,12 @@
 /** Name, addresses of dependents and published ports move from one container to another in one step. */
+import { bareAddress } from '../../../model/addresses.ts';
 import type { Desired } from '../../../model/desired.ts';
+import { membershipsOf } from '../../../model/kinds/network-membership.ts';
 import type { ResourceKey } from '../../../model/resource.ts';
 import { nextKey, oldKey } from '../../../model/update.ts';
-import type { ContainerRecord } from '../../../state/containers/container-record.ts';
+import type { ContainerRecord, RecordedEndpoint } from '../../../state/containers/container-record.ts';
 import type { ContainerStore } from '../../../state/containers/containers.ts';
+import { endpointOn, endpointsOf, ownAddresses } from '../../../state/containers/endpoints.ts';
 import type { LinkGraph } from '../../../state/link-graph.ts';
 import type { NetworkNames } from '../../names/network-names.ts';
 import type { OpOf } from '../../op.ts';
@@ -11,16 +14,16 @@ import { reachedKeys } from '../../op-traits.ts';
 import type { UpdateBook } from '../../update-book.ts';
 import { type Declared, declarationFor, recordOf } from '../declared.ts';
 import { type ImageStores, imageById } from '../images/image-of.ts';
+import { handedBack, heldAddresses, takenOver } from '../networks/held-addresses.ts';
 import type { LeaseBook } from '../networks/lease-book.ts';
-import type { KnownNetworks } from '../networks/network-config.ts';
 import { settleLeases } from '../networks/recorded-leases.ts';
-import { type Connections, handOver } from './container-connect.ts';
+import { type Connections, handOver, sharedNetworks } from './container-connect.ts';
+import { renewOwnLines } from './container-update.ts';
 import { declaredPart } from './record-draft.ts';
 
 export interface CutOverPorts extends Declared {
-  readonly containers: Pick<ContainerStore, 'get' | 'byKey' | 'all' | 'change'>;
+  readonly containers: Pick<ContainerStore, 'get' | 'byKey' | 'all' | 'change' | 'readText' | 'writeText'>;
   readonly connections: Connections;
-  readonly networks: KnownNetworks;
   readonly leases: Pick<LeaseBook, 'reassign' | 'holderOf' | 'save'>;
   readonly links: Pick<LinkGraph, 'get' | 'set' | 'delete'>;
   readonly names: Pick<NetworkNames, 'renew'>;
@@ -29,7 +32,6 @@ export interface CutOverPorts extends Declared {
 }
 
 type NamePorts = Pick<CutOverPorts, 'desired' | 'containers' | 'links'>;
-type AddressBooks = Pick<CutOverPorts, 'leases' | 'networks'>;
 
 /** Containers that link to this one. Of one whose change has to wait it counts what it was made from. */
 function dependents(ports: NamePorts, { key }: Desired<'container'>): Desired<'container'>[] {
@@ -52,6 +54,7 @@ function retired(record: ContainerRecord, desired: Desired<'container'>, suffix:
     owner: record.owner && { ...record.owner, key },
     engineName: `${desired.engineName}.${suffix}`,
     network: record.network && { ...record.network, ports: [] },
+    ...(suffix === 'next' && record.endpoints && { endpoints: record.endpoints.map(handedBack) }),
   };
 }
 
@@ -73,29 +76,40 @@ function moveNames(ports: NamePorts, desired: Desired<'container'>, from: Contai
   }
 }
 
-/** Each keeps the address it has on the network where it is, under the key it has from now on. */
+/**
+ * The successor holds the addresses of the one that gives way where both can have them for a while; else each keeps those it
+ * has, under the key it has from now on. A predecessor that comes back has had them all the time.
+ */
 function moveAddresses(
-  { leases, networks }: AddressBooks,
-  { key }: Desired<'container'>,
-  from: ContainerRecord | undefined,
-  successor: ContainerRecord,
+  { leases }: Pick<CutOverPorts, 'leases'>,
+  desired: Desired<'container'>,
+  {
+    from,
+    successor,
+    taken: networks,
+  }: { from: ContainerRecord | undefined; successor: ContainerRecord; taken: ReadonlySet<string> },
 ): void {
-  const holders = new Map<string, [ResourceKey, string][]>();
-  const holds = (owner: ResourceKey | undefined, record: ContainerRecord | undefined): void => {
-    const network = record && networkKeyOf(networks, record);
-    if (!network || !record.network || owner === undefined) return;
-    holders.set(network, [...(holders.get(network) ?? []), [owner, record.network.address]]);
+  const taking = (endpoint: RecordedEndpoint): RecordedEndpoint => {
+    const given = networks.has(endpoint.network) && from ? endpointOn(from, endpoint.network) : undefined;
+    return takenOver(endpoint, given && asAskedFor(desired, given));
   };
-  holds(key, successor);
-  holds(from?.owner?.key, from);
-  for (const [network, held] of holders) leases.reassign(network, held);
+  const owner = successor.owner && { ...successor.owner, key: desired.key };
+  const taken = { ...successor, owner, endpoints: endpointsOf(successor).map(taking) };
+  const holders = new Map<string, [ResourceKey, string][]>();
+  const held = [...heldAddresses(taken, taken), ...(from ? heldAddresses(from, taken) : [])];
+  for (const one of held) holders.set(one.network, [...(holders.get(one.network) ?? []), [one.owner, one.address]]);
+  for (const [network, all] of holders) leases.reassign(network, all);
 }
 
-/** Key of the network that a container's endpoint is on. */
-function networkKeyOf(networks: KnownNetworks, { network }: ContainerRecord): string | null {
-  const fallback = networks.defaultNetwork();
-  if (network?.bridge === fallback?.interfaceName) return fallback?.key ?? null;
-  return networks.resources.networks().find(({ bridge }) => bridge === network?.bridge)?.key ?? null;
+/** Without an address in whose place the manifest has a fixed one. */
+function asAskedFor({ spec, references }: Desired<'container'>, given: RecordedEndpoint): RecordedEndpoint {
+  const asked = membershipsOf(spec)[references.networks.indexOf(given.network)];
+  const kept = (family: 'ipv4' | 'ipv6'): string | null => {
+    const fixed = asked?.[family] ?? null;
+    const address = given[family];
+    return fixed === null || address === null || bareAddress(address) === fixed ? address : null;
+  };
+  return { ...given, ipv4: kept('ipv4'), ipv6: kept('ipv6') };
 }
 
 /**
@@ -107,8 +121,7 @@ export async function cutOver(ports: CutOverPorts, op: OpOf<'container.cutover'>
   try {
     await moveAll(ports, op);
   } catch (error) {
-    const { containers, leases, networks } = ports;
-    settleLeases({ containers, leases, resources: networks.resources }, new Set(reachedKeys(op)));
+    settleLeases(ports, new Set(reachedKeys(op)));
     throw error;
   }
 }
@@ -126,8 +139,9 @@ async function moveAll(ports: CutOverPorts, op: OpOf<'container.cutover'>): Prom
     return retired(record, desired, op.failure === null ? 'old' : 'next');
   };
   const from = retiring && giveWay(retiring);
-  moveAddresses(ports, desired, from, successor);
-  const network = handOver(ports.connections, desired, op.containerId, op.successorId);
+  const taken = op.failure === null ? sharedNetworks(ports.connections) : new Set<string>();
+  moveAddresses(ports, desired, { from, successor, taken });
+  const connected = handOver(ports.connections, desired, op.containerId, op.successorId);
   const identity =
     op.failure === null
       ? declaredPart(ports, desired, imageById(ports.imageStores, successor.imageId, desired), op.successorId)
@@ -136,7 +150,7 @@ async function moveAll(ports: CutOverPorts, op: OpOf<'container.cutover'>): Prom
     ...record,
     ...identity,
     stopOverride: stop,
-    network: network ?? record.network,
+    ...connected,
   });
   await ports.leases.save({
     files: (batch) => {
@@ -146,6 +160,7 @@ async function moveAll(ports: CutOverPorts, op: OpOf<'container.cutover'>): Prom
     },
     names: () => from && moveNames(ports, desired, from, successor.id),
   });
+  renewOwnLines(ports.containers, recordOf(ports, successor.id), ownAddresses(successor));
   ports.names.renew();
   ports.updates.cutOver(desired.key, op.failure);
 }

@@ -3,17 +3,20 @@ import { readFileSync } from 'node:fs';
 import { hostname as hostName } from 'node:os';
 import type { Desired } from '../../../model/desired.ts';
 import type { ContainerTextFile } from '../../../state/containers/container-directory.ts';
+import type { ResolverUse } from '../../../state/containers/container-record.ts';
 import type { ContainerStore } from '../../../state/containers/containers.ts';
+import { endpointsOf } from '../../../state/containers/endpoints.ts';
 import { buildHostname, buildHosts } from '../../../state/containers/hosts.ts';
-import { buildResolvConf } from '../../../state/containers/resolv-conf.ts';
+import { buildResolvConf, buildResolverConf } from '../../../state/containers/resolv-conf.ts';
 import { shortId } from '../../../state/ids.ts';
 import type { NetworkNames } from '../../names/network-names.ts';
 import { namesBeside } from '../../names/peer-index.ts';
 import { namespaceOwner, usesHostNetwork } from '../../plan/references.ts';
 import type { Declared } from '../declared.ts';
-import { isCutOff, linkTargets } from '../networks/endpoint.ts';
+import { isCutOff } from '../networks/container-networks.ts';
+import { addressFor, linkTargets } from '../networks/links.ts';
 import type { DefaultNetworks } from '../networks/network-config.ts';
-import { type AddressPorts, addressOf } from '../networks/unread-endpoint.ts';
+import type { AddressPorts } from '../networks/unread-endpoint.ts';
 
 /** What decides the name of a container on its network. */
 export interface HostnamePorts extends Declared {
@@ -54,8 +57,8 @@ export function linkAddresses(
 ): Readonly<Record<string, string>> {
   return Object.fromEntries(
     linkTargets(desired).flatMap(({ alias, key }) => {
-      const address = addressOf(addresses, key);
-      return address === undefined ? [] : [[alias, address]];
+      const address = addressFor(addresses, desired, key);
+      return address === null ? [] : [[alias, address]];
     }),
   );
 }
@@ -63,44 +66,60 @@ export function linkAddresses(
 /** Where the own name leads without a network, as in Docker 1.4. */
 const OWN_LOOPBACK = '127.0.1.1';
 
+/** A run, as its text files have it. */
+export interface TextsOfRun {
+  /** Of the container; none without a network, and before it has one. */
+  readonly addresses: readonly string[];
+  /** It asks the resolver for the names of its network. */
+  readonly resolver: boolean;
+}
+
 export function hostsText(
   ports: TextPorts,
   desired: Desired<'container'>,
   containerId: string,
-  address: string | null,
+  { addresses, resolver }: TextsOfRun,
 ): string {
   const { key, spec } = desired;
   if (usesHostNetwork(spec)) return hostText('/etc/hosts');
   const hostname = hostnameOf(ports, desired, containerId);
   const links = Object.entries(linkAddresses(ports, desired)).map(([alias, linked]) => ({ alias, address: linked }));
   const beside = namesBeside({ ...spec, hostname, aliases: links.map(({ alias }) => alias) });
-  const bridge = ports.containers.get(containerId)?.network?.bridge ?? null;
+  const record = ports.containers.get(containerId);
+  const bridges = record ? endpointsOf(record).map(({ bridge }) => bridge) : [];
   return buildHosts({
-    address: address ?? (isCutOff(ports.networks, spec) ? OWN_LOOPBACK : null),
+    addresses: addresses.length === 0 && isCutOff(ports.networks, spec) ? [OWN_LOOPBACK] : addresses,
     hostname,
     domainname: spec.domainname,
     links,
     extraHosts: spec.extraHosts.map((host) => `${host.name}:${host.address}`),
-    names: ports.names.lines(bridge, key, beside),
+    gateway: record?.network?.gateway ?? null,
+    names: resolver ? [] : ports.names.lines(bridges, key, beside),
   });
+}
+
+export interface ContainerTexts {
+  readonly files: Readonly<Record<ContainerTextFile, string>>;
+  /** As the record of the run has it. */
+  readonly resolver: ResolverUse | null;
 }
 
 export function containerTexts(
   ports: TextPorts,
   desired: Desired<'container'>,
   containerId: string,
-): Readonly<Record<ContainerTextFile, string>> {
+  run: TextsOfRun,
+): ContainerTexts {
   const { spec } = desired;
-  const resolvConf = hostText('/etc/resolv.conf');
-  return {
-    hostname: buildHostname(hostnameOf(ports, desired, containerId), spec.domainname),
-    hosts: hostsText(ports, desired, containerId, null),
-    'resolv.conf': usesHostNetwork(spec)
-      ? resolvConf
-      : buildResolvConf(
-          { servers: spec.dns, search: spec.dnsSearch },
-          { servers: ports.settings.dns, search: ports.settings.dnsSearch },
-          resolvConf,
-        ),
-  };
+  const hostname = buildHostname(hostnameOf(ports, desired, containerId), spec.domainname);
+  const hosts = hostsText(ports, desired, containerId, run);
+  const hostConf = hostText('/etc/resolv.conf');
+  const own = { servers: spec.dns, search: spec.dnsSearch };
+  const supervisor = { servers: ports.settings.dns, search: ports.settings.dnsSearch };
+  if (run.resolver) {
+    const { text, ndots } = buildResolverConf(own, supervisor, hostConf);
+    return { files: { hostname, hosts, 'resolv.conf': text }, resolver: { ndots } };
+  }
+  const conf = usesHostNetwork(spec) ? hostConf : buildResolvConf(own, supervisor, hostConf);
+  return { files: { hostname, hosts, 'resolv.conf': conf }, resolver: null };
 }

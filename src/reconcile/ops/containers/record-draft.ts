@@ -88,6 +88,7 @@ export function newRecord(
     linkAddresses: {},
     envAddresses: {},
     dependencyRuns: {},
+    resolver: null,
     hostnamePath: ports.containers.textPath(id, 'hostname'),
     hostsPath: ports.containers.textPath(id, 'hosts'),
     resolvConfPath: ports.containers.textPath(id, 'resolv.conf'),

@@ -3,24 +3,36 @@ import type { TaskHandle } from '../../../drivers/contract/exec.ts';
 import { formatTime } from '../../../model/clock.ts';
 import type { Desired } from '../../../model/desired.ts';
 import { toTsdError } from '../../../model/errors/errors.ts';
+import { linkedAddress } from '../../../model/linked-address.ts';
 import { runName } from '../../../model/observed.ts';
 import type { ContainerRecord } from '../../../state/containers/container-record.ts';
 import type { ContainerStore } from '../../../state/containers/containers.ts';
+import { addressesOf, endpointsOf, ownAddresses } from '../../../state/containers/endpoints.ts';
 import { bootTimeOfLaunch, type ExitRecorder } from '../../exits.ts';
 import type { OpOf } from '../../op.ts';
 import { startDependencies } from '../../plan/references.ts';
 import type { ResolvedVolume } from '../../task/task-spec.ts';
 import { recordOf } from '../declared.ts';
 import type { ContainerImage } from '../images/image-of.ts';
-import { linkTargets } from '../networks/endpoint.ts';
-import { containerTexts, hostsText, linkAddresses, type TextPorts } from './container-texts.ts';
+import { linkTargets } from '../networks/links.ts';
+import { containerTexts, linkAddresses, type TextPorts } from './container-texts.ts';
 import { recordedVolumes } from './mounts.ts';
 import { declaredPart } from './record-draft.ts';
 import { type StopPorts, stopAgainst } from './stop-override.ts';
 
+/** What answers the names of containers. */
+export interface NameService {
+  /**
+   * Sees to it that the resolver answers in the namespace of a container that is about to run. Returns false where it
+   * cannot: the container then finds names in its hosts file, and its conditions say why.
+   */
+  serve(containerId: string): boolean;
+}
+
 export interface RunRecordPorts extends StopPorts {
   readonly containers: Pick<ContainerStore, 'get' | 'byKey' | 'update' | 'updateSoon' | 'renewTexts'>;
   readonly texts: TextPorts;
+  readonly resolver: NameService;
   readonly exits: Pick<ExitRecorder, 'started'>;
   /** Containers that did not run when this supervisor started and are not started by itself (`--restart=false`). */
   readonly leftDown: Pick<Set<string>, 'delete'>;
@@ -29,8 +41,10 @@ export interface RunRecordPorts extends StopPorts {
 /** Addresses that the variables of links name: those of containers that have ports. */
 function envAddresses({ containers }: RunRecordPorts, desired: Desired<'container'>): Record<string, string> {
   const addresses = linkTargets(desired).flatMap(({ key, alias }) => {
-    const network = containers.byKey(key)?.network;
-    return network && network.ports.length + network.exposed.length > 0 ? [[alias, network.address] as const] : [];
+    const record = containers.byKey(key);
+    const address = record ? linkedAddress(addressesOf(record), desired.references.networks) : null;
+    const ports = record?.network ? record.network.ports.length + record.network.exposed.length : 0;
+    return address !== null && ports > 0 ? [[alias, address] as const] : [];
   });
   return Object.fromEntries(addresses);
 }
@@ -52,10 +66,11 @@ export function recordBegin(
   op: OpOf<'container.start'>,
 ): ContainerRecord {
   const record = recordOf(ports, op.containerId);
-  ports.containers.renewTexts(op.containerId, {
-    ...containerTexts(ports.texts, desired, op.containerId),
-    hosts: hostsText(ports.texts, desired, op.containerId, record.network?.address ?? null),
+  const { files, resolver } = containerTexts(ports.texts, desired, op.containerId, {
+    addresses: ownAddresses(record),
+    resolver: endpointsOf(record).length > 0 && ports.resolver.serve(op.containerId),
   });
+  ports.containers.renewTexts(op.containerId, files);
   const { wallMs, bootMs } = ports.clock.now();
   const begun: ContainerRecord = {
     ...record,
@@ -69,6 +84,7 @@ export function recordBegin(
     linkAddresses: linkAddresses(ports.texts, desired),
     envAddresses: envAddresses(ports, desired),
     dependencyRuns: dependencyRuns(ports, desired),
+    resolver,
     volumes: recordedVolumes(volumes),
   };
   // Written before the start, so that a run whose supervisor died meanwhile is looked for.

@@ -6,9 +6,11 @@ import type { LimitName } from '../../../ffi/host/sysinfo.ts';
 import type { Desired } from '../../../model/desired.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import type { ContainerSpec } from '../../../model/kinds/container.ts';
+import { linkedAddress } from '../../../model/linked-address.ts';
 import { networkMode } from '../../../model/network-mode.ts';
 import type { ContainerRecord } from '../../../state/containers/container-record.ts';
 import type { ContainerStore } from '../../../state/containers/containers.ts';
+import { addressesOf } from '../../../state/containers/endpoints.ts';
 import { keptLimits } from '../../kernel-limits.ts';
 import { namespaceOwner, usesHostNetwork } from '../../plan/references.ts';
 import { exposedPorts, storedEnv } from '../../task/docker-config.ts';
@@ -16,7 +18,8 @@ import type { LinkedContainer } from '../../task/link-env.ts';
 import { buildTaskSpec, type ResolvedVolume } from '../../task/task-spec.ts';
 import type { Declared } from '../declared.ts';
 import { type ContainerImage, type ImageStores, imageById } from '../images/image-of.ts';
-import { isCutOff, linkTargets, networkOf } from '../networks/endpoint.ts';
+import { isCutOff, joinedNetworks } from '../networks/container-networks.ts';
+import { linkTargets } from '../networks/links.ts';
 import type { KnownNetworks } from '../networks/network-config.ts';
 import { hostnameOf } from './container-texts.ts';
 
@@ -50,11 +53,11 @@ function linkedContainers(
   return linkTargets(desired).flatMap(({ key, alias }) => {
     const record = containers.byKey(key);
     const linked = declared().resources.get(key) as Desired<'container'> | undefined;
-    const address = record?.network?.address;
+    const address = record ? linkedAddress(addressesOf(record), desired.references.networks) : null;
     // A completed one-shot has released its address, and no dependent connects to it.
-    if (record?.state.status === 'exited' && record.state.exitCode === 0 && address === undefined) return [];
+    if (record?.state.status === 'exited' && record.state.exitCode === 0 && address === null) return [];
     if (isCutOff(networks, desired.spec)) throw noNetworkToLinkOver(desired);
-    if (!record || !linked || address === undefined) {
+    if (!record || !linked || address === null) {
       throw new TsdError(
         'TSD_CONTAINER_NOT_RUNNING',
         `Cannot link to a non running container: /${key} AS /${desired.engineName}/${alias}`,
@@ -110,9 +113,11 @@ function recordedNetwork(
     const running = other && ports.exec.running(other.id);
     return running ? { type: 'shared', nsPath: `/proc/${running.pid}/ns/net` } : { type: 'none' };
   }
-  const config = network === null ? null : networkOf(ports.networks, desired);
+  const config = joinedNetworks(ports.networks, desired).find(
+    (joined) => joined.config.interfaceName === network?.bridge,
+  )?.config;
   const connections = config && ports.network.driver(config.driver).connections;
-  if (network === null || config === null || connections === null) return { type: 'none' };
+  if (network === null || !config || !connections) return { type: 'none' };
   const { host, container } = connections.interfaces(id, config.key);
   const { bridge, mac, address, prefixLength, gateway } = network;
   const { mtu } = config;
@@ -121,8 +126,8 @@ function recordedNetwork(
     networkInterface: bridge,
     hostInterface: host,
     containerInterface: container,
-    address: `${address}/${prefixLength}`,
-    ...{ mac, gateway, mtu },
+    address: address === null ? '' : `${address}/${prefixLength}`,
+    ...{ mac: mac ?? '', gateway: gateway ?? '', mtu },
   };
 }
 

@@ -1,248 +1,188 @@
-/** Addresses, ports and reach of a container on its network, from declarations and leases. */
-import type { EndpointConfig, NetworkConfig, Networks, PublishedPort } from '../../../drivers/contract/network.ts';
+/** Endpoints of a container: address, interface, ports and reach on each of its networks, from declarations and leases. */
+import type { EndpointConfig, NetworkConfig, PublishedPort } from '../../../drivers/contract/network.ts';
 import { addressIn, bareAddress, macOfAddress, prefixLengthOf } from '../../../model/addresses.ts';
-import type { Desired, DesiredState } from '../../../model/desired.ts';
-import { TsdError } from '../../../model/errors/errors.ts';
-import type { ContainerSpec } from '../../../model/kinds/container.ts';
-import type { ExposedPort } from '../../../model/kinds/short-forms.ts';
-import { networkMode } from '../../../model/network-mode.ts';
-import type { ResourceKey } from '../../../model/resource.ts';
-import type { ContainerNetwork } from '../../../state/containers/container-record.ts';
+import type { Desired } from '../../../model/desired.ts';
+import type {
+  ContainerNetwork,
+  ContainerRecord,
+  RecordedEndpoint,
+} from '../../../state/containers/container-record.ts';
 import type { ContainerStore } from '../../../state/containers/containers.ts';
+import { endpointOn, endpointsOf } from '../../../state/containers/endpoints.ts';
 import { exposedPorts } from '../../task/docker-config.ts';
-import { type Declared, recordOf } from '../declared.ts';
-import { type ImageStores, imageById, imageIdOf } from '../images/image-of.ts';
+import { recordOf } from '../declared.ts';
+import { imageById } from '../images/image-of.ts';
+import { type JoinedNetwork, joinedNetworks } from './container-networks.ts';
+import { type DefaultRoutes, defaultRoutes, publishingNetwork } from './default-routes.ts';
+import { type AddressLeasePorts, leaseAddress } from './endpoint-addresses.ts';
+import { takenOver } from './held-addresses.ts';
+import { interfaceNames } from './interface-names.ts';
 import type { LeaseBook } from './lease-book.ts';
-import {
-  type DefaultNetworks,
-  ipv4RangeOf,
-  isDefaultNetworkOff,
-  type KnownNetworks,
-  networkConfig,
-  networkRecord,
-  noDefaultBridge,
-} from './network-config.ts';
-import { type AddressPorts, addressOf } from './unread-endpoint.ts';
+import { type ReachPorts, reachOf } from './links.ts';
+import type { KnownNetworks } from './network-config.ts';
+import { type PublishPorts, publishedPorts } from './published-ports.ts';
 
-/** What says which ports of other containers one may reach. */
-export interface ReachPorts extends Declared {
-  readonly containers: Pick<ContainerStore, 'byKey'>;
-  readonly addresses: AddressPorts;
-  readonly imageStores: ImageStores;
-}
-
-/** Inputs of an endpoint: its network, free addresses and ports, and what links reach. */
-export interface EndpointPorts extends ReachPorts {
+/** Inputs of endpoints: networks, free addresses and ports, and what links reach. */
+export interface EndpointPorts extends ReachPorts, AddressLeasePorts, PublishPorts {
   readonly containers: Pick<ContainerStore, 'byKey' | 'get'>;
-  readonly network: Pick<Networks, 'checkPort'>;
   readonly networks: KnownNetworks;
-  readonly leases: Pick<LeaseBook, 'address' | 'port'>;
-  /** Host address of published ports that name none, and the part of the default bridge's subnet to take from. */
+  readonly leases: Pick<LeaseBook, 'address' | 'port' | 'leave' | 'holders'>;
   readonly settings: { readonly defaultIp: string; readonly fixedCidr: string | null };
 }
 
-/** A container of the default network where that is switched off has loopback only. */
-export function isCutOff(networks: DefaultNetworks, { network }: Pick<ContainerSpec, 'network'>): boolean {
-  return networkMode(network).type === 'bridge' && isDefaultNetworkOff(networks);
+/** An endpoint as a driver makes it, and the network it is on. */
+export interface WantedEndpoint {
+  readonly config: EndpointConfig;
+  readonly network: NetworkConfig;
+  readonly aliases: readonly string[];
 }
 
-/** The bridge network of a container, or null for the modes without one. @throws TsdError TSD_NETWORK. */
-export function networkOf(networks: KnownNetworks, desired: Desired<'container'>): NetworkConfig | null {
-  const { references, spec } = desired;
-  if (references.network !== null) {
-    const record = networkRecord(networks, references.network);
-    if (!record) throw new TsdError('TSD_NETWORK', `${references.network} is not set up`, { key: desired.key });
-    return networkConfig(networks, record);
-  }
-  if (networkMode(spec.network).type !== 'bridge' || isDefaultNetworkOff(networks)) return null;
-  const config = networks.defaultNetwork();
-  if (config) return config;
-  throw noDefaultBridge(networks, {
-    key: desired.key,
-    hint: 'Correct what the message names; or give the container a network of its own, or `network: none`.',
-  });
-}
-
-function declaredContainers(declared: Declared): Desired<'container'>[] {
-  return [...declared.desired().resources.values()].filter(
-    (desired) => desired.kind === 'container',
-  ) as Desired<'container'>[];
-}
-
-type AddressesByNetwork = Map<ResourceKey | null, Set<string>>;
-
-/** By generation: an apply of a thousand containers asks a thousand times. */
-const fixedByGeneration = new WeakMap<DesiredState, AddressesByNetwork>();
-
-/** Addresses that containers on a network ask for. */
-function fixedAddresses(declared: Declared, network: ResourceKey): ReadonlySet<string> {
-  const desired = declared.desired();
-  let found = fixedByGeneration.get(desired);
-  if (!found) {
-    found = new Map();
-    for (const { references, spec } of declaredContainers(declared)) {
-      if (spec.address === null) continue;
-      found.set(references.network, (found.get(references.network) ?? new Set()).add(spec.address));
-    }
-    fixedByGeneration.set(desired, found);
-  }
-  return found.get(network) ?? new Set();
-}
-
-/** Leases an address, the same one as long as the container is declared. @throws TsdError TSD_ADDRESS_POOL_FULL. */
-function leaseAddress(ports: EndpointPorts, desired: Desired<'container'>, network: NetworkConfig): string {
-  const { subnet, gateway } = ipv4RangeOf(network);
-  const fixed = network.key === ports.networks.defaultNetwork()?.key ? ports.settings.fixedCidr : null;
-  const address = ports.leases.address({
-    network: network.key,
-    owner: desired.key,
-    subnet,
-    gateway,
-    fixedCidr: fixed,
-    requested: desired.spec.address,
-    reserved: () => fixedAddresses(ports, network.key as ResourceKey),
-  });
-  if (address !== null) return address;
-  const { address: fixedAddress } = desired.spec;
-  const message =
-    fixedAddress === null
-      ? `no available ip addresses on network ${network.key} (${subnet})`
-      : `ip already allocated: another container has ${fixedAddress} on network ${network.key}`;
-  throw new TsdError('TSD_ADDRESS_POOL_FULL', message, {
-    key: desired.key,
-    source: (fixedAddress === null ? desired.positions.network : desired.positions.address) ?? desired.source,
-  });
-}
-
-function isPortFree(driver: EndpointPorts['network'], port: PublishedPort, containerId: string | null): boolean {
-  try {
-    driver.checkPort(port, containerId);
-    return true;
-  } catch (error) {
-    if (error instanceof TsdError && error.code === 'TSD_PORT_IN_USE') return false;
-    throw error;
-  }
-}
-
-function declaredHostPorts(declared: Declared): Set<string> {
-  return new Set(
-    declaredContainers(declared).flatMap(({ spec }) =>
-      spec.ports.map(({ hostPort, protocol }) => `${hostPort}/${protocol}`),
-    ),
-  );
-}
-
-/** Reports whether a port may be picked: the container holds it, or it is free on this host and in all manifests. */
-function pickable(ports: EndpointPorts, desired: Desired<'container'>): (port: PublishedPort) => boolean {
-  const record = ports.containers.byKey(desired.key);
-  const own = record?.network?.ports ?? [];
-  let declared: Set<string> | null = null;
-  return (port) => {
-    const { hostIp, hostPort, protocol } = port;
-    if (own.some((held) => held.hostIp === hostIp && held.hostPort === hostPort && held.protocol === protocol)) {
-      return true;
-    }
-    declared ??= declaredHostPorts(ports);
-    return !declared.has(`${hostPort}/${protocol}`) && isPortFree(ports.network, port, record?.id ?? null);
-  };
-}
-
-/** Host ports as declared; those left to us are leased. @throws TsdError TSD_PORT_IN_USE when none is free. */
-function publishedPorts(ports: EndpointPorts, desired: Desired<'container'>): readonly PublishedPort[] {
-  const mayPick = pickable(ports, desired);
-  return desired.spec.ports.map((port, index) => {
-    const { containerPort, protocol } = port;
-    const hostIp = port.hostIp ?? ports.settings.defaultIp;
-    const request = { owner: desired.key, hostIp, containerPort, protocol };
-    const published = (hostPort: number): PublishedPort => ({ hostIp, hostPort, containerPort, protocol });
-    const hostPort = port.hostPort ?? ports.leases.port(request, (candidate) => mayPick(published(candidate)));
-    if (hostPort === null) {
-      throw new TsdError('TSD_PORT_IN_USE', 'all ports are allocated', {
-        key: desired.key,
-        source: desired.positions[`ports.${index}`] ?? desired.source,
-      });
-    }
-    return published(hostPort);
-  });
-}
-
-/** Host ports that a manifest names, with the index of its field. Those left to us are picked when they are needed. */
-export function declaredPorts(
-  { settings }: { readonly settings: Pick<EndpointPorts['settings'], 'defaultIp'> },
-  desired: Desired<'container'>,
-): readonly (readonly [number, PublishedPort])[] {
-  return desired.spec.ports.flatMap(({ hostIp, hostPort, containerPort, protocol }, index) =>
-    hostPort === null
-      ? []
-      : [[index, { hostIp: hostIp ?? settings.defaultIp, hostPort, containerPort, protocol }] as const],
-  );
-}
-
-/** Ports that the image of a container exposes. */
-function imagePorts({ containers, imageStores }: ReachPorts, linked: Desired<'container'>): readonly ExposedPort[] {
-  const container = containers.byKey(linked.key);
-  // Its image as declared now may not be on this host yet; it is all that is known where the record cannot be read.
-  const imageId = container ? container.imageId : imageIdOf(imageStores, linked);
-  return container || imageId !== null ? imageById(imageStores, imageId, linked).ports : [];
-}
-
-/** Ports of linked containers, for networks whose containers do not talk to each other without a link. */
-export function reachOf(ports: ReachPorts, desired: Desired<'container'>): EndpointConfig['reach'] {
-  return desired.references.links.flatMap((target) => {
-    const linked = ports.desired().resources.get(target) as Desired<'container'> | undefined;
-    const address = addressOf(ports.addresses, target);
-    if (!linked || address === undefined) return [];
-    return exposedPorts(linked.spec, imagePorts(ports, linked)).map(({ port, protocol }) => ({
-      address,
-      port,
-      protocol,
-    }));
-  });
-}
-
-export function endpointConfig(
+/**
+ * The endpoints that a container is to have, in the order of its interfaces.
+ * @param takesOver networks on which it takes over the addresses of its predecessor
+ * @throws TsdError TSD_NETWORK, TSD_ADDRESS_POOL_FULL, TSD_PORT_IN_USE.
+ */
+export function wantedEndpoints(
   ports: EndpointPorts,
   desired: Desired<'container'>,
   containerId: string,
-  network: NetworkConfig,
-): EndpointConfig {
-  const address = leaseAddress(ports, desired, network);
+  takesOver: ReadonlySet<string> = new Set(),
+): readonly WantedEndpoint[] {
+  const joined = joinedNetworks(ports.networks, desired);
+  if (joined.length === 0) return [];
+  const routes = defaultRoutes(joined);
+  const names = interfaceNames(joined, namesOf(ports.containers.get(containerId)));
+  const addresses = joined.map((network) => ({
+    ipv4: leaseAddress(ports, desired, network, 'ipv4'),
+    ipv6: leaseAddress(ports, desired, network, 'ipv6'),
+  }));
+  const published = portsByNetwork(joined, routes, publishedPorts(ports, desired));
+  const record = ports.containers.get(containerId);
+  return joined.map((network, index) => ({
+    network: network.config,
+    aliases: network.membership.aliases,
+    config: {
+      containerId,
+      network: network.key,
+      interfaceName: names[network.key] ?? '',
+      ...keptPlace(
+        record && endpointOn(record, network.key),
+        placed(network, addresses[index] ?? { ipv4: null, ipv6: null }),
+        takesOver.has(network.key),
+      ),
+      defaultRoute: { ipv4: routes.ipv4 === network.key, ipv6: routes.ipv6 === network.key },
+      ports: published.get(network.key) ?? [],
+      reach: reachOf(ports, desired, network.key),
+    },
+  }));
+}
+
+/** Names that the interfaces of a container have, or had while it was connected. */
+function namesOf(record: ContainerRecord | undefined): Readonly<Record<string, string>> {
+  const present = record
+    ? endpointsOf(record).map(({ network, interfaceName }) => [network, interfaceName] as const)
+    : [];
+  return { ...record?.interfaceNames, ...Object.fromEntries(present) };
+}
+
+interface Addresses {
+  readonly ipv4: string | null;
+  readonly ipv6: string | null;
+}
+
+/** The MAC follows from the address, so that who has it cached is right when another container gets the address. */
+function placed(
+  { membership, config }: JoinedNetwork,
+  { ipv4, ipv6 }: Addresses,
+): Addresses & Pick<EndpointConfig, 'mac'> {
+  const own = ipv4 ?? ipv6;
+  const within = (address: string | null, range: { readonly subnet: string } | null): string | null =>
+    address === null || range === null ? null : addressIn(address, range.subnet);
   return {
-    containerId,
-    network: network.key,
-    interfaceName: 'eth0',
-    ipv4: addressIn(address, ipv4RangeOf(network).subnet),
-    ipv6: null,
-    mac: macOfAddress(address),
-    defaultRoute: { ipv4: true, ipv6: false },
-    ports: publishedPorts(ports, desired),
-    reach: reachOf(ports, desired),
+    ipv4: within(ipv4, config.ipv4),
+    ipv6: within(ipv6, config.ipv6),
+    mac: membership.mac ?? (own === null ? null : macOfAddress(own)),
   };
 }
 
-export function recordedNetwork(
+type Place = Addresses & Pick<EndpointConfig, 'mac' | 'former'>;
+
+/** One that took over addresses keeps those it had, and its MAC, as long as it has its interface. */
+function keptPlace(present: RecordedEndpoint | undefined, place: Place, takesOver: boolean): Place {
+  if (present === undefined) return place;
+  const isSame = present.ipv4 === place.ipv4 && present.ipv6 === place.ipv6;
+  if (takesOver) {
+    const { former } = takenOver(present, place);
+    return former === undefined ? place : { ...place, former, mac: present.mac };
+  }
+  return present.former && isSame ? { ...place, former: present.former, mac: present.mac } : place;
+}
+
+function portsByNetwork(
+  networks: readonly JoinedNetwork[],
+  routes: DefaultRoutes,
+  ports: readonly PublishedPort[],
+): ReadonlyMap<string, readonly PublishedPort[]> {
+  const found = new Map<string, PublishedPort[]>();
+  for (const port of ports) {
+    const network = publishingNetwork(networks, routes, port.hostIp);
+    if (network !== null) found.set(network, [...(found.get(network) ?? []), port]);
+  }
+  return found;
+}
+
+/** What a record says of endpoints that are attached. */
+export function recordedEndpoints(
   ports: Pick<EndpointPorts, 'containers' | 'imageStores'>,
   desired: Desired<'container'>,
-  endpoint: EndpointConfig,
-  network: NetworkConfig,
-): ContainerNetwork {
-  const { subnet, gateway } = ipv4RangeOf(network);
-  const { imageId } = recordOf(ports, endpoint.containerId);
-  const published = new Set(endpoint.ports.map(({ containerPort, protocol }) => `${containerPort}/${protocol}`));
+  containerId: string,
+  wanted: readonly WantedEndpoint[],
+): Required<Pick<ContainerRecord, 'network' | 'endpoints' | 'interfaceNames'>> {
   return {
-    address: bareAddress(endpoint.ipv4 ?? ''),
-    prefixLength: prefixLengthOf(subnet),
-    mac: endpoint.mac ?? '',
-    gateway,
+    network: primaryNetwork(ports, desired, containerId, wanted),
+    endpoints: wanted.map(recorded),
+    interfaceNames: Object.fromEntries(wanted.map(({ config }) => [config.network, config.interfaceName])),
+  };
+}
+
+function recorded({ config, network, aliases }: WantedEndpoint): RecordedEndpoint {
+  const { interfaceName, ipv4, ipv6, mac, defaultRoute, former } = config;
+  return {
+    network: config.network as RecordedEndpoint['network'],
     bridge: network.interfaceName,
-    ports: endpoint.ports,
-    exposed: exposedPorts(desired.spec, imageById(ports.imageStores, imageId, desired).ports).filter(
+    interfaceName,
+    ...{ ipv4, ipv6, mac, defaultRoute, aliases },
+    ...(former && { former }),
+    gateway4: network.ipv4?.gateway ?? null,
+    gateway6: network.ipv6?.gateway ?? null,
+  };
+}
+
+/** In Docker 1.4's form: the endpoint that leads out, or the first one. */
+function primaryNetwork(
+  { imageStores, containers }: Pick<EndpointPorts, 'containers' | 'imageStores'>,
+  desired: Desired<'container'>,
+  containerId: string,
+  wanted: readonly WantedEndpoint[],
+): ContainerNetwork | null {
+  const primary =
+    wanted.find(({ config }) => config.defaultRoute.ipv4) ??
+    wanted.find(({ config }) => config.defaultRoute.ipv6) ??
+    wanted[0];
+  if (primary === undefined) return null;
+  const { config, network } = primary;
+  const { imageId } = recordOf({ containers }, containerId);
+  const ports = wanted.flatMap((endpoint) => endpoint.config.ports);
+  const published = new Set(ports.map(({ containerPort, protocol }) => `${containerPort}/${protocol}`));
+  return {
+    address: config.ipv4 && bareAddress(config.ipv4),
+    prefixLength: network.ipv4 === null ? 0 : prefixLengthOf(network.ipv4.subnet),
+    mac: config.mac,
+    gateway: network.ipv4?.gateway ?? null,
+    bridge: network.interfaceName,
+    ports,
+    exposed: exposedPorts(desired.spec, imageById(imageStores, imageId, desired).ports).filter(
       ({ port, protocol }) => !published.has(`${port}/${protocol}`),
     ),
   };
-}
-
-/** Keys of containers on this host whose addresses a hosts file names, with their alias. */
-export function linkTargets(desired: Desired<'container'>): readonly { alias: string; key: ResourceKey }[] {
-  return desired.references.links.map((key, index) => ({ key, alias: desired.spec.links[index]?.alias ?? '' }));
 }

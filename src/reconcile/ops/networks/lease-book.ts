@@ -1,5 +1,6 @@
-import { allocateAddress, allocatePort, containsNetwork } from '../../../model/addresses.ts';
+import { allocatePort, containsAddress, type Family, familyOf, type PortRange } from '../../../model/addresses.ts';
 import type { Protocol } from '../../../model/kinds/short-forms.ts';
+import { type HeldAddress, nextAddress } from '../../../model/networks/address-pools.ts';
 import type { ResourceKey } from '../../../model/resource.ts';
 import type { AddressLease, LeaseStore, PortLease } from '../../../state/history/lease-store.ts';
 import type { Changes, GroupCommit } from '../../group-commit.ts';
@@ -7,10 +8,13 @@ import type { Changes, GroupCommit } from '../../group-commit.ts';
 export interface AddressRequest {
   readonly network: string;
   readonly owner: ResourceKey;
+  /** Its family is that of the address. */
   readonly subnet: string;
-  readonly gateway: string;
+  readonly gateway: string | null;
   /** Part of the subnet to take from, or null for all of it. */
   readonly fixedCidr: string | null;
+  /** Addresses and subnets that are never given out. Left out, none. */
+  readonly closed?: readonly string[];
   /** Address the manifest asks for, or null for any. */
   readonly requested: string | null;
   /** Addresses that manifests ask for, whether they are up or not: none of them is picked. */
@@ -27,8 +31,8 @@ export interface PortRequest {
 /** Docker 1.4's number of attempts for a port that it picks itself. */
 const PORT_ATTEMPTS = 10;
 
-/** Addresses of one network. */
-class NetworkLeases {
+/** Addresses of one family on one network. */
+class FamilyLeases {
   readonly taken = new Set<string>();
   readonly byOwner = new Map<string, string>();
   last: string | null;
@@ -52,6 +56,10 @@ class NetworkLeases {
   }
 }
 
+const FAMILIES: readonly Family[] = ['ipv4', 'ipv6'];
+
+type NetworkLeases = Readonly<Record<Family, FamilyLeases>>;
+
 const portKey = ({ owner, hostIp, containerPort, protocol }: PortRequest): string =>
   `${owner} ${hostIp} ${containerPort}/${protocol}`;
 
@@ -72,14 +80,17 @@ export class LeaseBook {
   readonly #commits: Pick<GroupCommit, 'commit'>;
   readonly #networks = new Map<string, NetworkLeases>();
   readonly #ports = new Map<string, PortLease>();
+  readonly #hostPorts: () => PortRange;
   #lastPort: number | null = null;
   #unsaved = nothingUnsaved();
 
-  constructor(store: LeaseStore, commits: Pick<GroupCommit, 'commit'>) {
+  /** @param hostPorts those that automatic ones are chosen from, as they are now */
+  constructor(store: LeaseStore, commits: Pick<GroupCommit, 'commit'>, hostPorts: () => PortRange) {
     this.#store = store;
+    this.#hostPorts = hostPorts;
     this.#commits = commits;
     for (const { network, address, container } of store.addresses()) {
-      const leases = this.#leasesOf(network);
+      const leases = this.#leasesOf(network, familyOf(address));
       leases.taken.add(address);
       leases.byOwner.set(container, address);
     }
@@ -91,10 +102,10 @@ export class LeaseBook {
   /** The container's address in a network, the same for as long as it holds the lease; null when none is free. */
   address(request: AddressRequest): string | null {
     const { network, owner, subnet, requested } = request;
-    const leases = this.#leasesOf(network);
+    const leases = this.#leasesOf(network, familyOf(subnet));
     const held = leases.byOwner.get(owner);
     if (held !== undefined) {
-      const fits = requested === null ? containsNetwork(subnet, `${held}/32`) : held === requested;
+      const fits = requested === null ? containsAddress(subnet, held) : held === requested;
       if (fits) return held;
       leases.release(owner);
       this.#unsaved.owners.add(owner);
@@ -114,27 +125,37 @@ export class LeaseBook {
     const key = portKey(request);
     const held = this.#ports.get(key);
     if (held && usable(held.hostPort)) return held.hostPort;
-    const { owner, hostIp, containerPort, protocol } = request;
+    const { owner, containerPort, protocol } = request;
     const leases = [...this.#ports.values()].filter((lease) => lease.protocol === protocol);
     const taken = new Set(leases.map(({ hostPort }) => hostPort));
+    // On another address, 0.0.0.0 and [::] for one, it has the same number.
+    const twin = leases.find((lease) => lease.container === owner && lease.containerPort === containerPort);
+    if (twin && usable(twin.hostPort)) return this.#leasePort(request, twin.hostPort);
+    const range = this.#hostPorts();
     for (let attempt = 0; attempt < PORT_ATTEMPTS; attempt++) {
-      const free = allocatePort(taken, this.#lastPort);
+      const free = allocatePort(range, taken, this.#lastPort);
       if (free === null) return null;
       this.#lastPort = free;
       taken.add(free);
-      if (!usable(free)) continue;
-      this.#ports.set(key, { container: owner, containerPort, protocol, hostIp, hostPort: free });
-      this.#unsaved.owners.add(owner);
-      return free;
+      if (usable(free)) return this.#leasePort(request, free);
     }
     return null;
   }
 
+  #leasePort({ owner, hostIp, containerPort, protocol }: PortRequest, hostPort: number): number {
+    const lease = { container: owner, containerPort, protocol, hostIp, hostPort };
+    this.#ports.set(portKey({ ...lease, owner }), lease);
+    this.#unsaved.owners.add(owner);
+    return hostPort;
+  }
+
   /** An address for what is no container, kept in memory only, until {@link takeBack}; null when none is free. */
   lend({ requested, ...pool }: Omit<AddressRequest, 'owner' | 'reserved'>): string | null {
-    const leases = this.#leasesOf(pool.network);
+    const leases = this.#leasesOf(pool.network, familyOf(pool.subnet));
     const isTaken = requested !== null && (leases.taken.has(requested) || requested === pool.gateway);
-    const free = requested === null ? allocateAddress(pool, leases.taken, leases.last) : isTaken ? null : requested;
+    const { subnet, gateway, fixedCidr: range } = pool;
+    const any = () => nextAddress({ subnet, gateway, range, reserved: [] }, leases.taken, leases.last);
+    const free = requested === null ? any() : isTaken ? null : requested;
     if (free === null) return null;
     leases.taken.add(free);
     leases.last = free;
@@ -142,7 +163,7 @@ export class LeaseBook {
   }
 
   takeBack(network: string, address: string): void {
-    this.#leasesOf(network).taken.delete(address);
+    this.#leasesOf(network, familyOf(address)).taken.delete(address);
   }
 
   /** Makes what was decided since the last call durable, in one commit with these changes. */
@@ -160,7 +181,13 @@ export class LeaseBook {
 
   /** Lets these owners have just these addresses of a network, which were theirs in another order; see {@link save}. */
   reassign(network: string, holders: readonly (readonly [owner: ResourceKey, address: string])[]): void {
-    const leases = this.#leasesOf(network);
+    for (const family of FAMILIES) {
+      const own = holders.filter(([, address]) => familyOf(address) === family);
+      this.#reassign(this.#leasesOf(network, family), own);
+    }
+  }
+
+  #reassign(leases: FamilyLeases, holders: readonly (readonly [owner: ResourceKey, address: string])[]): void {
     const { last } = leases;
     const moved = new Set(holders.map(([, address]) => address));
     for (const [owner, address] of [...leases.byOwner]) {
@@ -175,31 +202,39 @@ export class LeaseBook {
     leases.last = last;
   }
 
+  /** Who holds the addresses of a family of a network. */
+  holders(network: string, family: Family): readonly HeldAddress[] {
+    return [...this.#leasesOf(network, family).byOwner].map(([by, address]) => ({ by, address }));
+  }
+
   /** Returns the container that holds an address of a network; null when it is free. */
   holderOf(network: string, address: string): string | null {
-    const { byOwner, taken } = this.#leasesOf(network);
+    const { byOwner, taken } = this.#leasesOf(network, familyOf(address));
     if (!taken.has(address)) return null;
     for (const [owner, held] of byOwner) if (held === address) return owner;
     return null;
   }
 
-  /** The addresses that an owner holds, each with its network. */
+  /** The addresses that an owner holds, each with its network; up to one of each family on each. */
   addressesOf(owner: string): readonly (readonly [network: string, address: string])[] {
-    return [...this.#networks].flatMap(([network, { byOwner }]) => {
-      const address = byOwner.get(owner);
-      return address === undefined ? [] : [[network, address] as const];
-    });
+    return [...this.#networks].flatMap(([network, leases]) =>
+      FAMILIES.flatMap((family) => {
+        const address = leases[family].byOwner.get(owner);
+        return address === undefined ? [] : [[network, address] as const];
+      }),
+    );
   }
 
-  /** Gives up the address that a container holds on a network; written with the next {@link save}. */
-  leave(owner: string, network: string): void {
-    this.#leasesOf(network).release(owner);
-    this.#unsaved.owners.add(owner);
+  /** Gives up what a container holds on a network, of one family or both; written with the next {@link save}. */
+  leave(owner: string, network: string, families: readonly Family[] = FAMILIES): void {
+    const held = families.map((family) => this.#leasesOf(network, family)).filter(({ byOwner }) => byOwner.has(owner));
+    for (const leases of held) leases.release(owner);
+    if (held.length > 0) this.#unsaved.owners.add(owner);
   }
 
   /** Gives up everything a container holds; written with the next {@link save}. */
   release(owner: string): void {
-    for (const leases of this.#networks.values()) leases.release(owner);
+    for (const leases of this.#all()) leases.release(owner);
     for (const [key, lease] of this.#ports) if (lease.container === owner) this.#ports.delete(key);
     this.#unsaved.owners.add(owner);
   }
@@ -211,7 +246,7 @@ export class LeaseBook {
 
   /** Keys of everything that holds a lease, be it only because its release could not be written; some more than once. */
   *owners(): Generator<string, undefined> {
-    for (const { byOwner } of this.#networks.values()) yield* byOwner.keys();
+    for (const { byOwner } of this.#all()) yield* byOwner.keys();
     for (const { container } of this.#ports.values()) yield container;
     yield* this.#unsaved.owners;
   }
@@ -219,13 +254,15 @@ export class LeaseBook {
   /** As it is now: what was decided after the save began is right too. */
   #write({ owners, goneNetworks }: Unsaved): void {
     const addresses: AddressLease[] = [];
-    const last = new Map<string, string>();
-    for (const [network, leases] of this.#networks) {
-      for (const container of owners) {
-        const address = leases.byOwner.get(container);
-        if (address !== undefined) addresses.push({ network, container, address });
+    const last: Pick<AddressLease, 'network' | 'address'>[] = [];
+    for (const [network, both] of this.#networks) {
+      for (const leases of Object.values(both)) {
+        for (const container of owners) {
+          const address = leases.byOwner.get(container);
+          if (address !== undefined) addresses.push({ network, container, address });
+        }
+        if (leases.last !== null) last.push({ network, address: leases.last });
       }
-      if (leases.last !== null) last.set(network, leases.last);
     }
     this.#store.write({
       containers: owners,
@@ -236,17 +273,29 @@ export class LeaseBook {
     });
   }
 
-  #allocate({ subnet, gateway, fixedCidr, reserved }: AddressRequest, leases: NetworkLeases): string | null {
+  #allocate(
+    { subnet, gateway, fixedCidr, closed = [], reserved }: AddressRequest,
+    leases: FamilyLeases,
+  ): string | null {
     const others = reserved();
     const taken = { has: (address: string) => leases.taken.has(address) || others.has(address) };
-    return allocateAddress({ subnet, gateway, fixedCidr }, taken, leases.last);
+    return nextAddress({ subnet, gateway, range: fixedCidr, reserved: closed }, taken, leases.last);
   }
 
-  #leasesOf(network: string): NetworkLeases {
-    const known = this.#networks.get(network);
-    if (known) return known;
-    const leases = new NetworkLeases(this.#store.lastAddress(network));
-    this.#networks.set(network, leases);
-    return leases;
+  *#all(): Generator<FamilyLeases, undefined> {
+    for (const { ipv4, ipv6 } of this.#networks.values()) {
+      yield ipv4;
+      yield ipv6;
+    }
+  }
+
+  #leasesOf(network: string, family: Family): FamilyLeases {
+    let known = this.#networks.get(network);
+    if (known === undefined) {
+      const leases = (of: Family) => new FamilyLeases(this.#store.lastAddress(network, of));
+      known = { ipv4: leases('ipv4'), ipv6: leases('ipv6') };
+      this.#networks.set(network, known);
+    }
+    return known[family];
   }
 }

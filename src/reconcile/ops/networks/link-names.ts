@@ -5,7 +5,7 @@ import type { LinkGraph } from '../../../state/link-graph.ts';
 import type { GroupCommit } from '../../group-commit.ts';
 import type { Declared } from '../declared.ts';
 import type { IsOwned } from '../owners.ts';
-import { linkTargets } from './endpoint.ts';
+import { linkTargets } from './links.ts';
 
 /** The link graph and the links between containers. */
 export interface LinkNamePorts extends Declared {

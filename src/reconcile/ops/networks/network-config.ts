@@ -1,8 +1,15 @@
 import type { NetworkConfig, NetworkRange } from '../../../drivers/contract/network.ts';
+import type { Family } from '../../../model/addresses.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
+import type { NetworkSpec } from '../../../model/kinds/network.ts';
+import { parentInterface } from '../../../model/kinds/network-rules.ts';
+import type { DRIVER_FIELDS, NetworkDriverTable } from '../../../model/networks/driver-fields.ts';
+import { own } from '../../../model/own.ts';
 import type { ResourceKey } from '../../../model/resource.ts';
 import { networkSpecOf } from '../../../state/containers/written-spec.ts';
-import type { NetworkRecord, ResourceStore } from '../../../state/history/resource-store.ts';
+import type { NetworkDefaults, NetworkRecord } from '../../../state/history/network-record.ts';
+import type { ResourceStore } from '../../../state/history/resource-store.ts';
+import type { NamedNetwork, NetworkLookup } from '../../names/zones.ts';
 
 /** The default bridge of this host. */
 export interface DefaultNetworks {
@@ -15,22 +22,95 @@ export interface DefaultNetworks {
 /** The existing networks, as recorded at their creation. */
 export interface KnownNetworks extends DefaultNetworks {
   readonly resources: Pick<ResourceStore, 'networks'>;
-  /** For those that declare none. */
-  readonly settings: { readonly mtu: number; readonly networkDriver: string };
+  /** The mtu is for those that declare none. */
+  readonly settings: { readonly mtu: number; readonly networkDrivers: NetworkDriverTable };
+}
+
+/** Left out where it is as it always was. */
+export function accessOptions({
+  metadata,
+  directAccess,
+}: Pick<NetworkDefaults, 'metadata' | 'directAccess'>): NetworkConfig['options'] {
+  return { ...(!metadata && { metadata }), ...(directAccess && { directAccess }) };
+}
+
+/** What a driver reads of a network besides what every network has. */
+function driverOptions(
+  { driver, defaults }: NetworkRecord,
+  spec: NetworkSpec,
+  drivers: NetworkDriverTable,
+): NetworkConfig['options'] {
+  const { icc, masquerade, gatewayMode, metadata, directAccess, hostAccess, spoofing, mode, mtu } = spec;
+  const options: Record<(typeof DRIVER_FIELDS)[number], NetworkConfig['options']> = {
+    bridgeName: {},
+    icc: { icc },
+    masquerade: { masquerade },
+    gatewayMode: {
+      ...(gatewayMode?.ipv4 && { gatewayMode4: gatewayMode.ipv4 }),
+      ...(gatewayMode?.ipv6 && { gatewayMode6: gatewayMode.ipv6 }),
+    },
+    metadata: accessOptions({ metadata: metadata ?? defaults.metadata, directAccess: false }),
+    directAccess: accessOptions({ metadata: true, directAccess: directAccess ?? defaults.directAccess }),
+    hostAccess: { ...(hostAccess === false && { hostAccess }) },
+    spoofing: { ...(spoofing === true && { spoofing }) },
+    parent: { parent: parentInterface({ parent: spec.parent ?? null, vlan: spec.vlan ?? null }), ownMtu: mtu !== null },
+    vlan: {},
+    mode: { mode: mode ?? null },
+  };
+  const fields = own(drivers, driver)?.fields ?? [];
+  return Object.assign({}, ...fields.map((field) => options[field]));
 }
 
 /** Returns the driver's configuration of a declared network, from the record of its creation. */
 export function networkConfig({ settings }: Pick<KnownNetworks, 'settings'>, record: NetworkRecord): NetworkConfig {
+  const { key, driver, interfaceName, ipv4, ipv6 } = record;
+  // Stored specs lack the fields that their version did not have.
   const spec = networkSpecOf(record);
   return {
-    key: record.key,
-    driver: settings.networkDriver,
-    interfaceName: record.bridge,
-    ipv4: { subnet: record.subnet, gateway: record.gateway },
-    ipv6: null,
+    key,
+    driver,
+    interfaceName,
+    ipv4,
+    ipv6,
     mtu: spec.mtu ?? settings.mtu,
     internal: spec.internal,
-    options: { icc: spec.icc, masquerade: spec.masquerade },
+    options: driverOptions(record, spec, settings.networkDrivers),
+  };
+}
+
+/** The part of a network that addresses of a family are given out from, null for all of it, and what never is. */
+export function leaseLimits(
+  networks: Pick<KnownNetworks, 'resources'>,
+  key: ResourceKey,
+  family: Family,
+): { readonly range: string | null; readonly reserved: readonly string[] } {
+  const record = networkRecord(networks, key);
+  const spec = record && networkSpecOf(record);
+  // Stored specs of earlier versions lack these fields, and the default bridge has no spec.
+  return {
+    range: (family === 'ipv4' ? spec?.ipRange : spec?.ipRange6) ?? null,
+    reserved: spec?.reserved ?? [],
+  };
+}
+
+/** What a manifest could write of a network without another effect than that of leaving it out. */
+export function decidedOf(
+  { driver, interfaceName, ipv4, ipv6, defaults }: NetworkRecord,
+  drivers: NetworkDriverTable,
+): Record<string, unknown> {
+  return {
+    driver,
+    mode: own(drivers, driver)?.modes[0] ?? null,
+    gatewayMode: { ipv4: 'nat', ipv6: 'nat' },
+    bridgeName: interfaceName,
+    ipv4: ipv4 !== null,
+    subnet: ipv4?.subnet ?? null,
+    gateway: ipv4?.gateway ?? null,
+    ipv6: ipv6 !== null,
+    subnet6: ipv6?.subnet ?? null,
+    gateway6: ipv6?.gateway ?? null,
+    metadata: defaults.metadata,
+    directAccess: defaults.directAccess,
   };
 }
 
@@ -45,6 +125,26 @@ export function networkConfigs(networks: Omit<KnownNetworks, 'defaultNetworkProb
   const fallback = networks.defaultNetwork();
   const declared = networks.resources.networks().filter(({ key }) => key !== fallback?.key);
   return [...declared.map((record) => networkConfig(networks, record)), ...(fallback ? [fallback] : [])];
+}
+
+/** Finds a network by the name of its interface on the host, as records of containers have it. */
+export function networksByInterface(networks: Omit<KnownNetworks, 'defaultNetworkProblem'>): NetworkLookup {
+  let records: readonly NetworkRecord[] | null = null;
+  let fallback: NetworkConfig | null = null;
+  let known = new Map<string, NamedNetwork>();
+  return (bridge) => {
+    const [present, current] = [networks.resources.networks(), networks.defaultNetwork()];
+    if (present !== records || current !== fallback) {
+      [records, fallback] = [present, current];
+      known = new Map(
+        networkConfigs(networks).map(({ interfaceName, key, internal }) => [
+          interfaceName,
+          { key: key as ResourceKey, internal },
+        ]),
+      );
+    }
+    return known.get(bridge) ?? null;
+  };
 }
 
 export function networkRecord(

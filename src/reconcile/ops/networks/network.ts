@@ -1,18 +1,15 @@
 import { createHash } from 'node:crypto';
 import type { Instance } from '../../../drivers/contract/driver.ts';
 import type { Networks } from '../../../drivers/contract/network.ts';
-import {
-  allocateSubnet,
-  DEFAULT_SUBNET_POOL,
-  DEFAULT_SUBNET_PREFIX_LENGTH,
-  firstHostOf,
-  overlaps,
-} from '../../../model/addresses.ts';
+import type { Family } from '../../../model/addresses.ts';
 import type { Desired } from '../../../model/desired.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
+import type { UsedSubnet } from '../../../model/networks/address-pools.ts';
+import { own } from '../../../model/own.ts';
 import type { ResourceKey } from '../../../model/resource.ts';
 import { writtenSpec } from '../../../state/containers/written-spec.ts';
-import type { NetworkRecord, ResourceStore } from '../../../state/history/resource-store.ts';
+import { type NetworkRecord, PRESENT_DEFAULTS } from '../../../state/history/network-record.ts';
+import type { ResourceStore } from '../../../state/history/resource-store.ts';
 import type { DriftMemory } from '../../drift-memory.ts';
 import type { OpOf } from '../../op.ts';
 import type { OpFailureCache } from '../../op-failure-cache.ts';
@@ -21,10 +18,24 @@ import { SPEC_SCHEMA_VERSION } from '../containers/record-draft.ts';
 import { type Declared, desiredOf } from '../declared.ts';
 import type { LeaseBook } from './lease-book.ts';
 import { type KnownNetworks, networkConfig, networkRecord } from './network-config.ts';
+import { familiesOf, type HostFamilies } from './network-families.ts';
+import { chooseRange, type Surroundings } from './network-ranges.ts';
 
-export interface EnsureNetworkPorts extends Declared, Pick<KnownNetworks, 'settings' | 'defaultNetwork'> {
+/** What a network gets whose manifest leaves it open. */
+export interface NewNetworks {
+  readonly pools: Surroundings['pools'];
+  /** As the host is now. */
+  families(): HostFamilies;
+}
+
+export interface EnsureNetworkPorts extends Declared, Pick<KnownNetworks, 'defaultNetwork'> {
   readonly instance: Pick<Instance, 'id'>;
-  readonly network: Pick<Networks, 'ensureNetwork' | 'occupiedSubnets'>;
+  readonly network: Pick<Networks, 'ensureNetwork' | 'hostUse'>;
+  readonly settings: KnownNetworks['settings'] & {
+    /** Of networks that name none. */
+    readonly networkDriver: string;
+    readonly newNetworks: NewNetworks;
+  };
   readonly resources: Pick<ResourceStore, 'networks' | 'setNetwork'>;
   readonly drifts: Pick<DriftMemory, 'of' | 'repaired'>;
   readonly failures: Pick<OpFailureCache, 'clear'>;
@@ -36,56 +47,59 @@ export interface RemoveNetworkPorts extends Declared {
   readonly leases: Pick<LeaseBook, 'releaseNetwork' | 'save'>;
 }
 
-/** What a new network is fitted in between. */
-type Surroundings = Pick<EnsureNetworkPorts, 'instance' | 'network' | 'resources'>;
-
 /** `b<instance><8 hex of the key>`: fifteen bytes, the longest name the kernel takes (IFNAMSIZ). */
-function bridgeName({ instance }: Surroundings, desired: Desired<'network'>): string {
+function interfaceName({ instance }: EnsureNetworkPorts, desired: Desired<'network'>): string {
   if (desired.spec.bridgeName !== null) return desired.spec.bridgeName;
   return `b${instance.id}${createHash('sha256').update(desired.key).digest('hex').slice(0, 8)}`;
 }
 
-/** Subnets that a new network must not overlap: the host's, and those of our other networks. */
-function occupied(around: Surroundings, desired: Desired<'network'>): string[] {
-  const ours = around.resources.networks().filter(({ key }) => key !== desired.key);
-  const known = networkRecord(around, desired.key)?.subnet;
-  const host = around.network.occupiedSubnets().filter((subnet) => subnet !== known);
-  return [...host, ...ours.map(({ subnet }) => subnet)];
+/** Subnets of our other networks. */
+export function subnetsOfOthers(records: readonly NetworkRecord[], key: ResourceKey): UsedSubnet[] {
+  return records.flatMap((record) =>
+    record.key === key
+      ? []
+      : [record.ipv4, record.ipv6].flatMap((range) => (range ? [{ subnet: range.subnet, by: record.key }] : [])),
+  );
 }
 
-function chooseSubnet(around: Surroundings, desired: Desired<'network'>): string {
-  const taken = occupied(around, desired);
-  const wanted = desired.spec.subnet ?? networkRecord(around, desired.key)?.subnet ?? null;
-  if (wanted !== null) {
-    const clash = taken.find((subnet) => overlaps(subnet, wanted));
-    if (clash === undefined) return wanted;
-    if (desired.spec.subnet !== null) {
-      throw new TsdError('TSD_SUBNET_CONFLICT', `subnet ${wanted} overlaps ${clash}, which this host uses`, {
-        key: desired.key,
-        source: desired.positions.subnet ?? desired.source,
-      });
-    }
-  }
-  const free = allocateSubnet(DEFAULT_SUBNET_POOL, DEFAULT_SUBNET_PREFIX_LENGTH, taken);
-  if (free !== null) return free;
-  throw new TsdError('TSD_ADDRESS_POOL_FULL', `no free subnet in ${DEFAULT_SUBNET_POOL}`, {
-    key: desired.key,
-    source: desired.source,
-    hint: 'Give the network a subnet of its own.',
+function driverFields(
+  { settings }: EnsureNetworkPorts,
+  driver: string,
+  { key, source, positions }: Desired<'network'>,
+) {
+  const fields = own(settings.networkDrivers, driver);
+  if (fields) return fields;
+  const names = Object.keys(settings.networkDrivers).join(', ');
+  throw new TsdError('TSD_DRIVER_UNKNOWN', `unknown network driver ${driver}; there are ${names}`, {
+    key,
+    source: positions.driver ?? source,
   });
 }
 
-function resolve(around: Surroundings, desired: Desired<'network'>): NetworkRecord {
+function resolve(ports: EnsureNetworkPorts, desired: Desired<'network'>): NetworkRecord {
   const { spec, key, specHash } = desired;
-  const subnet = chooseSubnet(around, desired);
+  const { newNetworks } = ports.settings;
+  const known = networkRecord(ports, key) ?? null;
+  const driver = known?.driver ?? spec.driver ?? ports.settings.networkDriver;
+  const fields = driverFields(ports, driver, desired);
+  const families = familiesOf(desired, known?.defaults.ipv6 ?? null, newNetworks.families());
+  const around: Surroundings = {
+    pools: newNetworks.pools,
+    host: ports.network.hostUse(),
+    others: subnetsOfOthers(ports.resources.networks(), key),
+  };
+  const range = (family: Family) =>
+    families[family] ? chooseRange(desired, around, family, { known: known?.[family] ?? null, driver: fields }) : null;
   return {
     key,
     specHash,
     written: writtenSpec(spec),
     schemaVersion: SPEC_SCHEMA_VERSION,
-    bridge: bridgeName(around, desired),
-    subnet,
-    gateway: spec.gateway ?? firstHostOf(subnet),
+    driver,
+    interfaceName: interfaceName(ports, desired),
+    ipv4: range('ipv4'),
+    ipv6: range('ipv6'),
+    defaults: known?.defaults ?? { ...PRESENT_DEFAULTS, ipv6: families.ipv6 },
   };
 }
 

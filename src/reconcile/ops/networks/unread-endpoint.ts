@@ -1,12 +1,15 @@
 /**
- * Where a declared container is whose record cannot be read: it runs on, and so does what talks to it. Its lease has the
- * address.
+ * Where a declared container is whose record cannot be read: it runs on, and so does what talks to it. Its leases have the
+ * addresses.
  */
+import { familyOf } from '../../../model/addresses.ts';
 import type { Desired } from '../../../model/desired.ts';
+import type { ObservedAddresses } from '../../../model/observed.ts';
 import type { ResourceKey } from '../../../model/resource.ts';
 import type { ContainerStore } from '../../../state/containers/containers.ts';
+import { addressesOf } from '../../../state/containers/endpoints.ts';
 import { hostnamesOf, type Peer } from '../../names/peer-index.ts';
-import { attachedNetwork, isContainer } from '../../plan/references.ts';
+import { isContainer } from '../../plan/references.ts';
 import { type DamagedNames, damagedHolder } from '../containers/damaged-container.ts';
 import type { Declared } from '../declared.ts';
 import type { LeaseBook } from './lease-book.ts';
@@ -17,35 +20,44 @@ export interface AddressPorts extends Declared, DamagedNames {
   readonly leases: Pick<LeaseBook, 'addressesOf'>;
 }
 
-function leased({ leases }: Pick<AddressPorts, 'leases'>, { key, references, spec }: Desired<'container'>) {
-  const network = attachedNetwork(references, spec);
-  const address = leases.addressesOf(key).find(([on]) => on === network)?.[1];
-  return network === null || address === undefined ? null : { network, address };
+function leased(
+  { leases }: Pick<AddressPorts, 'leases'>,
+  { key, references }: Desired<'container'>,
+): ObservedAddresses[] {
+  const held = leases.addressesOf(key);
+  return references.networks.flatMap((network) => {
+    const own = held.filter(([on]) => on === network).map(([, address]) => address);
+    const of = (family: 'ipv4' | 'ipv6') => own.find((address) => familyOf(address) === family) ?? null;
+    return own.length === 0 ? [] : [{ network, ipv4: of('ipv4'), ipv6: of('ipv6') }];
+  });
 }
 
-/** Address of a container by its key, from its record or, where that cannot be read, from its lease. */
-export function addressOf(ports: AddressPorts, key: ResourceKey): string | undefined {
+/** Addresses of a container by its key, from its record or, where that cannot be read, from its leases. */
+export function addressesOfKey(ports: AddressPorts, key: ResourceKey): readonly ObservedAddresses[] {
   const record = ports.containers.byKey(key);
-  if (record || !ports.containers.hasDamaged) return record?.network?.address;
+  if (record) return addressesOf(record);
+  if (!ports.containers.hasDamaged) return [];
   const desired = ports.desired().resources.get(key);
-  if (!desired || !isContainer(desired) || damagedHolder(ports, desired.engineName) === null) return undefined;
-  return leased(ports, desired)?.address;
+  if (!desired || !isContainer(desired) || damagedHolder(ports, desired.engineName) === null) return [];
+  return leased(ports, desired);
 }
 
-/** By which names others reach a container whose record cannot be read; null for every other one. */
-export function unreadPeer(
+/** By which names others reach a container whose record cannot be read, on each of its networks; none for every other one. */
+export function unreadPeers(
   ports: AddressPorts,
   networks: Omit<KnownNetworks, 'defaultNetworkProblem'>,
   id: string,
-): Peer | null {
-  if (ports.containers.damaged(id) === undefined) return null;
+): readonly Peer[] {
+  if (ports.containers.damaged(id) === undefined) return [];
   for (const desired of ports.desired().resources.values()) {
     if (!isContainer(desired) || damagedHolder(ports, desired.engineName) !== id) continue;
     const { key, app, name, engineName, spec } = desired;
-    const lease = leased(ports, desired);
-    const bridge = networkConfigs(networks).find((network) => network.key === lease?.network)?.interfaceName;
-    if (lease === null || bridge === undefined) return null;
-    return { key, app, name, engineName, hostnames: hostnamesOf(spec), bridge, address: lease.address };
+    const bridges = new Map(networkConfigs(networks).map((network) => [network.key, network.interfaceName]));
+    return leased(ports, desired).flatMap(({ network, ipv4 }) => {
+      const bridge = bridges.get(network);
+      if (bridge === undefined || ipv4 === null) return [];
+      return [{ key, app, name, engineName, hostnames: hostnamesOf(spec), bridge, address: ipv4 }];
+    });
   }
-  return null;
+  return [];
 }

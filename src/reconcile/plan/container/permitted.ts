@@ -3,7 +3,8 @@ import type { Desired } from '../../../model/desired.ts';
 import { parseKey, type ResourceKey } from '../../../model/resource.ts';
 import { baseKey } from '../../../model/update.ts';
 import type { Intent, Step } from '../intent.ts';
-import { loadingNeed, type Unmet, unmet } from '../needs.ts';
+import { changesEndpoints } from '../live-networks.ts';
+import { loadingNeed, type Unmet, unmet, unmetNetwork } from '../needs.ts';
 import type { Pass } from '../order/pass.ts';
 import { failureHold } from '../order/pass.ts';
 import { isReplaced } from './container-ops.ts';
@@ -22,7 +23,7 @@ export function permitted(pass: Pass, desired: Container, intent: Intent, exists
   if (intent.steps.length === 0) return intent;
   const failed = forgiven ? null : failureHold(pass, desired.key, desired);
   if (failed) return { ...intent, steps: [], hold: intent.hold ?? failed };
-  if (!intent.steps.some((step) => step.name === 'start')) return intent;
+  if (!intent.steps.some((step) => step.name === 'start')) return joinedWhenThere(pass, desired, intent);
 
   // Obstacles are computed for the current declaration.
   const obstacle = isReplaced(pass, desired) ? undefined : pass.observed.obstacles.get(baseKey(desired.key));
@@ -56,6 +57,20 @@ export function permitted(pass: Pass, desired: Container, intent: Intent, exists
           ...(hint !== undefined && { hint }),
           untilBootMs: pass.now.bootMs + OBSTACLE_RECHECK_MS,
         },
+  };
+}
+
+/** A change of networks waits until all of them can be joined; the container goes on as it is. */
+function joinedWhenThere(pass: Pass, desired: Container, intent: Intent): Intent {
+  if (!intent.steps.some(({ name }) => name === 'update') || !changesEndpoints(intent.fields)) return intent;
+  const waiting = unmetNetwork(pass, desired);
+  if (waiting === null) return intent;
+  const { busy, message, hint } = waiting;
+  const reason = busy ? 'busy' : 'dependency-not-ready';
+  return {
+    ...intent,
+    steps: [],
+    hold: { key: desired.key, reason, message, ...(hint !== undefined && { hint }), untilBootMs: null },
   };
 }
 

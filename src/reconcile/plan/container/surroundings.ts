@@ -1,5 +1,9 @@
 /** Collects what the planner needs to know around a container: dependencies, addresses, shared namespaces, its image. */
+import { overlaps } from '../../../model/addresses.ts';
 import type { Desired } from '../../../model/desired.ts';
+import type { NetworkSpec } from '../../../model/kinds/network.ts';
+import { linkedAddress } from '../../../model/linked-address.ts';
+import { DEFAULT_NETWORK } from '../../../model/network-mode.ts';
 import { type ObservedContainer, runName } from '../../../model/observed.ts';
 import type { ResourceKey } from '../../../model/resource.ts';
 import type { Cause } from '../../op.ts';
@@ -8,7 +12,7 @@ import type { Surroundings } from '../intent.ts';
 import { because } from '../order/cause.ts';
 import type { Pass } from '../order/pass.ts';
 import { isReady } from '../readiness.ts';
-import { attachedNetwork, isContainer, specOf, startDependencies } from '../references.ts';
+import { isContainer, observedReferences, specOf, startDependencies } from '../references.ts';
 import { isStopped } from '../stopped.ts';
 
 type Container = Desired<'container'>;
@@ -33,7 +37,7 @@ export function surroundings(
     imageId: settled ? image.imageId : null,
     stopped: container !== undefined && isStopped(container, isHeldBack(pass, app) ? null : specHash),
     heldAt: pass.desired.heldBack?.get(app)?.generation,
-    moved: movedBy(pass, desired, recreated),
+    moved: movedBy(pass, desired, container, recreated),
     linkAddresses: () => addressesByAlias(pass, desired),
     dependencyUpAtBootMs: () => latestRecovery(pass, startDependencies(references)),
     restartedDependencies: () => restartedSince(pass, desired, container),
@@ -44,21 +48,54 @@ export function surroundings(
 
 function movedBy(
   pass: Pass,
-  { references, spec }: Container,
+  { references }: Container,
+  container: ObservedContainer | undefined,
   recreated: ReadonlyMap<ResourceKey, Cause>,
 ): Cause | null {
-  const network = attachedNetwork(references, spec);
-  const cause = network === null ? undefined : recreated.get(network);
-  if (cause) return because('dependency', cause.message);
+  const isNew = (key: ResourceKey) => key !== DEFAULT_NETWORK && !pass.observed.networks.has(key);
+  const isChanged = (key: ResourceKey) => recreated.has(key) || isNew(key);
+  if (references.networks.some(isChanged)) {
+    const present = container && observedReferences(container).networks;
+    // One that it joins in the same plan is attached when it is there.
+    const cause = references.networks
+      .filter((network) => !present || present.includes(network))
+      .flatMap((network) => recreated.get(network) ?? [])[0];
+    if (cause) return because('dependency', cause.message);
+    const taken = present && takenSubnet(pass, references.networks, present);
+    if (taken) return taken;
+  }
   const host = references.networkContainer;
   return host !== null && pass.graph.has(opId('container.remove', host))
     ? because('dependency', `${host}, whose network it shares, is recreated`)
     : null;
 }
 
+/**
+ * A network that it joins takes the subnet of one that it leaves and that goes: both cannot be there at once, so it has to
+ * let go of its network first.
+ */
+function takenSubnet(pass: Pass, wanted: readonly ResourceKey[], present: readonly ResourceKey[]): Cause | null {
+  const left = present.filter((key) => !wanted.includes(key) && !pass.desired.resources.has(key));
+  for (const key of wanted) {
+    if (present.includes(key) || pass.observed.networks.has(key)) continue;
+    const desired = pass.desired.resources.get(key);
+    const subnets = desired?.kind === 'network' ? subnetsOf((desired as Desired<'network'>).spec) : [];
+    const giver = left.find((old) => {
+      const { subnet, subnet6 } = pass.observed.networks.get(old)?.decided ?? {};
+      const theirs = [subnet, subnet6].filter((one) => typeof one === 'string');
+      return subnets.some((own) => theirs.some((other) => overlaps(own, other)));
+    });
+    if (giver !== undefined) return because('dependency', `${key} takes over the subnet of ${giver}`);
+  }
+  return null;
+}
+
+const subnetsOf = ({ subnet, subnet6 }: NetworkSpec): readonly string[] =>
+  [subnet, subnet6].filter((one) => one !== null);
+
 function addressesByAlias(pass: Pass, { references, spec }: Container): Readonly<Record<string, string>> {
   const entries = references.links.flatMap((target, index) => {
-    const address = pass.observed.containers.get(target)?.address ?? null;
+    const address = linkedAddress(pass.observed.containers.get(target)?.endpoints ?? [], references.networks);
     const alias = spec.links[index]?.alias;
     return address === null || alias === undefined ? [] : [[alias, address] as const];
   });

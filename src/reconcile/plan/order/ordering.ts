@@ -1,6 +1,7 @@
 /** Orders between containers beyond their dependencies: stops, and names and ports that move from one to another. */
 import type { Desired } from '../../../model/desired.ts';
 import type { ContainerSpec } from '../../../model/kinds/container.ts';
+import { membershipsOf } from '../../../model/kinds/network-membership.ts';
 import type { ObservedContainer } from '../../../model/observed.ts';
 import type { ResourceKey } from '../../../model/resource.ts';
 import { OP_TRAITS, opId } from '../../op-traits.ts';
@@ -32,9 +33,12 @@ function takes({ key, engineName, spec }: Desired<'container'>): [thing: string,
     [`port ${port}`, opId('container.connect', key)],
     [`port ${port}`, opId('container.update', key)],
   ]);
-  const address: [string, string][] =
-    spec.address === null ? [] : [[`address ${spec.address}`, opId('container.create', key)]];
-  return [[`name ${engineName}`, opId('container.create', key)], ...address, ...ports];
+  const fixed = membershipsOf(spec).flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6].filter((address) => address !== null));
+  const addresses = fixed.flatMap((address): [string, string][] => [
+    [`address ${address}`, opId('container.create', key)],
+    [`address ${address}`, opId('container.update', key)],
+  ]);
+  return [[`name ${engineName}`, opId('container.create', key)], ...addresses, ...ports];
 }
 
 function gives(key: ResourceKey, container: ObservedContainer): [thing: string, id: string][] {
@@ -42,8 +46,12 @@ function gives(key: ResourceKey, container: ObservedContainer): [thing: string, 
     [`port ${port}`, opId('container.disconnect', key)],
     [`port ${port}`, opId('container.update', key)],
   ]);
-  const { address, engineName } = container;
-  const leased: [string, string][] = address === null ? [] : [[`address ${address}`, opId('container.remove', key)]];
+  const { endpoints = [], engineName } = container;
+  const held = endpoints.flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6].filter((address) => address !== null));
+  const leased = held.flatMap((address): [string, string][] => [
+    [`address ${address}`, opId('container.remove', key)],
+    [`address ${address}`, opId('container.update', key)],
+  ]);
   return [[`name ${engineName}`, opId('container.remove', key)], ...leased, ...ports];
 }
 

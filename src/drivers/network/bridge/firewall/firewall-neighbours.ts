@@ -146,7 +146,7 @@ export function foreignDrops(run: RunNft, names: Names): string[] {
   const found = chains
     .filter(({ hook, policy, table }) => hook === 'forward' && policy === 'drop' && table !== names.table)
     .filter(({ family, table, name }) => !(family === 'ip' && table === 'filter' && name === 'FORWARD'))
-    .filter(({ family }) => family === 'ip' || family === 'inet')
+    .filter(({ family }) => family === 'ip' || family === 'ip6' || family === 'inet')
     .map(
       ({ family, table, name }) =>
         `chain ${name} of table ${family} ${table} drops what it does not know: accept our bridges there`,

@@ -5,19 +5,19 @@ import { TsdError } from '../../../../model/errors/errors.ts';
 import { append } from '../../../../model/lists.ts';
 import type { Names } from '../names.ts';
 import { portOfElement } from '../publication.ts';
+import { withAnySource } from './elements.ts';
+import type { Family } from './layout.ts';
+import { isComplete, parseTable, type ReadTable, withoutPorts } from './read-table.ts';
 import {
   addElements,
   deleteElements,
+  EARLIER_FAMILY,
   type Element,
   identityOf,
-  isComplete,
   isFence,
   type Owner,
-  parseTable,
-  type ReadTable,
   removedTable,
   wholeTable,
-  withoutPorts,
 } from './ruleset.ts';
 import { publishesUdp, StaleFlows } from './stale-flows.ts';
 
@@ -35,6 +35,9 @@ export class Firewall {
   #flows: StaleFlows | null = null;
   /** Whether the table of the bridge family is there; not known before the first look. */
   #fenced: boolean | null = null;
+  /** Whether the table in the kernel was written by an earlier version in another family. */
+  #earlier = false;
+  #tookOverEarlier = false;
   readonly #generation: RulesetGeneration;
   #seen: { readonly generation: number; readonly table: ReadTable | null } | null = null;
 
@@ -60,13 +63,15 @@ export class Firewall {
   }
 
   #reread(): ReadTable | null {
-    const text = this.#list('ip');
+    const current = this.#list('inet');
+    const text = current ?? this.#list(EARLIER_FAMILY);
+    this.#earlier = current === null && text !== null;
     const fence = this.#fenced === false ? null : this.#list('bridge');
     this.#fenced = fence !== null;
     return text === null ? null : parseTable(this.#names, text, fence);
   }
 
-  #list(family: 'ip' | 'bridge'): string | null {
+  #list(family: Family | typeof EARLIER_FAMILY): string | null {
     try {
       return this.#nft.run('list our rules', `list table ${family} ${this.#names.table}`);
     } catch (error) {
@@ -78,6 +83,12 @@ export class Firewall {
   /** All elements that should be there, by owner. */
   get wanted(): ReadonlyMap<Owner, readonly Element[]> {
     return this.#state();
+  }
+
+  /** Whether containers ran by the rules of an earlier version when this process came. */
+  get tookOverEarlier(): boolean {
+    this.#state();
+    return this.#tookOverEarlier;
   }
 
   /** True when an owner should have just these elements already. */
@@ -135,10 +146,14 @@ export class Firewall {
 
   /** Removes the whole table. */
   removeAll(): void {
+    this.read();
     this.#wanted = new Map();
-    const families = this.#fenced === false ? (['ip'] as const) : (['ip', 'bridge'] as const);
-    this.#nft.run('remove our rules', families.flatMap((family) => removedTable(this.#names, family)).join('\n'));
+    const commands = removedTable(this.#names, 'inet');
+    if (this.#earlier) append(commands, removedTable(this.#names, EARLIER_FAMILY));
+    if (this.#fenced !== false) append(commands, removedTable(this.#names, 'bridge'));
+    this.#nft.run('remove our rules', commands.join('\n'));
     this.#fenced = false;
+    this.#earlier = false;
   }
 
   /** Runs commands on tables of others; see firewall-neighbours.ts. */
@@ -154,7 +169,11 @@ export class Firewall {
   }
 
   #state(): Map<Owner, readonly Element[]> {
-    this.#wanted ??= new Map(this.read()?.owned);
+    if (this.#wanted === null) {
+      const found = this.read();
+      this.#tookOverEarlier = found?.earlier === true;
+      this.#wanted = new Map(found?.earlier ? withAnySource(found.owned) : found?.owned);
+    }
     return this.#wanted;
   }
 
@@ -171,8 +190,10 @@ export class Firewall {
   }
 
   #write(state: ReadonlyMap<Owner, readonly Element[]>): void {
-    this.#nft.run('write our rules', wholeTable(this.#names, state, this.#fenced !== false));
+    const present = { fence: this.#fenced !== false, earlier: this.#earlier };
+    this.#nft.run('write our rules', wholeTable(this.#names, state, present));
     this.#fenced = [...state.values()].flat().some(isFence);
+    this.#earlier = false;
   }
 
   #change(commands: readonly string[]): void {

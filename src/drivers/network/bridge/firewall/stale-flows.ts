@@ -5,9 +5,9 @@
  */
 import { Conntrack, type Place, type UdpFlow } from '../../../../ffi/network/conntrack.ts';
 import { listAddresses } from '../../../../ffi/network/link-addresses.ts';
-import { bareAddress } from '../../../../model/addresses.ts';
+import { bareAddress, familyOf } from '../../../../model/addresses.ts';
 import { withRouteSocket } from '../../route-socket.ts';
-import { ANY_IPV4, portOfElement } from '../publication.ts';
+import { ANY_IPV4, ANY_IPV6, portOfElement } from '../publication.ts';
 import type { Element } from './ruleset.ts';
 
 export function publishesUdp(element: Element): boolean {
@@ -34,8 +34,9 @@ function staleFlows(
 ): UdpFlow[] {
   const released = new Set(before.map((element) => textOf(targetOf(element))));
   const published = new Map(now.map((element) => [publishedAt(element), textOf(targetOf(element))]));
-  return flows.filter(({ sentTo, answeredBy }) => {
-    const everywhere = isOurs(sentTo.address) ? published.get(textOf({ ...sentTo, address: ANY_IPV4 })) : undefined;
+  return flows.filter(({ family, sentTo, answeredBy }) => {
+    const every = family === 'ipv4' ? ANY_IPV4 : ANY_IPV6;
+    const everywhere = isOurs(sentTo.address) ? published.get(textOf({ ...sentTo, address: every })) : undefined;
     const target = published.get(textOf(sentTo)) ?? everywhere;
     return target === undefined ? released.has(textOf(answeredBy)) : target !== textOf(answeredBy);
   });
@@ -47,10 +48,11 @@ export class StaleFlows {
   /** Ends the flows of all ports that these elements publish. Parameters as for {@link staleFlows}. */
   end(before: readonly Element[], now: readonly Element[]): void {
     const ports = new Set([...before, ...now].flatMap((element) => portOfElement(element)?.hostPort ?? []));
-    const flows = this.#conntrack.udpFlowsTo(ports);
+    const families = new Set([...before, ...now].map((element) => familyOf(targetOf(element).address)));
+    const flows = [...families].flatMap((family) => this.#conntrack.udpFlowsTo(ports, family));
     if (flows.length === 0) return;
     const own = withRouteSocket(
-      (socket) => new Set(listAddresses(socket, 'ipv4').map(({ address }) => bareAddress(address))),
+      (socket) => new Set(listAddresses(socket, null).map(({ address }) => bareAddress(address))),
     );
     const isOurs = (address: string): boolean => own.has(address) || address.startsWith('127.');
     this.#conntrack.forget(staleFlows({ before, now }, flows, isOurs));

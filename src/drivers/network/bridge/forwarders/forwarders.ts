@@ -5,7 +5,7 @@ import { TsdError } from '../../../../model/errors/errors.ts';
 import { type Listener, listenerKey } from '../publication.ts';
 import { forwardTcp, type Route, TCP_WAITS, type TcpWaits } from './forward-tcp.ts';
 import { forwardUdp } from './forward-udp.ts';
-import { bindSocket } from './host-sockets.ts';
+import { type BoundAddress, bindSocket } from './host-sockets.ts';
 import { descriptorBudget, OpenFlows } from './open-flows.ts';
 
 interface Running {
@@ -66,20 +66,21 @@ export class Forwarders {
   }
 
   /**
-   * As {@link set} for `to`, which takes over the listeners of `from` that it wants without closing them: connections that
-   * are open keep their target, new ones go to the new target. Other listeners of `from` end.
-   * @throws TsdError TSD_PORT_IN_USE; the listeners of both are then as before.
+   * As {@link set} for `to`, which takes over the listeners of owners that it wants without closing them: connections that
+   * are open keep their target, new ones go to the new target. Other listeners of these owners end.
+   * @throws TsdError TSD_PORT_IN_USE; the listeners of all are then as before.
    */
-  handOver(from: string, to: string, listeners: readonly Listener[]): void {
-    const [held, had] = [this.listenersOf(from), this.listenersOf(to)];
-    this.#give(from, to, listeners);
+  handOver(from: readonly string[], to: string, listeners: readonly Listener[]): void {
+    const held = from.map((owner) => ({ owner, listeners: this.listenersOf(owner) }));
+    const had = this.listenersOf(to);
+    for (const owner of from) this.#give(owner, to, listeners);
     try {
-      this.set(from, []);
+      for (const owner of from) this.set(owner, []);
       this.set(to, listeners);
     } catch (error) {
-      this.#give(to, from, held);
+      for (const before of held) this.#give(to, before.owner, before.listeners);
       this.set(to, had);
-      this.set(from, held);
+      for (const before of held) this.set(before.owner, before.listeners);
       throw error;
     }
   }
@@ -137,12 +138,12 @@ function sameTarget(a: Listener, b: Listener | undefined): boolean {
 }
 
 /** Names the holder of a port that bind(2) refused. */
-export function bindError(listener: Pick<Listener, 'address' | 'port' | 'protocol'>, errno: number): TsdError {
+export function bindError(listener: BoundAddress, errno: number): TsdError {
   const { address, port, protocol } = listener;
   const where = `${address.includes(':') ? `[${address}]` : address}:${port}/${protocol}`;
   const step = `bind ${where}`;
   if (errno === constants.errno.EADDRINUSE) {
-    const holder = portHolder(port, protocol) ?? 'another program';
+    const holder = (protocol === 'sctp' ? null : portHolder(port, protocol)) ?? 'another program';
     return new TsdError('TSD_PORT_IN_USE', `host port ${where} is in use by ${holder}`, { step, errno });
   }
   if (errno === constants.errno.EADDRNOTAVAIL) {

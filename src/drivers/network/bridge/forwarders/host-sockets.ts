@@ -2,11 +2,13 @@
 import { isIPv6 } from 'node:net';
 import { syscall, trySyscall } from '../../../../ffi/call/native.ts';
 import { addressBytes } from '../../../../ffi/network/address-bytes.ts';
+import type { Protocol } from '../../../../model/kinds/short-forms.ts';
 import { AF_INET, AF_INET6, socketType } from '../../internet-socket.ts';
 
 const SOL_SOCKET = 1;
 const SO_REUSEADDR = 2;
 const IPPROTO_IPV6 = 41;
+const IPPROTO_SCTP = 132;
 const IPV6_V6ONLY = 26;
 const BACKLOG = 4096;
 
@@ -48,7 +50,7 @@ function socketAddress(address: string, port: number): { bytes: Buffer; length: 
 export interface BoundAddress {
   readonly address: string;
   readonly port: number;
-  readonly protocol: 'tcp' | 'udp';
+  readonly protocol: Protocol;
 }
 
 /**
@@ -59,7 +61,7 @@ export interface BoundAddress {
  */
 export function bindSocket({ address, port, protocol }: BoundAddress): number {
   const family = isIPv6(address) ? AF_INET6 : AF_INET;
-  const fd = trySyscall('socket', family, socketType(protocol), 0);
+  const fd = trySyscall('socket', family, socketType(protocol), protocol === 'sctp' ? IPPROTO_SCTP : 0);
   if (fd < 0) return fd;
   const result = bindAndListen(fd, { address, port, protocol });
   if (result === 0) return fd;

@@ -1,0 +1,97 @@
+/** Contradictions between a container's networks, and with what these networks are. */
+import { familyOf, firstHostOf, isHostAddress } from '../../model/addresses.ts';
+import { membershipField, membershipsOf, type NetworkMembership } from '../../model/kinds/network-membership.ts';
+import { networkMode } from '../../model/network-mode.ts';
+import { type Rule, refuse, refuseWith, type Subject } from './rule.ts';
+import type { Declared } from './universe.ts';
+
+const writtenFields = ({ at }: Subject): Readonly<Record<string, unknown>> =>
+  (at.resource.written as Readonly<Record<string, unknown>> | null) ?? {};
+
+const isWritten = (subject: Subject, field: string): boolean => (writtenFields(subject)[field] ?? null) !== null;
+
+/** Both forms at once say two things. */
+const oneForm: Rule = (subject) => {
+  if (!isWritten(subject, 'networks')) return [];
+  const network = writtenFields(subject).network;
+  const { type } = networkMode(String(network ?? 'bridge'));
+  const why =
+    type === 'network' || type === 'bridge'
+      ? `networks cannot be combined with network: ${network}; write \`${network}\` into networks`
+      : `networks cannot be combined with network: ${network}, which has no networks of its own`;
+  return [
+    ...(isWritten(subject, 'network') ? [refuse(subject, 'networks', why)] : []),
+    ...(isWritten(subject, 'address')
+      ? [refuse(subject, 'address', 'address is of a single network; write ipv4 at one of networks')]
+      : []),
+  ];
+};
+
+/** `back` and `blog/back` in the app blog. */
+const oneName: Rule = (subject) =>
+  membershipsOf(subject.spec).flatMap(({ network }, index) => {
+    const { references, at } = subject;
+    const isKnown = references.networks.indexOf(references.networks[index] as never) < index;
+    const field = membershipField(at.resource, network);
+    return isKnown ? [refuse(subject, field, `${network} is another name of a network that is named already`)] : [];
+  });
+
+/** The networks of a container that are declared, with the membership of each. */
+function attached({ spec, references, universe }: Subject) {
+  return membershipsOf(spec).flatMap((membership, index) => {
+    const key = references.networks[index];
+    const declared = key === undefined ? undefined : universe.get<'network'>(key);
+    return declared?.resource.spec ? [{ membership, declared, network: declared.resource.spec }] : [];
+  });
+}
+
+/** Why a network cannot give a fixed address; null where it can. */
+function addressProblem(address: string, subnet: string | null, gateway: string | null): string | null {
+  if (subnet === null)
+    return `a fixed address needs a network with a ${familyOf(address) === 'ipv4' ? 'subnet' : 'subnet6'}`;
+  if (!isHostAddress(address, subnet)) return `${address} is not a host address of ${subnet}`;
+  return address === (gateway ?? firstHostOf(subnet)) ? `${address} is the gateway of the network` : null;
+}
+
+const onDefault: Rule = (subject) =>
+  membershipsOf(subject.spec).flatMap((membership) => {
+    if (networkMode(membership.network).type !== 'bridge') return [];
+    return (['ipv4', 'ipv6'] as const)
+      .filter((family) => membership[family] !== null)
+      .map((family) =>
+        refuse(
+          subject,
+          fieldOf(subject, membership, family),
+          'the default bridge has no fixed addresses; use a network',
+        ),
+      );
+  });
+
+const fieldOf = ({ at }: Subject, { network }: NetworkMembership, setting: 'ipv4' | 'ipv6'): string =>
+  membershipField(at.resource, network, setting);
+
+const addresses: Rule = (subject) =>
+  attached(subject).flatMap(({ membership, declared, network }) => {
+    const { ipv4, ipv6 } = membership;
+    const problems = {
+      ipv4: ipv4 === null ? null : addressProblem(ipv4, network.subnet, network.gateway),
+      ipv6: ipv6 === null ? null : addressProblem(ipv6, network.subnet6, network.gateway6),
+    };
+    return (['ipv4', 'ipv6'] as const).flatMap((family) => {
+      const problem = problems[family];
+      const field = fieldOf(subject, membership, family);
+      return problem === null ? [] : [refuseWith(subject, declared as Declared, field, problem)];
+    });
+  });
+
+/** Where all are internal nothing leads in. */
+const internalPorts: Rule = (subject) => {
+  const networks = attached(subject);
+  const isClosed = networks.length > 0 && networks.length === subject.references.networks.length;
+  if (subject.spec.ports.length === 0 || !isClosed || networks.some(({ network }) => !network.internal)) return [];
+  const message =
+    networks.length === 1 ? 'an internal network has no published ports' : 'internal networks have no published ports';
+  return [refuseWith(subject, networks[0]?.declared as Declared, 'ports', message)];
+};
+
+export const NETWORK_RULES: readonly Rule[] = [oneForm, oneName, onDefault, addresses, internalPorts];

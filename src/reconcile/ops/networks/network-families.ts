@@ -1,0 +1,35 @@
+/** Whether a network has IPv6 where its manifest does not say. Pure. */
+import type { Desired } from '../../../model/desired.ts';
+import { TsdError } from '../../../model/errors/errors.ts';
+import { MIN_IPV6_MTU } from '../../../model/kinds/network-rules.ts';
+
+export interface HostFamilies {
+  /** Networks whose spec does not say have IPv6. */
+  readonly ipv6: boolean;
+  /** Why this host has no IPv6; null where it has. */
+  readonly ipv6Problem: string | null;
+}
+
+/**
+ * The families of a network.
+ * @param standard what it was made with; null for one that is made now
+ * @throws TsdError TSD_UNSUPPORTED_HOST for IPv6 that a manifest asks for and this host lacks
+ */
+export function familiesOf(
+  { key, spec, positions, source }: Desired<'network'>,
+  standard: boolean | null,
+  host: HostFamilies,
+): { readonly ipv4: boolean; readonly ipv6: boolean } {
+  const ipv4 = spec.ipv4 !== false;
+  const asked = spec.ipv6 ?? (!ipv4 || spec.subnet6 !== null ? true : null);
+  const fits = spec.mtu === null || spec.mtu >= MIN_IPV6_MTU;
+  const ipv6 = asked ?? standard ?? (host.ipv6 && fits);
+  if (ipv6 && asked === true && host.ipv6Problem !== null) {
+    throw new TsdError('TSD_UNSUPPORTED_HOST', `the network has IPv6, and this host has none: ${host.ipv6Problem}`, {
+      key,
+      source: positions.ipv6 ?? positions.subnet6 ?? source,
+      hint: 'Switch it on (sysctl net.ipv6.conf.all.disable_ipv6=0, without ipv6.disable=1 on the command line of the kernel), or write `ipv6: false`.',
+    });
+  }
+  return { ipv4, ipv6 };
+}

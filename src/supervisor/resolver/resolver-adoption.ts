@@ -1,0 +1,92 @@
+/** Finds the resolvers of an instance, and makes one of them: of this program, with the sockets of all. */
+
+import { startTimeOf } from '../../ffi/process/processes.ts';
+import type { Timers } from '../../model/clock.ts';
+import { describeError, TsdError, toTsdError } from '../../model/errors/errors.ts';
+import { ResolverLink } from './resolver-link.ts';
+import { endProcess, hasEnded, type ResolverProcess, type ResolverProgram } from './resolver-program.ts';
+
+export interface Resolver {
+  readonly link: ResolverLink;
+  readonly process: ResolverProcess;
+}
+
+export interface AdoptionParts {
+  readonly program: ResolverProgram;
+  readonly timers: Timers;
+  readonly onProblem: (text: string) => void;
+}
+
+/** Longest time that a process which was killed is waited for. */
+const END_MS = 5_000;
+const LOOK_AGAIN_MS = 2;
+
+/** Resolves when the process is gone, and its sockets with it. @throws TsdError class timeout */
+async function untilEnded(process: ResolverProcess, timers: Timers): Promise<void> {
+  const deadline = performance.now() + END_MS;
+  while (!hasEnded(process)) {
+    if (performance.now() > deadline) {
+      throw new TsdError('TSD_RESOLVER', `the resolver (pid ${process.pid}) does not end`, { class: 'timeout' });
+    }
+    await new Promise<void>((next) => timers.after(LOOK_AGAIN_MS, next));
+  }
+}
+
+export async function kill(process: ResolverProcess, timers: Timers): Promise<void> {
+  endProcess(process);
+  await untilEnded(process, timers);
+}
+
+/** Asks it to end, and kills it where it does not. */
+export async function end({ link, process }: Resolver, { program, timers }: AdoptionParts): Promise<void> {
+  await link.request({ kind: 'end' }).catch(() => {});
+  link.close();
+  await untilEnded(process, timers).catch(() => kill(process, timers));
+  program.places.remove(link.directory);
+}
+
+/** All that answer. What runs in the group and does not answer is killed: it cannot be told anything any more. */
+export async function findResolvers(parts: AdoptionParts): Promise<readonly Resolver[]> {
+  const { program, timers, onProblem } = parts;
+  const inGroup = new Set(program.group.pids());
+  const found: Resolver[] = [];
+  for (const directory of program.places.list()) {
+    try {
+      const link = await ResolverLink.open(directory, timers);
+      const { pid } = link.hello;
+      const startTime = inGroup.has(pid) ? startTimeOf(pid) : null;
+      if (startTime === null) {
+        link.close();
+        onProblem(`${directory}: who answers there is no resolver of this instance (pid ${pid})`);
+      } else found.push({ link, process: { pid, startTime } });
+    } catch (thrown) {
+      const error = toTsdError(thrown);
+      if (error.class === 'not-found') program.places.remove(directory);
+      else onProblem(`${directory}: ${describeError(error)}`);
+    }
+  }
+  const known = new Set(found.map(({ process }) => process.pid));
+  for (const pid of inGroup) {
+    const startTime = known.has(pid) ? null : startTimeOf(pid);
+    if (startTime !== null) await kill({ pid, startTime }, timers);
+  }
+  const left = new Set(found.map(({ link }) => link.directory));
+  for (const directory of program.places.list()) if (!left.has(directory)) program.places.remove(directory);
+  return found;
+}
+
+/** Hands all sockets of one on to another, and ends it. Questions wait in the sockets meanwhile. */
+export async function replace(from: Resolver, to: Resolver, parts: AdoptionParts): Promise<readonly string[]> {
+  const moved: string[] = [];
+  for (const { id, roles } of from.link.hello.sandboxes) {
+    if (roles.length === 0) continue;
+    const sockets = await from.link.take(id);
+    if (sockets.length === 0) continue;
+    await to.link.give(id, sockets).then(
+      () => moved.push(id),
+      (error: Error) => parts.onProblem(`${id.slice(0, 12)}: its sockets were not handed on: ${error.message}`),
+    );
+  }
+  await end(from, parts);
+  return moved;
+}

@@ -1,0 +1,326 @@
+/**
+ * Sees to it that one resolver runs while containers ask it, and that it knows what it answers. What lives on without a
+ * supervisor is the resolver's: sockets, names and servers. Here is what brings them to the present.
+ */
+import type { Networks } from '../../drivers/contract/network.ts';
+import type { Clock, Timers } from '../../model/clock.ts';
+import { describeError, TsdError, toTsdError } from '../../model/errors/errors.ts';
+import type { ZoneBook } from '../../reconcile/names/zone-book.ts';
+import type { NameService } from '../../reconcile/ops/containers/run-record.ts';
+import type { Stats } from '../../resolver/protocol.ts';
+import type { ContainerStore } from '../../state/containers/containers.ts';
+import { hostServers } from './host-servers.ts';
+import { end, findResolvers, kill, type Resolver, replace } from './resolver-adoption.ts';
+import { ResolverLink } from './resolver-link.ts';
+import { identityOf, type ResolverProgram, startResolver } from './resolver-program.ts';
+import { ResolverSync } from './resolver-sync.ts';
+import { SandboxSockets } from './sandbox-sockets.ts';
+
+/** How often the servers of the host are looked at, and how the resolver is. */
+const LOOK_MS = 2_000;
+/** A resolver without a container is kept for the next one for so long. */
+const IDLE_MS = 60_000;
+/** One that ran for so long has not failed from the beginning. */
+const WELL_MS = 10_000;
+const FIRST_PAUSE_MS = 500;
+const LONGEST_PAUSE_MS = 60_000;
+const OPEN_AT_A_TIME = 40;
+/** After so many failures in a row new runs do without it. */
+const GIVEN_UP = 3;
+
+export interface ResolverParts {
+  readonly program: ResolverProgram;
+  readonly book: ZoneBook;
+  readonly network: Pick<Networks, 'sandbox' | 'openNameSockets' | 'openSocket'>;
+  readonly containers: Pick<ContainerStore, 'get' | 'damaged'>;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly onProblem: (text: string) => void;
+  /** It runs, or why it does not. */
+  readonly onState: (text: string) => void;
+}
+
+export interface ResolverView {
+  readonly state: 'off' | 'starting' | 'running' | 'failing';
+  readonly pid: number | null;
+  /** How many containers ask it. */
+  readonly sandboxes: number;
+  /** Why it does not run, in words. */
+  readonly problem: string | null;
+  readonly restarts: number;
+  /** As it said a moment ago; null before. */
+  readonly stats: Stats | null;
+}
+
+export class ResolverService implements NameService {
+  readonly #parts: ResolverParts;
+  readonly #sockets: SandboxSockets;
+  /** Of the program on the disk; null where it is missing. */
+  readonly #identity: string | null;
+  /** Ids that a resolver has sockets of; null while that is not known. */
+  #held: Set<string> | null = null;
+  #resolver: Resolver | null = null;
+  #sync: ResolverSync | null = null;
+  /** Of what is under way; starts and ends follow one another. */
+  #work: Promise<void> = Promise.resolve();
+  #phase: 'new' | 'ready' | 'busy' | 'waiting' | 'closed' = 'new';
+  #scheduled = false;
+  #failures = 0;
+  #restarts = 0;
+  #problem: string | null = null;
+  #startedAtMs = 0;
+  #idleSinceMs: number | null = null;
+  #stats: Stats | null = null;
+  #cancel = (): void => {};
+  #cancelLook = (): void => {};
+
+  constructor(parts: ResolverParts) {
+    this.#parts = parts;
+    this.#identity = identityOf(parts.program);
+    if (this.#identity === null) this.#problem = `the program of the resolver is missing: ${parts.program.path}`;
+    this.#sockets = new SandboxSockets({
+      network: parts.network,
+      mayBeHeld: (id) => this.#held?.has(id) ?? parts.containers.get(id)?.resolver != null,
+    });
+  }
+
+  serve(containerId: string): boolean {
+    if (this.#phase === 'new' || this.#phase === 'closed') return false;
+    if (this.#identity === null || this.#failures >= GIVEN_UP) return false;
+    const opened = this.#sockets.open(containerId);
+    if (opened) this.#schedule();
+    else this.#parts.onProblem(`${containerId.slice(0, 12)}: ${this.#sockets.problem(containerId) ?? 'no namespace'}`);
+    return opened;
+  }
+
+  /** Why the names of a container are not answered by the resolver; null where they are. */
+  problemOf(containerId: string): string | null {
+    if (this.#parts.containers.get(containerId)?.network == null) return null;
+    return this.#sockets.problem(containerId) ?? this.#problem;
+  }
+
+  view(): ResolverView {
+    const { askers } = this.#parts.book;
+    const failing = this.#problem !== null;
+    const none = askers.size === 0 ? 'off' : 'starting';
+    return {
+      state: this.#resolver !== null ? 'running' : failing ? 'failing' : none,
+      pid: this.#resolver?.process.pid ?? null,
+      sandboxes: askers.size,
+      problem: this.#problem,
+      restarts: this.#restarts,
+      stats: this.#resolver === null ? null : this.#stats,
+    };
+  }
+
+  /** Takes over the resolver of an earlier supervisor; does not wait. */
+  begin(): void {
+    if (this.#identity === null && this.#problem !== null) this.#parts.onProblem(this.#problem);
+    this.#phase = 'busy';
+    this.#parts.book.begin(() => this.#schedule());
+    this.#enqueue(() => this.#adopt());
+    this.#look();
+  }
+
+  /** @param isNeeded false: no container runs that asks it, and it ends. */
+  async close(isNeeded: () => boolean): Promise<void> {
+    this.#phase = 'closed';
+    this.#cancel();
+    this.#cancelLook();
+    await this.#work;
+    const resolver = this.#resolver;
+    this.#resolver = null;
+    this.#sockets.lost();
+    if (!isNeeded()) {
+      if (resolver !== null) await end(resolver, this.#parts);
+      await this.#parts.program.group.clear();
+    } else resolver?.link.close();
+  }
+
+  #enqueue(work: () => Promise<void>): void {
+    this.#work = this.#work.then(work).catch((thrown: unknown) => {
+      this.#failed(toTsdError(thrown));
+    });
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#phase === 'new' || this.#phase === 'closed') return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    if (this.#phase !== 'ready') return;
+    if (this.#sync !== null) this.#sync.changes();
+    else if (this.#parts.book.askers.size > 0) this.#begin(() => this.#start());
+  }
+
+  /** Nothing else begins meanwhile. */
+  #begin(work: () => Promise<void>): void {
+    this.#phase = 'busy';
+    this.#enqueue(work);
+  }
+
+  async #adopt(): Promise<void> {
+    const found = await findResolvers(this.#parts);
+    const same = found.find(({ link }) => link.hello.program === this.#identity);
+    const current =
+      same ?? (this.#identity === null || found.length === 0 ? found[0] : await this.#successor(found[0]));
+    const held = new Set(current === undefined ? [] : idsOf(current));
+    for (const other of found) {
+      if (other === current || current === undefined) continue;
+      for (const id of await replace(other, current, this.#parts)) held.add(id);
+      this.#parts.onState(
+        `the resolver with pid ${other.process.pid} handed its sockets to pid ${current.process.pid}`,
+      );
+    }
+    this.#held = held;
+    if (current === undefined) return this.#ready();
+    await this.#open();
+    this.#use(current);
+  }
+
+  /** One of this program in the place of an earlier one; that one where it does not start. */
+  async #successor(before: Resolver | undefined): Promise<Resolver | undefined> {
+    try {
+      return await this.#launch();
+    } catch (error) {
+      this.#parts.onProblem(`the resolver of another version goes on: ${describeError(toTsdError(error))}`);
+      return before;
+    }
+  }
+
+  async #start(): Promise<void> {
+    this.#held = new Set();
+    // Questions wait in them while it starts.
+    await this.#open();
+    this.#use(await this.#launch());
+  }
+
+  /** Opens the sockets of all that ask, a few at a time. */
+  async #open(): Promise<void> {
+    let opened = 0;
+    for (const id of [...this.#parts.book.askers.keys()]) {
+      this.#sockets.open(id);
+      if (++opened % OPEN_AT_A_TIME === 0) await new Promise(setImmediate);
+    }
+  }
+
+  async #launch(): Promise<Resolver> {
+    const { program, timers } = this.#parts;
+    const identity = this.#identity;
+    if (identity === null) throw new TsdError('TSD_RESOLVER', this.#problem ?? '', { class: 'precondition' });
+    const { process, directory } = startResolver(program, identity);
+    try {
+      return { process, link: await ResolverLink.open(directory, timers) };
+    } catch (error) {
+      await kill(process, timers);
+      program.places.remove(directory);
+      throw error;
+    }
+  }
+
+  #use(resolver: Resolver): void {
+    const { book, containers, onProblem, onState, clock } = this.#parts;
+    this.#resolver = resolver;
+    // Whoever closes it waits for this, and does with the resolver what is to be done.
+    if (this.#phase === 'closed') return;
+    this.#startedAtMs = clock.now().bootMs;
+    this.#sync = new ResolverSync({
+      link: resolver.link,
+      book,
+      sockets: this.#sockets,
+      isReadable: (id) => containers.damaged(id) === undefined,
+      onProblem,
+    });
+    resolver.link.onEnd((error) => this.#lost(resolver, error));
+    this.#sync.hostServers(hostServers() ?? []);
+    this.#sync.all();
+    onState(`the resolver runs with pid ${resolver.process.pid}`);
+    this.#problem = null;
+    this.#ready();
+  }
+
+  #ready(): void {
+    if (this.#phase === 'closed') return;
+    this.#phase = 'ready';
+    this.#schedule();
+  }
+
+  #lost(resolver: Resolver, why: TsdError): void {
+    if (this.#resolver !== resolver) return;
+    this.#resolver = null;
+    this.#sync = null;
+    if (this.#phase === 'closed') return;
+    this.#begin(async () => {
+      const { timers, program, clock } = this.#parts;
+      await kill(resolver.process, timers);
+      program.places.remove(resolver.link.directory);
+      if (clock.now().bootMs - this.#startedAtMs >= WELL_MS) this.#failures = 0;
+      throw why;
+    });
+  }
+
+  /** It is started again: at once where it had run well, else after a pause, in which its sockets are closed. */
+  #failed(error: TsdError): void {
+    const { onProblem, timers } = this.#parts;
+    this.#sockets.lost();
+    this.#held = new Set();
+    this.#restarts++;
+    const pause = this.#failures === 0 ? 0 : Math.min(FIRST_PAUSE_MS * 2 ** (this.#failures - 1), LONGEST_PAUSE_MS);
+    this.#failures++;
+    const text = describeError(error);
+    if (text !== this.#problem) onProblem(text);
+    this.#problem = text;
+    if (this.#phase === 'closed') return;
+    this.#phase = 'waiting';
+    this.#cancel = timers.after(pause, () => this.#ready());
+  }
+
+  /** Looks from time to time at what tells nothing by itself. */
+  #look(): void {
+    this.#cancelLook = this.#parts.timers.after(LOOK_MS, () => {
+      this.#look();
+      const servers = this.#sync === null ? null : hostServers();
+      if (servers !== null) this.#sync?.hostServers(servers);
+      this.#ask();
+      this.#rest();
+    });
+  }
+
+  #ask(): void {
+    const resolver = this.#resolver;
+    if (resolver === null) return;
+    if (this.#failures > 0 && this.#parts.clock.now().bootMs - this.#startedAtMs >= WELL_MS) this.#failures = 0;
+    resolver.link.request({ kind: 'stats' }).then(
+      (stats) => {
+        if (this.#resolver === resolver) this.#stats = stats;
+      },
+      () => {},
+    );
+  }
+
+  /** Ends a resolver that nothing asks any more. */
+  #rest(): void {
+    const now = this.#parts.clock.now().bootMs;
+    const isIdle = this.#phase === 'ready' && this.#resolver !== null && this.#parts.book.askers.size === 0;
+    this.#idleSinceMs = isIdle ? (this.#idleSinceMs ?? now) : null;
+    if (this.#idleSinceMs === null || now - this.#idleSinceMs < IDLE_MS) return;
+    const resolver = this.#resolver as Resolver;
+    this.#resolver = null;
+    this.#sync = null;
+    this.#begin(async () => {
+      await end(resolver, this.#parts);
+      this.#parts.program.group.removeEmpty();
+      this.#ready();
+    });
+  }
+}
+
+/** Containers whose questions it hears. */
+function idsOf({ link }: Resolver): string[] {
+  return link.hello.sandboxes.flatMap(({ id, roles }) => (roles.includes('udp') && roles.includes('tcp') ? [id] : []));
+}
