@@ -69,6 +69,7 @@ export function createFacade(wired: Wired, logTroubles: LogTroubles): Supervisor
     reset: async (options) => {
       const { stopped } = await stopStage.run(RESET);
       await engine.drain();
+      await opened.resolver.close(() => false);
       const stays = await takeAway({ execs: [exec], network: parts.network, graphs: [parts.graph] });
       reset.options = options;
       // After the answer.

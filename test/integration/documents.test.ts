@@ -28,6 +28,11 @@ const SECTIONS: Readonly<Record<string, string>> = {
 const COMPANIONS: Readonly<Record<string, Fields>> = {
   'containers resources.memorySwap': { resources: { memory: '256MiB' } },
   'networks gateway': { subnet: '10.80.0.0/24' },
+  'networks ipRange': { subnet: '10.80.0.0/24' },
+  'networks gateway6': { subnet6: 'fd12:3456:789a:1::/64' },
+  'networks ipRange6': { subnet6: 'fd12:3456:789a:1::/64' },
+  'networks reserved': { subnet: '10.80.0.0/24' },
+  'networks vlan': { driver: 'macvlan', parent: 'eth0' },
 };
 const IMAGE_SOURCES = ['pull', 'build', 'archive', 'layout', 'rootfs', 'host'];
 
@@ -65,7 +70,7 @@ function expectManifest(text: string, block: Block): void {
 function checkYaml(block: Block): void {
   const section = block.headings.map((heading) => SECTIONS[heading]).find((found) => found !== undefined);
   const names = Object.keys(parseYaml(block.text) as Fields);
-  const isWhole = section === undefined && names.some((name) => name === 'images' || name === 'containers');
+  const isWhole = names.some((name) => name === 'images' || name === 'containers');
   expectManifest(isWhole ? block.text : manifestOf(section ?? 'containers', block), block);
 }
 

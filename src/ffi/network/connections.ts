@@ -1,4 +1,5 @@
 /** Sockets that have a peer. Layouts and constants: linux/sock_diag.h, linux/inet_diag.h, net/tcp_states.h; sock_diag(7). */
+import { append } from '../../model/lists.ts';
 import { addressAt, FAMILY_OF } from './address-bytes.ts';
 import { type NetlinkSocket, NLM_F_DUMP } from './netlink.ts';
 
@@ -52,8 +53,9 @@ export function listConnections(socket: NetlinkSocket): Connection[] {
         flags: NLM_F_DUMP,
         body: request(family, protocol),
       };
-      found.push(
-        ...socket.dump(message, (bytes, start) => ({
+      append(
+        found,
+        socket.dump(message, (bytes, start) => ({
           protocol,
           local: {
             address: addressOf(bytes, start + AT.local, family),

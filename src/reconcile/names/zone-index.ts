@@ -3,6 +3,7 @@
  * container, not on how many others there are.
  */
 import { createHash } from 'node:crypto';
+import { smallest } from '../../model/lists.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import type { NameRecord, NetworkChange, NetworkState, PointerRecord } from '../../resolver/protocol.ts';
 import { labelsOf, type NamedEndpoint } from './zones.ts';
@@ -54,14 +55,14 @@ const nameKey = (name: string, scope: string | null): string => `${name} ${scope
 function recordOf({ name, scope, claimants }: Name): NameRecord | null {
   const all = [...claimants.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
   if (all.length === 0) return null;
-  const rank = Math.min(...all.map((claimant) => claimant.rank));
+  const rank = smallest(all.map((claimant) => claimant.rank));
   const counting = all.filter((claimant) => claimant.rank === rank);
   const addresses = (family: 'ipv4' | 'ipv6') => [...new Set(counting.flatMap((claimant) => claimant[family] ?? []))];
   return { name, scope, ipv4: addresses('ipv4'), ipv6: addresses('ipv6') };
 }
 
 const rankOf = (endpoint: NamedEndpoint, name: string, scope: string | null): number =>
-  Math.min(...endpoint.claims.flatMap((claim) => (claim.name === name && claim.scope === scope ? claim.rank : [])));
+  smallest(endpoint.claims.flatMap((claim) => (claim.name === name && claim.scope === scope ? claim.rank : [])));
 
 export class ZoneIndex {
   readonly #zones = new Map<ResourceKey, Zone>();

@@ -58,7 +58,7 @@ function driverOptions(
     mode: { mode: mode ?? null },
   };
   const fields = own(drivers, driver)?.fields ?? [];
-  return Object.assign({}, ...fields.map((field) => options[field]));
+  return Object.fromEntries(fields.flatMap((field) => Object.entries(options[field])));
 }
 
 /** Returns the driver's configuration of a declared network, from the record of its creation. */
