@@ -8,7 +8,7 @@ import { bareAddress } from '../../../model/addresses.ts';
 import type { NetworkDriver, Sandbox } from '../../contract/network.ts';
 import { collectErrors } from '../collect-errors.ts';
 import type { Sandboxes } from '../sandboxes.ts';
-import type { BridgeEndpoint } from './bridge-endpoint.ts';
+import type { BridgeEndpoint } from './endpoints/bridge-endpoint.ts';
 import { type Move, type MoveAddresses, type MoveSide, type MoveSides, sidesOf } from './firewall/move-ruleset.ts';
 import { canMove, type KnownMove, type Moves } from './firewall/moves.ts';
 import type { Names } from './names.ts';

@@ -9,7 +9,7 @@ import { DEFAULT_ROUTE, type NewRoute } from '../../../ffi/network/routes.ts';
 import type { SourceRule } from '../../../ffi/network/source-rules.ts';
 import { addressIn, bareAddress, type Family, linkLocalOf, macOfAddress, networkOf } from '../../../model/addresses.ts';
 import { type Fact, linkFact, routeFact } from '../sandbox-routes.ts';
-import type { BridgeEndpoint } from './bridge-endpoint.ts';
+import type { BridgeEndpoint } from './endpoints/bridge-endpoint.ts';
 import type { BridgeNetwork, BridgeRange } from './network-options.ts';
 
 const FIRST_TABLE = 0x74_00_00_00;

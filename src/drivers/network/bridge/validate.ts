@@ -5,7 +5,7 @@ import { TsdError } from '../../../model/errors/errors.ts';
 import { isProtocol } from '../../../model/kinds/short-forms.ts';
 import type { PublishedPort } from '../../contract/network.ts';
 import { checkContainerId } from '../container-id.ts';
-import type { BridgeEndpoint } from './bridge-endpoint.ts';
+import type { BridgeEndpoint } from './endpoints/bridge-endpoint.ts';
 import { hasIpv6, MIN_IPV6_MTU } from './link-local.ts';
 import { checkInterfaceName } from './names.ts';
 import type { BridgeNetwork, BridgeRange } from './network-options.ts';

@@ -2,7 +2,7 @@
 
 import { bareAddress, familyOf, linkLocalOf, networkOf } from '../../../../model/addresses.ts';
 import { append } from '../../../../model/lists.ts';
-import type { BridgeEndpoint } from '../bridge-endpoint.ts';
+import type { BridgeEndpoint } from '../endpoints/bridge-endpoint.ts';
 import type { BridgeNetwork } from '../network-options.ts';
 import type { SetName } from './layout.ts';
 import { type Element, isFence, type Owner } from './ruleset.ts';

@@ -1,14 +1,12 @@
 /** The endpoints of containers as the kernel has them; only those that changed are rebuilt. */
-import type { Link, PluggedLink } from '../../../ffi/network/links.ts';
-import type { ObservedEndpoint, PublishedPort } from '../../contract/network.ts';
-import type { SandboxView } from '../sandbox-view.ts';
-import type { Attachments } from './attachments.ts';
-import type { EndpointLinks } from './endpoint-links.ts';
-import type { ReadTable } from './firewall/read-table.ts';
-import { endpointOwner } from './firewall/ruleset.ts';
-import type { Forwarders } from './forwarders/forwarders.ts';
-import { containerOf, type EndpointId } from './names.ts';
-import type { BridgeNetwork } from './network-options.ts';
+import type { Link, PluggedLink } from '../../../../ffi/network/links.ts';
+import type { ObservedEndpoint, PublishedPort } from '../../../contract/network.ts';
+import type { SandboxView } from '../../sandbox-view.ts';
+import type { ReadTable } from '../firewall/read-table.ts';
+import { endpointOwner } from '../firewall/ruleset.ts';
+import type { Forwarders } from '../forwarders/forwarders.ts';
+import { containerOf, type EndpointId } from '../names.ts';
+import type { BridgeNetwork } from '../network-options.ts';
 import {
   addressesOfElements,
   effectivePorts,
@@ -17,8 +15,10 @@ import {
   portsOfElements,
   type SeenEndpoint,
   UNCONNECTED,
-} from './observe.ts';
-import { type PublishOptions, publish } from './publication.ts';
+} from '../observe.ts';
+import { type PublishOptions, publish } from '../publication.ts';
+import type { Attachments } from './attachments.ts';
+import type { EndpointLinks } from './endpoint-links.ts';
 
 export interface EndpointViewParts {
   readonly links: EndpointLinks;

@@ -1,6 +1,6 @@
+import type { WantedInside } from '../inside.ts';
+import type { EndpointId } from '../names.ts';
 import type { BridgeEndpoint } from './bridge-endpoint.ts';
-import type { WantedInside } from './inside.ts';
-import type { EndpointId } from './names.ts';
 
 export interface Attached {
   readonly config: BridgeEndpoint;

@@ -1,8 +1,8 @@
 /** An endpoint as this driver sees it. */
-import { bareAddress, macOfAddress } from '../../../model/addresses.ts';
-import { TsdError } from '../../../model/errors/errors.ts';
-import type { EndpointConfig } from '../../contract/network.ts';
-import { type EndpointId, endpointId, type Names } from './names.ts';
+import { bareAddress, macOfAddress } from '../../../../model/addresses.ts';
+import { TsdError } from '../../../../model/errors/errors.ts';
+import type { EndpointConfig } from '../../../contract/network.ts';
+import { type EndpointId, endpointId, type Names } from '../names.ts';
 
 export interface BridgeEndpoint extends EndpointConfig {
   readonly id: EndpointId;

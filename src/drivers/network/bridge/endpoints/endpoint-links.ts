@@ -1,23 +1,28 @@
 import { constants } from 'node:os';
-import { deleteAddress, type ListedAddress, listAddresses, newAddress } from '../../../ffi/network/link-addresses.ts';
-import { changeLink, deleteLink, findLink, type Link, listLinks, newVeth } from '../../../ffi/network/links.ts';
-import type { NetlinkMessage, NetlinkSocket } from '../../../ffi/network/netlink.ts';
-import { deleteRoute, listRoutes, type NewRoute, newRoute, type Route } from '../../../ffi/network/routes.ts';
+import {
+  deleteAddress,
+  type ListedAddress,
+  listAddresses,
+  newAddress,
+} from '../../../../ffi/network/link-addresses.ts';
+import { changeLink, deleteLink, findLink, type Link, listLinks, newVeth } from '../../../../ffi/network/links.ts';
+import type { NetlinkMessage, NetlinkSocket } from '../../../../ffi/network/netlink.ts';
+import { deleteRoute, listRoutes, type NewRoute, newRoute, type Route } from '../../../../ffi/network/routes.ts';
 import {
   deleteSourceRule,
   listSourceRules,
   newSourceRule,
   type SourceRule,
-} from '../../../ffi/network/source-rules.ts';
-import { inNetns } from '../../../ffi/process/namespaces.ts';
-import { TsdError } from '../../../model/errors/errors.ts';
-import type { Sandbox } from '../../contract/network.ts';
-import { withRouteSocket } from '../route-socket.ts';
+} from '../../../../ffi/network/source-rules.ts';
+import { inNetns } from '../../../../ffi/process/namespaces.ts';
+import { TsdError } from '../../../../model/errors/errors.ts';
+import type { Sandbox } from '../../../contract/network.ts';
+import { withRouteSocket } from '../../route-socket.ts';
+import { addressesOf, insideRoutes, tableOf } from '../inside.ts';
+import { switchIpv6, withoutLinkLocal } from '../link-local.ts';
+import { containerOf, type EndpointId, type Names } from '../names.ts';
+import type { BridgeNetwork } from '../network-options.ts';
 import type { BridgeEndpoint } from './bridge-endpoint.ts';
-import { addressesOf, insideRoutes, tableOf } from './inside.ts';
-import { switchIpv6, withoutLinkLocal } from './link-local.ts';
-import { containerOf, type EndpointId, type Names } from './names.ts';
-import type { BridgeNetwork } from './network-options.ts';
 
 /** Answered by a bridge without a free port (net/bridge/br_if.c); libuv has no name for it. */
 const EXFULL = 54;

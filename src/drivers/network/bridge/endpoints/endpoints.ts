@@ -1,0 +1,241 @@
+/** Endpoints come, change and go: a pair of interfaces, its rights and its ports, in the order that is safe for others. */
+import { TsdError } from '../../../../model/errors/errors.ts';
+import type { EndpointConfig, Sandbox } from '../../../contract/network.ts';
+import { collectErrors } from '../../collect-errors.ts';
+import type { SandboxView } from '../../sandbox-view.ts';
+import type { Sandboxes } from '../../sandboxes.ts';
+import type { AddressMoves } from '../address-moves.ts';
+import type { Firewall } from '../firewall/firewall.ts';
+import { type Element, endpointOwner, isPort } from '../firewall/ruleset.ts';
+import { madeFacts, wantedInside } from '../inside.ts';
+import type { LoopbackShield } from '../loopback-shield.ts';
+import { CONTAINER_INTERFACE, containerOf, type EndpointId, endpointId, type Names } from '../names.ts';
+import type { BridgeNetwork } from '../network-options.ts';
+import { publish } from '../publication.ts';
+import type { Publisher } from '../publisher.ts';
+import type { Rules } from '../rules.ts';
+import { checkEndpoint } from '../validate.ts';
+import type { Attached, Attachments } from './attachments.ts';
+import { type BridgeEndpoint, bridgeEndpoint } from './bridge-endpoint.ts';
+import type { EndpointLinks, PairIndexes } from './endpoint-links.ts';
+import { linksOf, rightsOf } from './endpoint-rights.ts';
+
+export interface EndpointsParts {
+  readonly names: Names;
+  readonly networks: ReadonlyMap<string, BridgeNetwork>;
+  readonly sandboxes: Sandboxes;
+  readonly inside: SandboxView;
+  readonly links: EndpointLinks;
+  readonly shield: LoopbackShield;
+  readonly rules: Rules;
+  readonly publisher: Publisher;
+  readonly moves: AddressMoves;
+  readonly attached: Attachments;
+}
+
+/** What an endpoint is between. */
+interface Place {
+  readonly config: BridgeEndpoint;
+  readonly network: BridgeNetwork;
+  readonly sandbox: Sandbox;
+}
+
+export class Endpoints {
+  readonly #parts: EndpointsParts;
+
+  constructor(parts: EndpointsParts) {
+    this.#parts = parts;
+  }
+
+  /** @param from the container that has the ports until then; null for none */
+  attach(wanted: EndpointConfig, from: string | null = null): void {
+    const { rules, publisher, attached, inside } = this.#parts;
+    const { config, network, sandbox } = this.#place(wanted);
+    const firewall = rules.open();
+    const { id, containerId } = config;
+    for (const port of config.ports) publisher.checkHolder(port, [containerId, from]);
+    const last = attached.find(containerId, config.network);
+    // The same endpoint under another name.
+    if (last !== undefined && last.config.id !== id) this.disconnect(containerId, config.network);
+    const before = firewall?.wanted.get(endpointOwner(id)) ?? [];
+    try {
+      const { created, ...pair } = this.#connect({ config, network, sandbox }, firewall);
+      inside.made(containerId, created ? madeFacts(config, network, pair.inside) : null);
+      try {
+        const givers = from === null ? [] : this.#idsOf(from);
+        const rights = rightsOf(config, network, this.#parts.moves, firewall);
+        publisher.publish({ config, network, firewall, rights, givers, created });
+      } catch (error) {
+        if (created) this.#parts.links.disconnect(id);
+        throw error;
+      }
+      this.#remember(config, network, pair);
+    } catch (error) {
+      takeRightsBack(id, before, firewall);
+      throw error;
+    }
+  }
+
+  handOver(from: string, to: EndpointConfig): void {
+    const { moves, attached, publisher } = this.#parts;
+    const { config, network } = this.#place(to);
+    const moving = moves.begin(attached.find(from, to.network)?.config, config, network);
+    try {
+      this.attach(to, from);
+    } catch (error) {
+      if (moving !== null) moves.giveUp(moving);
+      throw error;
+    }
+    if (moving !== null) moves.complete(moving);
+    for (const id of this.#idsOf(from)) publisher.ports.set(id, []);
+    attached.withoutPorts(from);
+  }
+
+  resume(endpoint: EndpointConfig): void {
+    const { links, rules, publisher, moves } = this.#parts;
+    const pair = links.find(endpointId(endpoint.containerId, endpoint.interfaceName));
+    if (pair === null) {
+      this.attach(endpoint);
+      return;
+    }
+    const { config, network } = this.#place(endpoint);
+    const { elements, listeners } = publish(config, publisher.options(network));
+    const firewall = rules.open();
+    const wanted = [...elements, ...rightsOf(config, network, moves, firewall)];
+    publisher.forwarders.set(config.id, listeners);
+    if (firewall?.holds(endpointOwner(config.id), wanted) === false) firewall.set(endpointOwner(config.id), wanted);
+    this.#remember(config, network, pair);
+    moves.settle(config.host);
+  }
+
+  interfaces(containerId: string, network: string): { readonly host: string; readonly container: string } {
+    const config = this.#parts.attached.find(containerId, network)?.config;
+    return {
+      host: config?.host ?? this.#parts.names.veth(containerId),
+      container: config?.interfaceName ?? CONTAINER_INTERFACE,
+    };
+  }
+
+  withdraw(containerId: string): void {
+    const { rules, publisher, attached } = this.#parts;
+    const firewall = rules.open();
+    const ids = this.#idsOf(containerId);
+    collectErrors(
+      `withdraw the ports of container ${containerId}`,
+      ids.flatMap((id) => [
+        () => publisher.forwarders.set(id, []),
+        () => firewall?.set(endpointOwner(id), linksOf(id, firewall)),
+      ]),
+    );
+    for (const id of ids) publisher.ports.set(id, []);
+    attached.withoutPorts(containerId);
+  }
+
+  disconnect(containerId: string, network: string): void {
+    const { rules, publisher, moves, links, inside } = this.#parts;
+    const attached = this.#parts.attached.find(containerId, network);
+    if (attached === undefined) return;
+    const firewall = rules.open();
+    const { id } = attached.config;
+    collectErrors(`disconnect container ${containerId} from ${network}`, [
+      () => moves.leave(attached.config.host),
+      () => publisher.forwarders.set(id, []),
+      () => this.#forgetInside(attached),
+      () => links.disconnect(id),
+      // Its rules keep others from it as long as it is there.
+      () => firewall?.set(endpointOwner(id), []),
+    ]);
+    this.#forget(id);
+    inside.made(containerId, null);
+  }
+
+  detach(containerId: string): void {
+    const { names, rules, publisher, moves, links, sandboxes, attached } = this.#parts;
+    const ids = this.#idsOf(containerId);
+    const firewall = rules.openFor(ids.some((id) => links.find(id) !== null));
+    const held = sandboxes.get(containerId) !== null;
+    collectErrors(
+      `detach container ${containerId}`,
+      ids.flatMap((id) => [
+        () => moves.leave(names.veth(id)),
+        () => publisher.forwarders.set(id, []),
+        () => firewall?.set(endpointOwner(id), []),
+        // A namespace, which is released next, takes its interfaces with it when its last user lets go, without the tens of
+        // milliseconds that RTM_DELLINK waits for; only a pair without a namespace of ours has to be deleted.
+        () => (held ? attached.leave(id) : links.disconnect(id)),
+      ]),
+    );
+    for (const id of ids) this.#forget(id);
+  }
+
+  /** Its rights are there before its first packet. */
+  #connect({ config, network, sandbox }: Place, firewall: Firewall | null): ReturnType<EndpointLinks['connect']> {
+    const { links, moves } = this.#parts;
+    const owner = endpointOwner(config.id);
+    if (firewall !== null && links.find(config.id) === null) {
+      const ports = (firewall.wanted.get(owner) ?? []).filter(isPort);
+      firewall.set(owner, [...ports, ...rightsOf(config, network, moves, null)]);
+    }
+    return links.connect(config, network, sandbox);
+  }
+
+  /** @throws TsdError TSD_NETWORK, precondition, when network or sandbox is not there. */
+  #place(wanted: EndpointConfig): Place {
+    const { names, networks, sandboxes } = this.#parts;
+    const network = networks.get(wanted.network);
+    const sandbox = sandboxes.get(wanted.containerId);
+    if (network === undefined || sandbox === null) {
+      const missing =
+        network === undefined ? `network ${wanted.network}` : `sandbox of container ${wanted.containerId}`;
+      throw new TsdError('TSD_NETWORK', `${missing} does not exist`, { class: 'precondition', step: 'attach' });
+    }
+    const config = bridgeEndpoint(wanted, names);
+    checkEndpoint(config, network);
+    return { config, network, sandbox };
+  }
+
+  #remember(config: BridgeEndpoint, network: BridgeNetwork, { index, inside: link }: PairIndexes): void {
+    const { shield, publisher, inside, attached } = this.#parts;
+    if (!network.foreign) shield.put(index);
+    publisher.ports.set(config.id, config.ports);
+    const wanted = wantedInside(config, network, link);
+    inside.want(config.containerId, config.id, wanted.facts);
+    attached.remember({ config, foreign: network.foreign, link: index, inside: wanted });
+  }
+
+  #forget(id: EndpointId): void {
+    const { publisher, inside, attached } = this.#parts;
+    publisher.ports.set(id, []);
+    inside.want(containerOf(id), id, []);
+    attached.forget(id);
+  }
+
+  /** What an endpoint leaves behind in a sandbox that stays. */
+  #forgetInside({ config, inside }: Attached): void {
+    const { networks, sandboxes, links } = this.#parts;
+    const network = networks.get(config.network);
+    const sandbox = sandboxes.get(config.containerId);
+    if (network && sandbox) links.forgetInside(config, network, inside.link, sandbox);
+  }
+
+  /** The endpoints of a container: those attached, or what an earlier supervisor left of it. */
+  #idsOf(containerId: string): EndpointId[] {
+    const { attached: attachments, rules, links } = this.#parts;
+    const attached = attachments.of(containerId).map(({ config }) => config.id);
+    if (attached.length > 0) return attached;
+    const owners = [...(rules.openFor(false)?.wanted.keys() ?? [])].flatMap((owner) =>
+      owner.startsWith('endpoint:') ? [owner.slice('endpoint:'.length)] : [],
+    );
+    const ruled = owners.filter((id) => containerOf(id) === containerId);
+    return [...new Set([containerId, ...ruled, ...links.endpointsOf(containerId)])];
+  }
+}
+
+/** Where that fails as well, the next observation finds rules without an endpoint and they are removed then. */
+function takeRightsBack(id: EndpointId, before: readonly Element[], firewall: Firewall | null): void {
+  try {
+    firewall?.set(endpointOwner(id), before);
+  } catch {
+    // The first error says more.
+  }
+}
