@@ -30,15 +30,3 @@ export function respectMode(container: ResourceDraft): void {
     container.remove(field);
   }
 }
-
-/** Drivers whose networks are bridges on a single host. */
-const BRIDGES = ['bridge', 'default', 'overlay', ''];
-
-/** Why a network of this driver cannot be made; null when a bridge does the same. */
-export function driverProblem(driver: string): string | null {
-  if (BRIDGES.includes(driver)) return null;
-  const name = JSON.stringify(driver.slice(0, 60));
-  if (driver === 'host' || driver === 'none')
-    return `the driver ${name} makes no network of its own; let the container itself use ${driver}`;
-  return `the network driver ${name} is not in this version: as a bridge its containers would be on another network`;
-}

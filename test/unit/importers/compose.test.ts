@@ -139,11 +139,6 @@ test('optional dependencies are omitted where they are missing', () => {
 });
 
 describe('networks', () => {
-  test('of another driver than bridges are refused, and named', () => {
-    const { issues } = service('networks: [ lan ]', { '.': 'networks: { lan: { driver: macvlan } }' });
-    expect(issues).toEqual([expect.stringMatching(/^\/app\/shop\.yaml:5:\d+: the network driver "macvlan" is not/)]);
-  });
-
   test('that share a service stay what each of them is', () => {
     const networks = 'networks: { back: { internal: true }, front: {} }';
     const { issues, warnings, manifest } = service('networks: [ back, front ]', { '.': networks });
@@ -151,22 +146,6 @@ describe('networks', () => {
     expect(manifest.networks).toEqual({ back: { internal: true }, front: {} });
     expect(manifest.containers?.a).toMatchObject({ networks: ['back', 'front'] });
     expect(manifest.containers?.a).not.toHaveProperty('network');
-  });
-
-  test('give a service its aliases, addresses, priorities and interface', () => {
-    const settings = `aliases: [ db ], ipv4_address: 10.91.0.5, mac_address: "02:42:0a:5b:00:05", priority: 2, gw_priority: 1`;
-    const { manifest, issues, warnings } = service(
-      `networks: { back: { ${settings} }, front: { interface_name: up0, link_local_ips: [ 169.254.8.8 ] } }`,
-      { '.': 'networks: { back: { ipam: { config: [ { subnet: 10.91.0.0/24 } ] } }, front: {} }' },
-    );
-    expect(issues).toEqual([]);
-    expect(warnings).toEqual([expect.stringContaining('link_local_ips')]);
-    expect(manifest.containers?.a).toMatchObject({
-      networks: {
-        back: { aliases: ['db'], ipv4: '10.91.0.5', mac: '02:42:0a:5b:00:05', priority: 2, gatewayPriority: 1 },
-        front: { interfaceName: 'up0' },
-      },
-    });
   });
 
   test('names that do not resolve are reported wherever a host name can appear, and no others', () => {

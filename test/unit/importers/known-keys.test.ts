@@ -337,6 +337,7 @@ describe('Quadlet', () => {
   };
   const OTHERS = {
     '/units/user.container': '[Container]\nImage=a.image\nNetwork=none\n',
+    '/units/on.container': '[Container]\nImage=z\nNetwork=a.network\n',
     '/units/member.container': '[Container]\nImage=y\nPod=a.pod\n',
     '/units/play.yaml':
       'apiVersion: v1\nkind: Pod\nmetadata: { name: p }\nspec: { containers: [ { name: c, image: z } ] }\n',
@@ -344,6 +345,7 @@ describe('Quadlet', () => {
   const USERS: Readonly<Record<string, string>> = {
     image: '/units/user.container',
     pod: '/units/member.container',
+    network: '/units/on.container',
     kube: '/units/play.yaml',
   };
   const of = (type: string, lines: string) => {

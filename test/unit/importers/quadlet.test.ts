@@ -60,11 +60,6 @@ describe('secrets', () => {
   });
 });
 
-test('networks of other drivers than bridges are refused', () => {
-  const { issues } = unit('Network=lan.network', { '/units/lan.network': '[Network]\nDriver=ipvlan\n' });
-  expect(issues).toEqual([expect.stringContaining('the network driver "ipvlan" is not in this version')]);
-});
-
 test('the socket of another engine is reported, and SELinux labels once', () => {
   const { warnings } = unit('Volume=/run/podman/podman.sock:/s\nVolume=/a:/a:Z\nVolume=/b:/b:z');
   expect(warnings.filter((text) => text.includes('is the socket of Podman'))).toHaveLength(1);

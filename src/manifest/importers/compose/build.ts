@@ -1,7 +1,7 @@
 /** `build` of a Compose service as an image source: Compose Build Specification. */
 import type { ResourceDraft } from '../draft.ts';
 import type { FieldTable, Part } from '../part.ts';
-import { pairs } from './networks.ts';
+import { pairs } from './pairs.ts';
 import type { Storage } from './storage.ts';
 
 const text =

@@ -1,10 +1,12 @@
-/** Networks of a Compose file, and which of them each service is on. */
+/** The networks that each service of a Compose file is on. */
 import { isReservedName, sharedNetwork } from '../../../model/network-mode.ts';
 import type { SourcePosition } from '../../../model/resource.ts';
 import type { Draft, ResourceDraft } from '../draft.ts';
 import { safeName } from '../names.ts';
-import { driverProblem } from '../network-mode.ts';
+import { isMode } from '../network-mode.ts';
 import type { FieldTable, Part } from '../part.ts';
+import { externalNetwork, hostBinding, readNetwork } from './network.ts';
+import { bindPorts } from './ports.ts';
 
 /** Where a service is on the network. */
 export interface Attachment {
@@ -14,76 +16,6 @@ export interface Attachment {
 }
 
 const DEFAULT = 'default';
-
-const IPAM: FieldTable<ResourceDraft> = {
-  driver: (part, network) => {
-    if (part.text() !== 'default') network.warn(part.keyAt, 'ipam.driver: addresses are given out by tsdocker');
-  },
-  config: (part, network) => {
-    const [first, ...more] = part.items();
-    first?.each(IPAM_CONFIG, network, network);
-    for (const other of more) network.warn(other.at, 'a network has one subnet; this one is left out');
-  },
-  options: 'no meaning: addresses are given out by tsdocker',
-};
-
-const IPAM_CONFIG: FieldTable<ResourceDraft> = {
-  subnet: (part, network) => {
-    if (part.text().includes(':')) network.later(part.keyAt, 'an IPv6 subnet');
-    else network.set('subnet', part.text(), part.at);
-  },
-  gateway: (part, network) => network.set('gateway', part.text(), part.at),
-  ip_range: 'later',
-  aux_addresses: 'later',
-};
-
-const DRIVER_OPTIONS: FieldTable<ResourceDraft> = {
-  'com.docker.network.bridge.name': (part, network) => network.set('bridgeName', part.text(), part.at),
-  'com.docker.network.driver.mtu': (part, network) => network.set('mtu', part.number(), part.at),
-  'com.docker.network.bridge.enable_icc': (part, network) => network.set('icc', part.boolean(), part.at),
-  'com.docker.network.bridge.enable_ip_masquerade': (part, network) =>
-    network.set('masquerade', part.boolean(), part.at),
-};
-
-const NETWORK: FieldTable<ResourceDraft> = {
-  driver: (part, network) => {
-    const message = driverProblem(part.text());
-    if (message !== null) network.refuse(part.at, message);
-    else if (part.text() === 'overlay') network.warn(part.keyAt, 'driver overlay: there is one host; it is a bridge');
-  },
-  driver_opts: (part, network) => part.each(DRIVER_OPTIONS, network, network),
-  ipam: (part, network) => part.each(IPAM, network, network),
-  internal: (part, network) => network.set('internal', part.boolean(), part.at),
-  external: (part, network) => {
-    if (part.content.type === 'mapping' || part.boolean()) {
-      network.warn(
-        part.keyAt,
-        'external: a network of this name is made for this app; one of another app is `app/name`',
-      );
-    }
-  },
-  labels: (part, network) => {
-    for (const [name, value, at] of pairs(part)) network.put('labels', name, value, at);
-  },
-  name: 'no meaning: the name is the key, within its app',
-  attachable: 'no meaning: every container of the app may join',
-  enable_ipv6: 'later',
-  enable_ipv4: 'no meaning: networks have IPv4 addresses',
-};
-
-/** `NAME=value` items of a list, or a mapping. A name alone has an empty value. */
-export function pairs(part: Part): (readonly [name: string, value: string, at: SourcePosition])[] {
-  if (part.content.type === 'mapping') {
-    return part.entries().map(([name, value]) => [name, value.isNothing ? '' : value.text(), value.keyAt] as const);
-  }
-  return part.items().map((item) => {
-    const text = item.text();
-    const equals = text.indexOf('=');
-    return equals < 0
-      ? ([text, '', item.at] as const)
-      : ([text.slice(0, equals), text.slice(equals + 1), item.at] as const);
-  });
-}
 
 /** Names of the networks of a service with their own fields, in order. */
 function joined(service: Part): (readonly [string, Part])[] {
@@ -106,6 +38,11 @@ const setting =
   (part: Part, { container, network }: Member): void =>
     container.putIn('networks', network, name, value(part), part.at);
 
+const ENDPOINT_OPTIONS: FieldTable<Member> = {
+  'com.docker.network.endpoint.ifname': setting('interfaceName'),
+  'com.docker.network.endpoint.sysctls': 'later',
+};
+
 const MEMBER: FieldTable<Member> = {
   aliases: (part, { container, network, aliases }) => {
     for (const item of part.items().slice(0, MAX_ALIASES)) aliases.push(item.text());
@@ -118,9 +55,11 @@ const MEMBER: FieldTable<Member> = {
   gw_priority: setting('gatewayPriority', (part) => part.number()),
   priority: setting('priority', (part) => part.number()),
   interface_name: setting('interfaceName'),
-  link_local_ips: (part, { container }) =>
-    container.warn(part.keyAt, 'link_local_ips: an interface has the addresses of its network'),
-  driver_opts: 'no meaning: an endpoint has no options of its driver',
+  link_local_ips: (part, { container }) => {
+    if (part.items().length === 0) return;
+    container.refuse(part.keyAt, 'link_local_ips: an interface has the addresses of its network and no others');
+  },
+  driver_opts: (part, member) => part.each(ENDPOINT_OPTIONS, member, member.container),
 };
 
 /** Networks of the file's services, and which of them each service is on. */
@@ -136,22 +75,36 @@ export class Networks {
   /** Puts a service on its networks, which are made when they are not there yet. */
   attach(service: Part, container: ResourceDraft): Attachment {
     const mode = service.get('network_mode');
-    if (mode && !mode.isNothing) {
-      const attachment = this.#mode(mode, container);
-      container.set('network', attachment.networks[0], attachment.position);
-      return attachment;
-    }
+    const mac = service.get('mac_address');
+    const attachment = mode && !mode.isNothing ? this.#mode(mode, container) : this.#join(service, container);
+    if (mac && !mac.isNothing) this.#address(mac, attachment, container);
+    return attachment;
+  }
+
+  #join(service: Part, container: ResourceDraft): Attachment {
     const members = joined(service);
     const [first] = members;
-    if (!first) {
-      const network = this.#network(DEFAULT, container.position);
-      container.set('network', network, container.position);
-      return { networks: [network], position: container.position };
-    }
+    if (!first) return this.#alone(this.#network(DEFAULT, container.position), container.position, container);
     const networks = members.map(([name, part]) => this.#member(name, part, container));
     const position = first[1].keyAt;
+    const mode = networks.find(isMode);
+    if (mode !== undefined) {
+      if (networks.length > 1) container.refuse(position, `${mode} cannot be combined with other networks`);
+      container.remove('networks');
+      return this.#alone(mode, position, container);
+    }
     this.#shorten(container, networks, position);
+    this.#bindPorts(
+      members.map(([name]) => name),
+      container,
+    );
     return { networks, position };
+  }
+
+  #alone(network: string, position: SourcePosition, container: ResourceDraft): Attachment {
+    container.set('network', network, position);
+    if (!isMode(network)) this.#bindPorts([DEFAULT], container);
+    return { networks: [network], position };
   }
 
   #member(name: string, part: Part, container: ResourceDraft): string {
@@ -171,26 +124,74 @@ export class Networks {
     else container.set('networks', [...new Set(networks)], position);
   }
 
+  /** The address of a service without a network is that on the first of its networks. */
+  #address(mac: Part, { networks }: Attachment, container: ResourceDraft): void {
+    if (networks.some(isMode)) {
+      container.warn(mac.keyAt, `mac_address has no meaning with the network ${networks[0]}`);
+      return;
+    }
+    const written = container.get('networks');
+    const settings = (Array.isArray(written) || !written ? {} : written) as Record<string, Record<string, unknown>>;
+    const priority = (name: string): number => Number(settings[name]?.priority ?? 0);
+    const [first = DEFAULT] = [...networks].sort((a, b) => priority(b) - priority(a) || (a < b ? -1 : 1));
+    const known = settings[first]?.mac;
+    if (known !== undefined) {
+      if (known !== mac.text()) container.refuse(mac.at, `mac_address: the network ${first} gives ${String(known)}`);
+      return;
+    }
+    if (Object.keys(settings).length === 0) {
+      container.remove('networks');
+      container.remove('network');
+      for (const name of networks) container.put('networks', name, {}, mac.keyAt);
+    }
+    container.putIn('networks', first, 'mac', mac.text(), mac.at);
+  }
+
+  /** Ports that name no address of the host get that of the networks. */
+  #bindPorts(names: readonly string[], container: ResourceDraft): void {
+    const bindings = names.flatMap((name) => hostBinding(this.#root.get('networks')?.get(name)) ?? []);
+    const [first, other] = new Map(bindings.map((binding) => [binding.text, binding])).values();
+    if (first) bindPorts(first.text, container);
+    if (first && other && container.get('ports') !== undefined) {
+      container.refuse(other.at, `ports are published at ${first.text} by another network of ${container.name}`);
+    }
+  }
+
   #mode(mode: Part, container: ResourceDraft): Attachment {
-    const at = { position: mode.at };
     const text = mode.text();
-    if (text === 'host' || text === 'none' || text === 'bridge') return { networks: [text], ...at };
-    const shared = /^(service|container):(.+)$/.exec(text);
-    const name = safeName(shared?.[2] ?? '');
-    if (shared && name !== null) return { networks: [sharedNetwork(name)], ...at };
-    container.refuse(mode.at, `network_mode ${JSON.stringify(text)} cannot be translated`);
-    return { networks: ['none'], ...at };
+    if (text === 'host' || text === 'none' || text === 'bridge') {
+      container.set('network', text, mode.at);
+      return { networks: [text], position: mode.at };
+    }
+    const shared = this.#shared(text);
+    if (shared === null) {
+      container.refuse(mode.at, `network_mode ${JSON.stringify(text.slice(0, 80))} cannot be translated`);
+    }
+    const network = shared ?? 'none';
+    container.set('network', network, mode.at);
+    return { networks: [network], position: mode.at };
+  }
+
+  /** The network of a service, or of a container by the name that `container_name` gives it. */
+  #shared(text: string): string | null {
+    const [, kind, target = ''] = /^(service|container):(.+)$/.exec(text) ?? [];
+    const services = this.#root.get('services')?.entries() ?? [];
+    const named = services.find(([, service]) => service.textOf('container_name') === target)?.[0];
+    const name = safeName(kind === 'container' ? (named ?? target) : target);
+    return kind === undefined || name === null ? null : sharedNetwork(name);
   }
 
   #network(name: string, position: SourcePosition): string {
     const declared = this.#root.get('networks')?.get(name);
+    const external = externalNetwork(declared);
+    if (external !== null) return external;
     const written = safeName(name) ?? DEFAULT;
     // These words are modes.
     const own = isReservedName(written) ? `${written}-network` : written;
     if (this.#draft.find('networks', own)) return own;
     if (!declared && name !== DEFAULT) this.#draft.refuse(position, `there is no network ${JSON.stringify(name)}`);
     const network = this.#draft.resource('networks', own, declared?.keyAt ?? position);
-    if (declared && !declared.isNothing) declared.each(NETWORK, network, network);
+    if (declared && !declared.isNothing) readNetwork(declared, network);
     return own;
   }
 }

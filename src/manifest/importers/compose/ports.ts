@@ -73,3 +73,13 @@ export function addPort(part: Part, container: ResourceDraft): void {
   const port = long ? longPort(part) : shortPort(text);
   container.append('ports', port ? written(chosen(port, part, container)) : text, part.at);
 }
+
+/** Gives ports without an address of the host this one. */
+export function bindPorts(address: string, container: ResourceDraft): void {
+  const ports = container.get('ports');
+  if (!Array.isArray(ports)) return;
+  for (const [index, text] of (ports as string[]).entries()) {
+    const port = shortPort(text);
+    if (port?.ip === '') ports[index] = written({ ...port, ip: address });
+  }
+}

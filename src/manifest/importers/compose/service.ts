@@ -11,7 +11,7 @@ import { parseDotEnv } from './dot-env.ts';
 import { healthcheck } from './healthcheck.ts';
 import type { Values } from './loader.ts';
 import { logging } from './logging.ts';
-import { pairs } from './networks.ts';
+import { pairs } from './pairs.ts';
 import { addPort } from './ports.ts';
 import { readRestartPolicy } from './running.ts';
 import type { Storage } from './storage.ts';
@@ -283,6 +283,7 @@ export const SERVICE: FieldTable<Service> = {
   // Read elsewhere: networks.ts, links.ts, project.ts, image-origin.ts.
   networks: () => {},
   network_mode: () => {},
+  mac_address: () => {},
   depends_on: () => {},
   links: () => {},
   profiles: () => {},
@@ -309,7 +310,6 @@ export const SERVICE: FieldTable<Service> = {
   provider: 'later',
   credential_spec: 'no meaning: it is for Windows',
   isolation: 'no meaning: it is for Windows',
-  mac_address: 'later',
   dns_opt: 'later',
   device_cgroup_rules: 'later',
   blkio_config: 'later',

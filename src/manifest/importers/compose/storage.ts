@@ -5,7 +5,7 @@ import { engineSocketWarning, isLabelOption, type Mount, mayBeDirectory, mountTe
 import { safeName } from '../names.ts';
 import type { FieldTable, Part } from '../part.ts';
 import type { Values } from './loader.ts';
-import { pairs } from './networks.ts';
+import { pairs } from './pairs.ts';
 
 const HOME = '/root';
 

@@ -1,6 +1,6 @@
 /** Kubernetes objects as manifests: pods and what makes pods, with the ConfigMaps, Secrets, claims and Services they use. */
 import { basename } from 'node:path';
-import type { Draft, ImportContext, ResourceDraft } from '../draft.ts';
+import type { Draft, ImportContext } from '../draft.ts';
 import { safeName } from '../names.ts';
 import type { Part } from '../part.ts';
 import { Config } from './config.ts';
@@ -70,8 +70,7 @@ function workloadOf(object: Part, draft: Draft): Workload | null {
   };
 }
 
-/** Returns the containers that own the network of each pod. */
-export function importKubernetes(documents: readonly Part[], context: ImportContext, draft: Draft): ResourceDraft[] {
+export function importKubernetes(documents: readonly Part[], context: ImportContext, draft: Draft): readonly Pod[] {
   if (draft.value.app === undefined) {
     const app = safeName(basename(context.file).replace(/\.ya?ml$/, ''));
     if (app !== null) draft.nameApp(app, draft.start);
@@ -91,5 +90,5 @@ export function importKubernetes(documents: readonly Part[], context: ImportCont
   }
   for (const service of objects.filter((object) => kindOf(object) === 'Service')) publishService(service, pods, draft);
   if (pods.length === 0) draft.warn(draft.start, 'there is no pod in this file, so nothing runs');
-  return pods.map(({ owner }) => owner);
+  return pods;
 }

@@ -146,8 +146,8 @@ export class PodImporter {
       this.#container(part, container, owner);
       container.set('network', host?.boolean() ? 'host' : sharedNetwork(owner.name), part.at);
     }
-    this.#initContainers(spec, owner);
-    return { labels: metadata?.get('labels'), owner, portNames: this.#portNames };
+    const inits = this.#initContainers(spec, owner);
+    return { labels: metadata?.get('labels'), owner, inits, portNames: this.#portNames };
   }
 
   #pull(policy: Part | undefined, container: ResourceDraft): void {
@@ -200,7 +200,8 @@ export class PodImporter {
   }
 
   /** One after the other, and all before the first container. */
-  #initContainers(spec: Part, owner: ResourceDraft): void {
+  #initContainers(spec: Part, owner: ResourceDraft): ResourceDraft[] {
+    const made: ResourceDraft[] = [];
     let before: string | null = null;
     for (const part of spec.get('initContainers')?.items() ?? []) {
       const container = this.#draft.newResource('containers', this.#nameOf(part), part.at);
@@ -210,7 +211,9 @@ export class PodImporter {
       container.warn(part.at, 'an init container has a network of its own here, not that of the pod');
       if (before !== null) container.append('dependsOn', `${before}:completed`, part.at);
       before = container.name;
+      made.push(container);
     }
     if (before !== null) owner.append('dependsOn', `${before}:completed`, owner.position);
+    return made;
   }
 }

@@ -6,6 +6,8 @@ export interface Pod {
   readonly labels: Part | undefined;
   /** The container that has the pod's network. */
   readonly owner: ResourceDraft;
+  /** Init containers, each with a network of its own. */
+  readonly inits: readonly ResourceDraft[];
   /** Ports of its containers that have a name. */
   readonly portNames: ReadonlyMap<string, string>;
 }

@@ -135,7 +135,6 @@ export const CONTAINER: KeyTable<ContainerTarget> = {
   },
   PublishPort: (entry, { container }) => addPorts(entry, container),
   ExposeHostPort: list('expose'),
-  IP: text('address'),
   DNS: list('dns'),
   DNSSearch: list('dnsSearch'),
   AddHost: list('extraHosts'),
@@ -156,7 +155,9 @@ export const CONTAINER: KeyTable<ContainerTarget> = {
     if (entry.text() !== '-1') container.put('resources', 'pids', Number(entry.text()), entry.at);
   },
   Ulimit: ulimit,
-  // Read elsewhere: quadlet.ts and pods.ts.
+  // Read elsewhere: containers.ts, container-networks.ts.
+  IP: () => {},
+  IP6: () => {},
   User: () => {},
   Group: () => {},
   Network: () => {},
@@ -205,7 +206,6 @@ export const CONTAINER: KeyTable<ContainerTarget> = {
   HealthStartupSuccess: () => {},
   HealthStartupTimeout: () => {},
   HealthTimeout: () => {},
-  IP6: 'later',
   LogDriver: () => {},
   LogOpt: () => {},
   Mask: 'later',

@@ -1,11 +1,11 @@
 /** .container and .pod units: containers, the networks they are on, and what they need of each other. */
-import { networkMode, sharedNetwork } from '../../../model/network-mode.ts';
+import { sharedNetwork } from '../../../model/network-mode.ts';
 import type { SourcePosition } from '../../../model/resource.ts';
 import { isUnitFile } from '../bundle.ts';
 import type { ResourceDraft } from '../draft.ts';
-import { safeName } from '../names.ts';
 import { isMode, networksIn, respectMode } from '../network-mode.ts';
 import { addPorts, CONTAINER, type ContainerTarget, SERVICE } from './container.ts';
+import { UnitNetworks } from './container-networks.ts';
 import { addHealth } from './health.ts';
 import { addVolume } from './mounts.ts';
 import { applyKeys, type KeyTable } from './rules.ts';
@@ -30,13 +30,15 @@ const POD: KeyTable<PodTarget> = {
   Volume: (entry, { units, members }) => {
     for (const { container } of members) addVolume(entry, container, units);
   },
+  // Read with the networks: container-networks.ts.
   Network: () => {},
-  NetworkAlias: 'no meaning: containers are found by their names; others resolve along links only',
+  NetworkAlias: () => {},
+  IP: () => {},
+  IP6: () => {},
   AddHost: list('extraHosts'),
   DNS: list('dns'),
   DNSSearch: list('dnsSearch'),
   HostName: (entry, { container }) => container.set('hostname', entry.text(), entry.at),
-  IP: (entry, { container }) => container.set('address', entry.text(), entry.at),
   StopTimeout: (entry, { members }) => {
     for (const { container } of members) container.set('stopTimeout', entry.text(), entry.at);
   },
@@ -61,7 +63,6 @@ const POD: KeyTable<PodTarget> = {
   RemapUidSize: 'later',
   RemapUsers: 'later',
   UserNS: 'later',
-  IP6: 'later',
   ShmSize: 'later',
 };
 
@@ -71,25 +72,25 @@ function list(field: string) {
   };
 }
 
-const NEEDS = ['Requires', 'Wants', 'BindsTo', 'After', 'Requisite'];
+/** Keys of a container that say nothing in a pod. */
+const OF_THE_POD = ['Network', 'NetworkAlias', 'IP', 'IP6'];
 
-/** `private` is the default bridge; the user-mode networks of Podman have the same use. */
-const DEFAULT_MODES = ['bridge', 'private', 'slirp4netns', 'pasta', ''];
+const NEEDS = ['Requires', 'Wants', 'BindsTo', 'After', 'Requisite'];
 
 export class ContainerUnits {
   readonly #units: Units;
   readonly #made = new Map<string, Made>();
-  /** Units that another one links to: their aliases are those of the links. */
-  readonly #linked = new Set<string>();
+  readonly #networks: UnitNetworks;
 
   constructor(units: Units) {
     this.#units = units;
+    this.#networks = new UnitNetworks(units);
   }
 
   add(): void {
     for (const unit of this.#units.ofType('container')) this.#container(unit);
     for (const made of this.#made.values()) {
-      if (!made.unit.last('Container', 'Pod')) this.#network(made.unit.all('Container', 'Network'), made.container);
+      if (!made.unit.last('Container', 'Pod')) this.#networks.join(made.unit, 'Container', made.container);
     }
     for (const pod of this.#units.ofType('pod')) this.#pod(pod);
     for (const made of this.#made.values()) this.#join(made);
@@ -97,7 +98,6 @@ export class ContainerUnits {
       respectMode(made.container);
       this.#links(made);
     }
-    for (const made of this.#made.values()) this.#unlinked(made);
   }
 
   #container(unit: Unit): void {
@@ -133,59 +133,6 @@ export class ContainerUnits {
     if (remap && mapping) container.refuse(remap.at, `${remap.key} and ${mapping.key} exclude each other`);
   }
 
-  /** Puts a container on the networks it names: as `networks` where there are several, or a single one has settings. */
-  #network(entries: readonly Entry[], container: ResourceDraft): void {
-    const joined = entries.map((entry) => {
-      const [written = '', options = ''] = splitOptions(entry.text());
-      return {
-        entry,
-        network: this.#networkOf(written, entry, container),
-        settings: settingsOf(options, entry, container),
-      };
-    });
-    const [first] = joined;
-    if (!first) return;
-    const { ip, ...others } = first.settings;
-    if (joined.length === 1 && Object.keys(others).length === 0) {
-      if (first.network !== null) container.set('network', first.network, first.entry.at);
-      if (ip !== undefined) container.set('address', ip, first.entry.at);
-      return;
-    }
-    for (const { entry, network, settings } of joined) {
-      const name = network ?? 'bridge';
-      if (isMode(name)) container.refuse(entry.at, `${name} cannot be combined with other networks`);
-      else container.put('networks', name, {}, entry.at);
-      for (const [option, value] of Object.entries(settings)) {
-        if (!isMode(name)) container.putIn('networks', name, NETWORK_OPTIONS[option] ?? option, value, entry.at);
-      }
-    }
-  }
-
-  #networkOf(written: string, entry: Entry, container: ResourceDraft): string | null {
-    const mode = networkMode(written);
-    if (mode.type === 'host' || mode.type === 'none') return written;
-    if (DEFAULT_MODES.includes(written)) return null;
-    const shared = written.endsWith('.container') ? written : null;
-    if (shared !== null || mode.type === 'container') {
-      if (shared !== null && !this.#units.find(shared, entry)) return null;
-      const ofUnit = shared === null ? undefined : this.#made.get(shared)?.container.name;
-      const name = shared === null && mode.type === 'container' ? safeName(mode.name) : ofUnit;
-      return sharedNetwork(name ?? 'missing');
-    }
-    if (written.endsWith('.network')) {
-      const unit = this.#units.find(written, entry);
-      return unit && this.#units.networkName(unit);
-    }
-    const name = /^(ns:|\/)/.test(written) ? null : safeName(written);
-    if (name === null) {
-      container.refuse(entry.at, `the network ${JSON.stringify(written)} cannot be translated`);
-      return null;
-    }
-    container.warn(entry.at, `the network ${name} is made for this app; one of another app is \`app/name\``);
-    this.#units.draft.resource('networks', name, entry.at);
-    return name;
-  }
-
   #members(pod: string): Made[] {
     return [...this.#made.values()].filter(({ unit }) => unit.last('Container', 'Pod')?.text() === pod);
   }
@@ -198,7 +145,7 @@ export class ContainerUnits {
       draft.warn(pod.start, `${pod.name.file} has no containers, so nothing is made of it`);
       return;
     }
-    this.#network(pod.all('Pod', 'Network'), first.container);
+    this.#networks.join(pod, 'Pod', first.container);
     const target = { container: first.container, units: this.#units, members };
     applyKeys(pod, 'Pod', POD, target, draft);
     for (const section of ['Unit', 'Install', 'Service']) applyKeys(pod, section, SYSTEMD_ONLY, draft, draft);
@@ -213,6 +160,8 @@ export class ContainerUnits {
       return;
     }
     if (!this.#units.find(entry.text(), entry)) return;
+    for (const { key, at } of OF_THE_POD.flatMap((key) => unit.all('Container', key)))
+      container.warn(at, `${key}: the network is that of the pod; write it in ${entry.text()}`);
     const first = this.#members(entry.text())[0]?.container;
     if (!first || first === container) return;
     for (const field of ['ports', 'expose'] as const) {
@@ -245,14 +194,6 @@ export class ContainerUnits {
     }
   }
 
-  /** Aliases without a note. */
-  #unlinked({ unit, container }: Made): void {
-    if (this.#linked.has(unit.name.file)) return;
-    for (const entry of unit.all('Container', 'NetworkAlias')) {
-      container.warn(entry.at, `${entry.text()} resolves only for those that have this unit under Requires or After`);
-    }
-  }
-
   #link(container: ResourceDraft, { unit, container: target }: Made, position: SourcePosition): void {
     const [own, theirs] = [networksIn(container), networksIn(target)];
     if (!own.some((network) => !isMode(network) && theirs.includes(network))) {
@@ -260,7 +201,6 @@ export class ContainerUnits {
       if (!own.includes(sharedNetwork(target.name))) container.append('dependsOn', target.name, position);
       return;
     }
-    this.#linked.add(unit.name.file);
     // Podman resolves a container's own name and its aliases.
     const podman = unit.last('Container', 'ContainerName')?.text() ?? `systemd-${unit.name.stem}`;
     const aliases = unit.all('Container', 'NetworkAlias').map((entry) => entry.text());
@@ -268,34 +208,4 @@ export class ContainerUnits {
       container.append('links', alias === target.name ? alias : `${target.name}:${alias}`, position);
     }
   }
-}
-
-/** Options of `Network=` that are settings of ours. */
-const NETWORK_OPTIONS: Readonly<Record<string, string>> = {
-  ip: 'ipv4',
-  ip6: 'ipv6',
-  mac: 'mac',
-  alias: 'aliases',
-  interface_name: 'interfaceName',
-};
-
-function settingsOf(options: string, entry: Entry, container: ResourceDraft): Record<string, unknown> {
-  const settings: Record<string, unknown> = {};
-  const aliases: string[] = [];
-  for (const option of options.split(',')) {
-    const [name = '', value = ''] = option.split('=');
-    if (name === 'alias') {
-      aliases.push(value);
-      settings.alias = aliases;
-    } else if (Object.hasOwn(NETWORK_OPTIONS, name)) settings[name] = value;
-    else if (name !== '') container.warn(entry.at, `network option ${option.slice(0, 60)} is left out`);
-  }
-  return settings;
-}
-
-/** `name:options`, where `container:NAME` is a name. */
-function splitOptions(text: string): string[] {
-  if (/^(container|ns):/.test(text)) return [text];
-  const colon = text.indexOf(':');
-  return colon < 0 ? [text] : [text.slice(0, colon), text.slice(colon + 1)];
 }

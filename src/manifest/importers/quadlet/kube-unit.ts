@@ -2,8 +2,11 @@
 import { resolve } from 'node:path';
 import { readYaml } from '../../yaml-text.ts';
 import { importKubernetes } from '../kube/kube.ts';
+import type { Pod } from '../kube/service.ts';
+import { respectMode } from '../network-mode.ts';
 import { documentParts, type Part } from '../part.ts';
 import { addPorts } from './container.ts';
+import { UnitNetworks } from './container-networks.ts';
 import { applyKeys, type KeyTable } from './rules.ts';
 import { SYSTEMD_ONLY } from './systemd.ts';
 import type { Entry, Unit } from './unit-file.ts';
@@ -13,8 +16,8 @@ const KUBE: KeyTable<null> = {
   Yaml: () => {},
   ConfigMap: () => {},
   PublishPort: () => {},
+  Network: () => {},
   SetWorkingDirectory: 'no meaning: paths in a Kubernetes file are absolute',
-  Network: 'later',
   AutoUpdate: 'later',
   ExitCodePropagation: 'no meaning: each container has its own exit code',
   KubeDownForce: 'no meaning: volumes are kept until they are removed',
@@ -43,6 +46,20 @@ function documents(entry: Entry, units: Units): Part[] {
   });
 }
 
+function addNetworks(unit: Unit, units: Units, { owner, inits }: Pod): void {
+  if (owner.get('network') !== undefined) {
+    for (const { at } of unit.all('Kube', 'Network')) owner.warn(at, `${owner.name} is on the network of the host`);
+    return;
+  }
+  const networks = new UnitNetworks(units);
+  networks.join(unit, 'Kube', owner);
+  respectMode(owner);
+  for (const init of inits) {
+    networks.join(unit, 'Kube', init, { withSettings: false });
+    respectMode(init);
+  }
+}
+
 export function addKube(unit: Unit, units: Units): void {
   const { draft, context } = units;
   applyKeys(unit, 'Kube', KUBE, null, draft);
@@ -56,7 +73,9 @@ export function addKube(unit: Unit, units: Units): void {
   const remap = unit.last('Kube', 'RemapUsers');
   if (remap?.text() === 'manual') draft.refuse(remap.at, 'RemapUsers=manual is not possible for .kube units');
   const parts = [...yaml, ...unit.all('Kube', 'ConfigMap')].flatMap((entry) => documents(entry, units));
-  const [first] = importKubernetes(parts, context, draft);
+  const pods = importKubernetes(parts, context, draft);
+  for (const pod of pods) addNetworks(unit, units, pod);
+  const first = pods[0]?.owner;
   for (const entry of unit.all('Kube', 'PublishPort')) {
     if (first) addPorts(entry, first);
     else draft.warn(entry.at, 'PublishPort: there is no pod to publish it for');

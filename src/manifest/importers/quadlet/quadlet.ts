@@ -7,10 +7,11 @@ import { addBuild } from './build-unit.ts';
 import { ContainerUnits } from './containers.ts';
 import { addImage } from './image-unit.ts';
 import { addKube } from './kube-unit.ts';
-import { addNetwork, addVolume } from './other-units.ts';
+import { addNetwork } from './network-unit.ts';
 import { reportOtherSections } from './rules.ts';
 import { unitName } from './unit-file.ts';
 import { Units } from './units.ts';
+import { addVolume } from './volume-unit.ts';
 
 /** @param files units, their drop-ins, and YAML files that `.kube` units name. */
 export function importQuadlet(files: readonly NamedText[], context: ImportContext, draft: Draft): void {
