@@ -22,6 +22,7 @@ import { type DamagedRecords, damagedHolder, damagedRecord } from './ops/contain
 import { type ImageStores, imageIdOf } from './ops/images/image-of.ts';
 import { isCutOff } from './ops/networks/container-networks.ts';
 import type { DefaultNetworks } from './ops/networks/network-config.ts';
+import { withOwner } from './ops/networks/port-owner.ts';
 import { declaredPorts } from './ops/networks/published-ports.ts';
 import { MISSING_PATH, type PathBook, pathTrouble } from './path-book.ts';
 import { type UnreadImagePorts, unreadImage } from './unread-state.ts';
@@ -52,7 +53,7 @@ interface HostPortPorts {
 }
 
 export interface OutlookPorts {
-  readonly containers: Pick<ContainerStore, 'byKey'>;
+  readonly containers: Pick<ContainerStore, 'byKey' | 'get'>;
   readonly damaged: DamagedRecords;
   readonly binds: BindPorts;
   readonly images: Pick<GraphIndex, 'get'> & UnreadImagePorts;
@@ -164,7 +165,8 @@ function sharedImageVolume(
 }
 
 function takenPort(
-  { hostPorts, damaged }: Pick<OutlookPorts, 'hostPorts' | 'damaged'>,
+  { hostPorts, damaged, containers }: Pick<OutlookPorts, 'hostPorts' | 'damaged' | 'containers'>,
+  state: DesiredState,
   desired: Container,
   record: ContainerRecord | undefined,
 ): TsdError | null {
@@ -176,7 +178,8 @@ function takenPort(
       hostPorts.network.checkPort(port, record?.id ?? damagedHolder(damaged, desired.engineName));
     } catch (error) {
       if (!(error instanceof TsdError)) throw error;
-      return error.withContext({ source: desired.positions[`ports.${index}`] ?? desired.source });
+      const named = withOwner(containers, state, port, error);
+      return named.withContext({ source: desired.positions[`ports.${index}`] ?? desired.source });
     }
   }
   return null;
@@ -195,7 +198,7 @@ function asError({ positions, source }: Container, found: Impossible | null): Ts
 /** The first thing in the way of one container, or null. */
 function obstacle(
   ports: OutlookPorts,
-  copies: Wanted['copies'],
+  { state, copies }: Wanted,
   desired: Container,
   record: ContainerRecord | undefined,
   facts: Facts,
@@ -205,7 +208,7 @@ function obstacle(
     unusableBind(ports.binds, copies, desired) ??
     (record ? null : damagedRecord(ports.damaged, desired)) ??
     unusableImage(ports, desired, facts) ??
-    takenPort(ports, desired, record) ??
+    takenPort(ports, state, desired, record) ??
     sharedImageVolume(ports, desired, record) ??
     // One that was started with these limits and only comes back is not kept down for them.
     (changes ? asError(desired, impossibleLimit(desired.spec, facts()) ?? missingHeadroom(facts())) : null)
@@ -229,7 +232,7 @@ function obstacleOf(...looked: Parameters<typeof obstacle>): TsdError | null {
  */
 export function outlook(
   ports: OutlookPorts,
-  { state, copies }: Wanted,
+  wanted: Wanted,
   scope: ReadonlySet<ResourceKey> | null,
   containers: ReadonlyMap<ResourceKey, ObservedContainer>,
 ): Outlook {
@@ -241,12 +244,12 @@ export function outlook(
     known ??= ports.hostFacts();
     return known;
   };
-  for (const desired of state.resources.values()) {
+  for (const desired of wanted.state.resources.values()) {
     if (desired.kind !== 'container' || (scope !== null && !scope.has(desired.key))) continue;
     const container = containers.get(desired.key);
     if (container?.running && container.specHash === desired.specHash) continue;
     const record = ports.containers.byKey(desired.key);
-    const error = obstacleOf(ports, copies, desired as Container, record, facts);
+    const error = obstacleOf(ports, wanted, desired as Container, record, facts);
     if (error !== null) {
       obstacles.set(desired.key, describeError(error));
       obstacleHints.set(desired.key, error.hint);

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { type AddressInfo, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -58,12 +58,22 @@ describe('published ports', () => {
 });
 
 describe('a choice of the supervisor', () => {
-  /** The first of the range that ports are picked from; someone else's listener does as well. */
-  const FIRST_AUTO_PORT = Number(readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8').split('\t')[0]);
+  const [FIRST = 0, LAST = 0] = readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8').split('\t').map(Number);
+
+  /** A listener on a port; null where someone else has it, for however short a time. */
+  async function taken(port: number): Promise<Server | null> {
+    const server = createServer();
+    const isOurs = await new Promise<boolean>((done) => {
+      server.once('error', () => done(false)).listen(port, () => done(true));
+    });
+    return isOurs ? server : null;
+  }
 
   test('is a free port, and a plan chooses none', async () => {
-    const foreign = createServer();
-    await new Promise<void>((done) => foreign.once('error', () => done()).listen(FIRST_AUTO_PORT, done));
+    // The first ones that are picked; the other programs of a host come and go in this range.
+    const foreign = (await Promise.all([0, 1, 2, 3].map((more) => taken(FIRST + more)))).filter((one) => one !== null);
+    const held = foreign.map((server) => (server.address() as AddressInfo).port);
+    expect(held).not.toEqual([]);
     const text = `${BUSYBOX_IMAGE}containers:\n  web: { image: busybox, command: ${httpServer('mine')}, ports: ["80"], stopTimeout: 1s }\n`;
     const file = supervisor.file('app.yaml', text);
     await supervisor.ok('apply', '--dry-run', '-f', file);
@@ -71,9 +81,28 @@ describe('a choice of the supervisor', () => {
     await supervisor.ok('apply', '--wait=2m', '-f', file);
     const [published = ''] = (await supervisor.container('web'))?.ports ?? [];
     const [, port] = /^0\.0\.0\.0:(\d+)->80\/tcp$/.exec(published) ?? [];
-    expect(Number(port)).toBeGreaterThan(FIRST_AUTO_PORT);
+    expect(held).not.toContain(Number(port));
+    expect(Number(port)).toBeGreaterThanOrEqual(FIRST);
+    expect(Number(port)).toBeLessThanOrEqual(LAST);
     expect(await until('an answer', () => get(Number(port)))).toBe('mine\n');
-    await new Promise((closed) => foreign.close(closed));
+    for (const server of foreign) await new Promise((closed) => server.close(closed));
+  });
+
+  test('that a later manifest asks for is named with its container and line', async () => {
+    const container = (name: string, port: string) =>
+      `${BUSYBOX_IMAGE}containers:\n  ${name}: { image: busybox, command: ${FOREVER}, ports: ["${port}"], stopTimeout: 1s }\n`;
+    const chosen = supervisor.drop('first.yaml', container('chosen', '80'));
+    const { ports } = await supervisor.waitFor('chosen', 'ready', ({ ready }) => ready);
+    const port = /:(\d+)->80/.exec(ports[0] ?? '')?.[1] ?? '';
+    supervisor.drop('second.yaml', container('late', `127.0.0.1:${port}:80/tcp`));
+    const parked = await supervisor.waitFor('late', 'parked', ({ message }) => message.includes(port));
+    expect(parked.message).toContain(
+      `host port 127.0.0.1:${port}/tcp is published by container/first/chosen (${chosen}:`,
+    );
+    expect(parked.phase).not.toBe('Running');
+    rmSync(chosen);
+    await supervisor.cli('approve', '--yes');
+    await supervisor.waitFor('late', 'ready', ({ ready }) => ready);
   });
 
   test('is an address that no manifest requests', async () => {
@@ -278,7 +307,9 @@ describe('a host without libnftables', () => {
         return inode !== undefined && isNetfilterSocket(inode);
       };
       expect(readdirSync(`/proc/${bare.pid}/fd`).filter(isNetfilter)).toEqual([]);
-      expect((await bare.cli('doctor')).stdout).toContain('Install libnftables1');
+      const doctor = (await bare.cli('doctor')).stdout;
+      expect(doctor).toContain('Install libnftables1');
+      expect(doctor).toContain('There is no back end for iptables: each change here is one transaction');
       await bare.ok('delete', '-f', file, '--wait=2m');
       expect(bare.log).not.toContain('TsdError');
     } finally {

@@ -1,10 +1,10 @@
 /** Things that only one declaration can have: names, host ports, subnets, bridges, addresses. */
 
-import { parseCidr, rangeOf } from '../../model/addresses.ts';
+import { type Family, parseCidr, rangeOf } from '../../model/addresses.ts';
 import { membershipField, membershipsOf } from '../../model/kinds/network-membership.ts';
-import { isIPv4 } from '../../model/kinds/port-forms.ts';
 import type { PortMapping } from '../../model/kinds/short-forms.ts';
 import { append } from '../../model/lists.ts';
+import { ANY_IPV4, ANY_IPV6, shareAddress } from '../../model/networks/host-addresses.ts';
 import { formatPosition, type ResourceKey } from '../../model/resource.ts';
 import { type Declared, type Finding, finding, positionOf, type Universe } from './universe.ts';
 
@@ -83,17 +83,21 @@ function names(universe: Universe): Finding[] {
 
 interface PortClaim extends Claim {
   readonly hostIp: string;
+  readonly containerPort: number;
 }
 
-const family = (address: string): string => (isIPv4(address) ? '4' : '6');
-const isWildcard = (address: string): boolean => address === '0.0.0.0' || address === '::';
+/** The same container's same port on all addresses, once by family: Compose files write both. */
+function isSaidTwice(a: PortClaim, b: PortClaim): boolean {
+  const every = new Set([a.hostIp, b.hostIp]);
+  return a.at === b.at && a.containerPort === b.containerPort && every.has(ANY_IPV4) && every.has(ANY_IPV6);
+}
 
 function portText({ hostIp, hostPort, protocol }: PortMapping): string {
   const address = hostIp?.includes(':') ? `[${hostIp}]` : hostIp;
   return `host port ${address === null ? '' : `${address}:`}${hostPort}/${protocol}`;
 }
 
-/** A port on all addresses clashes with the same port on any of them. */
+/** A port on all addresses clashes with the same port on any of them; `0.0.0.0` is on all of IPv6 too. */
 function ports(universe: Universe, defaultHostIp: string): Finding[] {
   const found: Finding[] = [];
   const byPort = new Map<string, PortClaim[]>();
@@ -104,10 +108,11 @@ function ports(universe: Universe, defaultHostIp: string): Finding[] {
     for (const [index, port] of (spec?.ports ?? []).entries()) {
       if (port.hostPort === null) continue;
       const hostIp = port.hostIp ?? defaultHostIp;
-      const claim: PortClaim = { at, field: 'ports', hostIp, ...(!expanded && { index }) };
-      const slot = `${family(hostIp)} ${port.protocol} ${port.hostPort}`;
+      const { containerPort } = port;
+      const claim: PortClaim = { at, field: 'ports', hostIp, containerPort, ...(!expanded && { index }) };
+      const slot = `${port.protocol} ${port.hostPort}`;
       const claims = byPort.get(slot) ?? [];
-      const before = claims.find((other) => other.hostIp === hostIp || isWildcard(other.hostIp) || isWildcard(hostIp));
+      const before = claims.find((other) => shareAddress(other.hostIp, hostIp) && !isSaidTwice(other, claim));
       if (before) append(found, clash(portText(port), before, claim));
       byPort.set(slot, [...claims, claim]);
     }
@@ -121,27 +126,39 @@ interface SubnetClaim extends Claim {
   readonly last: bigint;
 }
 
-function networks(universe: Universe): Finding[] {
-  const bridges = new Claims();
-  const subnets: SubnetClaim[] = [];
-  for (const at of universe.ofKind('network')) {
-    const spec = at.resource.spec;
-    if (spec?.bridgeName) bridges.add(spec.bridgeName, `the bridge ${spec.bridgeName}`, { at, field: 'bridgeName' });
-    if (!spec?.subnet) continue;
-    const cidr = parseCidr(spec.subnet, 'ipv4');
-    if (cidr !== null) subnets.push({ at, field: 'subnet', subnet: spec.subnet, ...rangeOf(cidr) });
-  }
-  subnets.sort((a, b) => Number(a.first - b.first || a.last - b.last));
-  const overlaps: Finding[] = [];
+const SUBNETS = { ipv4: 'subnet', ipv6: 'subnet6' } as const;
+
+function subnetClaims(universe: Universe, family: Family): SubnetClaim[] {
+  const field = SUBNETS[family];
+  return [...universe.ofKind('network')].flatMap((at) => {
+    const subnet = at.resource.spec?.[field] ?? null;
+    const cidr = subnet === null ? null : parseCidr(subnet, family);
+    return subnet === null || cidr === null ? [] : [{ at, field, subnet, ...rangeOf(cidr) }];
+  });
+}
+
+/** @param claims of one family */
+function overlaps(claims: readonly SubnetClaim[]): Finding[] {
+  const found: Finding[] = [];
   let widest: SubnetClaim | undefined;
-  for (const claim of subnets) {
+  for (const claim of claims.toSorted((a, b) => Number(a.first - b.first || a.last - b.last))) {
     if (widest && claim.first <= widest.last) {
       const both = claim.subnet === widest.subnet ? claim.subnet : `${claim.subnet}, which overlaps ${widest.subnet},`;
-      append(overlaps, clash(`the subnet ${both}`, widest, claim));
+      append(found, clash(`the subnet ${both}`, widest, claim));
     }
     if (!widest || claim.last > widest.last) widest = claim;
   }
-  return [...bridges.findings, ...overlaps];
+  return found;
+}
+
+function networks(universe: Universe): Finding[] {
+  const bridges = new Claims();
+  for (const at of universe.ofKind('network')) {
+    const name = at.resource.spec?.bridgeName;
+    if (name) bridges.add(name, `the bridge ${name}`, { at, field: 'bridgeName' });
+  }
+  const families: readonly Family[] = ['ipv4', 'ipv6'];
+  return [...bridges.findings, ...families.flatMap((family) => overlaps(subnetClaims(universe, family)))];
 }
 
 /** Fixed addresses and MACs, by network. */

@@ -5,11 +5,13 @@ import { createNetns, inNetns } from '../../../src/ffi/process/namespaces.ts';
 import {
   blocked,
   endpoint,
+  endpoint6,
   enterPrivateHost,
   HOST_ADDRESS,
   INSTANCE,
   idOf,
   network,
+  network6,
   newDriver,
   OUTSIDE_ADDRESS,
   PUBLISHED,
@@ -21,12 +23,18 @@ import {
   takeDown,
 } from './private-host.ts';
 
+const [HOST6, OUTSIDE6] = ['fd00:198:51::1', 'fd00:198:51::2'];
+
 let outside: number;
 let driver: Networks;
 
 beforeAll(() => {
   outside = enterPrivateHost();
+  shell(`ip addr add ${HOST6}/64 dev uplink nodad`);
+  inNetns(outside, () => shell(`ip addr add ${OUTSIDE6}/64 dev wire nodad`));
 });
+
+const drift = () => driver.observe().networks.get('network/test/n1')?.drift;
 
 beforeEach(() => {
   driver = newDriver();
@@ -61,6 +69,52 @@ describe('a filter table of iptables-nft', () => {
     driver.detach(idOf('a'));
     driver.removeNetwork('network/test/n1');
     expect(shell('nft -s list ruleset')).toBe(before);
+  });
+
+  test.each([
+    ['that drops', FORWARD, 'FORWARD'],
+    ['of dockerd', DOCKER, 'DOCKER-USER'],
+  ])('of IPv6 %s passes traffic of our bridges and is restored', (_, ruleset, place) => {
+    shell(`nft '${ruleset.replace('table ip ', 'table ip6 ')}'`);
+    const before = shell('nft -s list ruleset');
+    for (let pass = 0; pass < 2; pass++) driver.ensureNetwork(network6(1));
+    expect(shell('nft list ruleset').match(/jump tsd-/g)).toHaveLength(1);
+    expect(shell(`nft list chain ip6 filter ${place}`)).toContain(`jump tsd-${INSTANCE} comment "tsd:${INSTANCE}:`);
+    const a = start(driver, endpoint6('a', 1, 2, { ports: [PUBLISHED] }));
+    serve(a, 80, '::');
+    serve(outside, 86, '::');
+    expect(reaches(outside, HOST6, 8080)).toBe(true);
+    expect(reaches(a, OUTSIDE6, 86)).toBe(true);
+    shell(`nft 'insert rule ip6 filter ${place} ip6 saddr ${OUTSIDE6} drop'`);
+    expect(blocked(outside, HOST6, 8080)).toBe(true);
+    shell(
+      `nft delete rule ip6 filter ${place} handle $(nft -a list chain ip6 filter ${place} | sed -n 's/.* drop # handle //p')`,
+    );
+    driver.detach(idOf('a'));
+    driver.removeNetwork('network/test/n1');
+    expect(shell('nft -s list ruleset')).toBe(before);
+  });
+
+  test.each(['ip', 'ip6'])('that somebody changes after us is seen and opened again: %s', (family) => {
+    const of = (text: string): string => text.replaceAll('ip filter', `${family} filter`);
+    driver.ensureNetwork(network6(1));
+    expect(drift()).toEqual([]);
+    const healed = (): void => {
+      expect(drift()).toEqual(['bridge or rules']);
+      driver.ensureNetwork(network6(1));
+      expect(drift()).toEqual([]);
+    };
+    shell(`nft '${of(FORWARD)}'`);
+    healed();
+    shell(of('nft flush chain ip filter FORWARD'));
+    healed();
+    shell(of(`nft flush chain ip filter tsd-${INSTANCE}`));
+    healed();
+    shell(of(`nft 'add chain ip filter DOCKER-USER; insert rule ip filter FORWARD jump DOCKER-USER'`));
+    healed();
+    expect(shell(of('nft list chain ip filter DOCKER-USER'))).toContain('jump tsd-');
+    shell(of('nft delete table ip filter'));
+    expect(drift()).toEqual([]);
   });
 
   test('does not open a foreign bridge to our containers', () => {
@@ -123,6 +177,16 @@ describe('a filter table of iptables-nft', () => {
     });
   });
 
+  test('with rules behind a RETURN for all has the jump before it, where it is looked at', () => {
+    shell(`nft '${DOCKER}'`);
+    shell(`nft 'add rule ip filter DOCKER-USER ip saddr ${OUTSIDE_ADDRESS} drop'`);
+    driver.ensureNetwork(network(1));
+    const a = start(driver, endpoint('a', 1, 2, { ports: [PUBLISHED] }));
+    serve(a, 80);
+    expect(reaches(outside, HOST_ADDRESS, 8080)).toBe(true);
+    expect(drift()).toEqual([]);
+  });
+
   test('that accepts is not changed', () => {
     shell(`nft '${FORWARD.replace('drop', 'accept')}'`);
     driver.ensureNetwork(network(1));
@@ -136,6 +200,17 @@ describe('a filter table of iptables-nft', () => {
     driver.ensureNetwork(network(1));
     expect(shell('nft list chain ip filter FORWARD')).toContain('jump tsd-');
   });
+});
+
+test.each([
+  ['firewalld', 'firewall-cmd --permanent --zone=trusted --add-interface=BRIDGE'],
+  ['strict', 'accept our bridges there'],
+])('a last rule of table %s that rejects is named, with what opens it', (table, remedy) => {
+  shell(
+    `nft 'table inet ${table} { chain through { type filter hook forward priority 10; ct status dnat accept; counter reject; }; }'`,
+  );
+  const said = driver.driver('bridge').fingerprint().attributes['other firewalls'];
+  expect(said).toContain(`chain through of table inet ${table} drops what it does not know: ${remedy}`);
 });
 
 test('a drop that we cannot bypass is named', () => {

@@ -431,8 +431,14 @@ describe('clashes', () => {
       'containers: { y: { image: x:1, containerName: n } }',
     ],
     ['subnets', 'networks: { n: { subnet: 10.0.0.0/16 } }', 'networks: { n: { subnet: 10.0.3.0/24 } }'],
+    ['IPv6 subnets', 'networks: { n: { subnet6: "fd00::/48" } }', 'networks: { n: { subnet6: "fd00:0:0:5::/64" } }'],
     ['bridges', 'networks: { n: { bridgeName: br0 } }', 'networks: { n: { bridgeName: br0 } }'],
     ['wildcard and address', port('"[::]:53:53/udp"'), port('"[::1]:53:53/udp"')],
+    ['all addresses and one', port('"80:80/sctp"'), port('"192.0.2.1:80:81/sctp"')],
+    ['all addresses and all of IPv6', port('80:80'), port('"[::]:80:80"')],
+    ['all addresses and one of IPv6', port('80:80'), port('"[FD00:0::1]:80:80"')],
+    ['one address in two forms', port('"[FD00:0::1]:80:80"'), port('"[fd00::1]:80:80"')],
+    ['a range and a port in it', port('"8000-8009:80-89"'), port('"127.0.0.1:8004:80"')],
     [
       'addresses',
       'networks: { n: { subnet: 10.0.0.0/24 } }\ncontainers: { x: { image: x:1, network: n, address: 10.0.0.9 } }',
@@ -446,12 +452,27 @@ describe('clashes', () => {
   test.each<[string, string, string]>([
     ['protocols', port('53:53/tcp'), port('53:53/udp')],
     ['addresses', port('"127.0.0.1:80:80"'), port('"127.0.0.2:80:80"')],
-    ['families', port('"0.0.0.0:80:80"'), port('"[::]:80:80"')],
+    ['families', port('"192.0.2.1:80:80"'), port('"[::]:80:80"')],
+    [
+      'neighbouring IPv6 subnets',
+      'networks: { n: { subnet6: "fd00:0:0:1::/64" } }',
+      'networks: { n: { subnet6: "fd00:0:0:2::/64" } }',
+    ],
     ['ports left to the supervisor', port('80'), port('80')],
     ['neighbouring subnets', 'networks: { n: { subnet: 10.0.0.0/24 } }', 'networks: { n: { subnet: 10.0.1.0/24 } }'],
   ])('are not found for different %s', (_, first, second) => {
     expect(resolve([source('a.yaml', first), source('b.yaml', second)]).issues).toEqual([]);
   });
+});
+
+test('one container may publish a port on all addresses of each family by a line of its own', () => {
+  const issues = (...ports: string[]) =>
+    resolve([
+      source('a.yaml', `containers: { web: { image: x:1, ports: [${ports.map((p) => `"${p}"`).join(', ')}] } }`),
+    ]).issues;
+  expect(issues('0.0.0.0:80:80', '[::]:80:80')).toEqual([]);
+  expect(issues('0.0.0.0:80:80', '[::]:80:81')).toHaveLength(1);
+  expect(issues('0.0.0.0:80:80', '[::1]:80:80')).toHaveLength(1);
 });
 
 describe('a bad revision freezes its source at the last good one', () => {

@@ -103,7 +103,7 @@ export class BridgeLinks {
   /** Interfaces that lead out of the host: those of default routes, and what is neither a bridge nor a port of one. */
   outward(): string[] {
     const defaults = new Set(
-      listRoutes(this.#socket, 'ipv4').flatMap(({ destination, link }) => (destination.endsWith('/0') ? [link] : [])),
+      listRoutes(this.#socket, null).flatMap(({ destination, link }) => (destination.endsWith('/0') ? [link] : [])),
     );
     return listLinks(this.#socket).flatMap(({ index, name, kind, master }) => {
       const plain = kind !== 'bridge' && master === 0 && name !== 'lo';

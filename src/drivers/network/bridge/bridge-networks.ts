@@ -6,7 +6,7 @@ import { collectErrors } from '../collect-errors.ts';
 import type { BridgeLinks, ObservedBridge } from './bridge-links.ts';
 import { networkElements } from './firewall/elements.ts';
 import type { Firewall } from './firewall/firewall.ts';
-import { openNeighbour } from './firewall/firewall-neighbours.ts';
+import { NeighbourWatch } from './firewall/neighbour-watch.ts';
 import type { ReadTable } from './firewall/read-table.ts';
 import type { Owner } from './firewall/ruleset.ts';
 import type { HostView } from './host-links.ts';
@@ -31,9 +31,11 @@ const networkOwner = (bridge: string): Owner => `network:${bridge}`;
 export class BridgeNetworks {
   readonly #parts: BridgeNetworksParts;
   readonly #known = new Map<string, BridgeNetwork>();
+  readonly #neighbours: NeighbourWatch;
 
   constructor(parts: BridgeNetworksParts) {
     this.#parts = parts;
+    this.#neighbours = new NeighbourWatch(parts.names);
   }
 
   /** Those established in this process, by key. */
@@ -85,7 +87,9 @@ export class BridgeNetworks {
     table: ReadTable | null,
   ): Map<string, ObservedNetwork> {
     const bridges = this.#parts.bridges.observe(links, addresses);
-    const rules = this.#parts.rules.areWhole(firewall, table, this.#known.size > 0) && this.#forwards();
+    const isWhole = this.#parts.rules.areWhole(firewall, table, this.#known.size > 0);
+    const isOpen = firewall === null || this.#neighbours.isOpen(firewall);
+    const rules = isWhole && isOpen && this.#forwards();
     const networks = new Map<string, ObservedNetwork>();
     for (const { key } of bridges) networks.set(key, { found: true, drift: BROKEN });
     const byName = new Map<string, ObservedBridge>(bridges.map((bridge) => [bridge.bridge, bridge]));
@@ -125,7 +129,7 @@ export class BridgeNetworks {
       owner.startsWith('network:') ? [owner.slice('network:'.length)] : [],
     );
     const passage = { bridges, outward: bridges.length === 0 ? [] : this.#parts.bridges.outward() };
-    openNeighbour((step, commands) => firewall.run(step, commands), this.#parts.names, passage);
+    this.#neighbours.open(firewall, passage);
   }
 
   /** Removes what a removed network leaves: rules of unused bridges, the neighbour's chain, an empty table. */

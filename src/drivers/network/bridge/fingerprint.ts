@@ -1,10 +1,11 @@
 import { readForwarding } from '../../../ffi/host/sysinfo.ts';
 import { Conntrack } from '../../../ffi/network/conntrack.ts';
 import { Nftables } from '../../../ffi/network/nftables.ts';
+import { tracksSctp } from '../../../ffi/network/tracked-protocols.ts';
 import { describeError, toTsdError } from '../../../model/errors/errors.ts';
 import { append } from '../../../model/lists.ts';
 import type { Fingerprint } from '../../contract/driver.ts';
-import { foreignDrops } from './firewall/firewall-neighbours.ts';
+import { foreignDrops } from './firewall/foreign-drops.ts';
 import type { Names } from './names.ts';
 
 type Problem = Fingerprint['problems'][number];
@@ -23,6 +24,7 @@ export function fingerprintBridge(
     append(problems, packetFilter(names, attributes));
     const udp = udpProblem();
     if (udp !== null) attributes['UDP ports'] = udp;
+    if (tracksSctp() === false) attributes['SCTP ports'] = 'cannot be published: this kernel does not translate SCTP';
   }
   attributes['published ports'] = options.iptables
     ? 'by the kernel, in the families a container has; ::1 by the supervisor, only while it runs'
@@ -36,6 +38,10 @@ export function fingerprintBridge(
     ipv4 === null ? 'unknown' : ipv4 ? 'on' : options.ipForward ? 'off' : 'off and left so (--ip-forward=false)';
   return { works: problems.length === 0, problems, attributes };
 }
+
+const NO_IPTABLES =
+  'There is no back end for iptables: each change here is one transaction on sets and maps, which iptables has not, and a ' +
+  'kernel without nf_tables has had no iptables-nft either.';
 
 /** Why no UDP port can be published; null when it can. */
 function udpProblem(): string | null {
@@ -62,8 +68,8 @@ function packetFilter(names: Names, attributes: Record<string, string>): Problem
     const problem = toTsdError(error);
     const fix =
       problem.code === 'TSD_UNSUPPORTED_HOST'
-        ? 'Install libnftables1, or start with --iptables=false.'
-        : 'Check that the kernel has nf_tables (modprobe nf_tables), or start with --iptables=false.';
+        ? `Install libnftables1, or start with --iptables=false. ${NO_IPTABLES}`
+        : `Check that the kernel has nf_tables (modprobe nf_tables), or start with --iptables=false. ${NO_IPTABLES}`;
     return [{ what: describeError(problem), fix }];
   }
 }

@@ -9,7 +9,7 @@ import { type Family, isLinkLocal } from '../../../model/addresses.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import type { BridgeLinks } from './bridge-links.ts';
 import type { Firewall } from './firewall/firewall.ts';
-import { openNeighbour } from './firewall/firewall-neighbours.ts';
+import { NO_PASSAGE, openNeighbours } from './firewall/firewall-neighbours.ts';
 import { FORWARDING, type HostSettings } from './host-settings.ts';
 import type { Names } from './names.ts';
 
@@ -35,7 +35,7 @@ export function giveBack({ names, bridges, settings, firewall }: HostParts): str
     else settings.restoreIpv6Forwarding(links.map(({ name }) => name));
   }
   if (firewall !== null) {
-    openNeighbour((step, commands) => firewall.run(step, commands), names, { bridges: [], outward: [] });
+    openNeighbours((step, commands) => firewall.run(step, commands), names, NO_PASSAGE);
     firewall.removeAll();
   }
   const isEndpoint = ({ name, group }: Link) => names.isVeth(name) && group === names.group;

@@ -10,8 +10,9 @@
 import { bareAddress, canonicalAddress } from '../../../model/addresses.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import { isProtocol } from '../../../model/kinds/short-forms.ts';
+import { ANY_IPV4, ANY_IPV6, shareAddress } from '../../../model/networks/host-addresses.ts';
 import type { EndpointConfig, PublishedPort } from '../../contract/network.ts';
-import type { Element } from './firewall/ruleset.ts';
+import { type Element, identityOf } from './firewall/ruleset.ts';
 
 export interface Listener {
   readonly address: string;
@@ -43,8 +44,6 @@ export interface Addresses {
   readonly ipv6: string | null;
 }
 
-export const ANY_IPV4 = '0.0.0.0';
-export const ANY_IPV6 = '::';
 const LOOPBACK = '127.0.0.1';
 
 export function isIpv6(address: string): boolean {
@@ -80,16 +79,20 @@ function addressesOf({ ipv4, ipv6 }: Pick<EndpointConfig, 'ipv4' | 'ipv6'>): Add
 
 export function publish(config: Pick<EndpointConfig, 'ipv4' | 'ipv6' | 'ports'>, options: PublishOptions): Publication {
   const own = addressesOf(config);
-  const elements: Element[] = [];
+  // By identity: a port on 0.0.0.0 is on [::] too, where another line may say so as well.
+  const elements = new Map<string, Element>();
+  const add = (element: Element): void => {
+    elements.set(identityOf(element), element);
+  };
   const listeners = new Map<string, Listener>();
   for (const port of config.ports) {
     for (const at of hostAddresses(port.hostIp, options.ipv6)) {
       const family = isIpv6(at) ? 'ipv6' : 'ipv4';
       if (options.routed[family] && own[family] !== null) {
-        if (options.rules) elements.push(serviceElement(port, own[family]));
+        if (options.rules) add(serviceElement(port, own[family]));
         continue;
       }
-      if (options.rules && own[family] !== null && !isOutsideNat(at)) elements.push(natElement(port, at, own[family]));
+      if (options.rules && own[family] !== null && !isOutsideNat(at)) add(natElement(port, at, own[family]));
       const bound = listenerAddress(at, own[family] !== null, options);
       const address = own[family] ?? own.ipv4 ?? own.ipv6;
       if (bound === null || address === null || port.protocol === 'sctp') continue;
@@ -97,11 +100,11 @@ export function publish(config: Pick<EndpointConfig, 'ipv4' | 'ipv6' | 'ports'>,
       const listener = { address: bound, port: port.hostPort, protocol: port.protocol, target };
       listeners.set(listenerKey(listener), listener);
       if (options.rules && family === 'ipv4') {
-        elements.push({ set: 'userland', key: [port.protocol, String(port.hostPort)], value: null });
+        add({ set: 'userland', key: [port.protocol, String(port.hostPort)], value: null });
       }
     }
   }
-  return { elements, listeners: [...listeners.values()] };
+  return { elements: [...elements.values()], listeners: [...listeners.values()] };
 }
 
 function natElement(port: PublishedPort, at: string, address: string): Element {
@@ -117,15 +120,28 @@ function serviceElement({ protocol, containerPort }: PublishedPort, address: str
   return { set, key: [address, protocol, String(containerPort)], value: null };
 }
 
-/** @throws TsdError TSD_NETWORK, unsupported, for a port of SCTP that only a listener could publish. */
-export function checkSctp(port: PublishedPort, { elements }: Publication): void {
-  if (port.protocol !== 'sctp' || elements.length > 0) return;
+/**
+ * @param isTracked whether the kernel knows connections of SCTP; null where that is not known
+ * @throws TsdError TSD_NETWORK, unsupported, for a port of SCTP that only a listener could publish, or nothing.
+ */
+export function checkSctp(port: PublishedPort, { elements }: Publication, isTracked: boolean | null): void {
+  if (port.protocol !== 'sctp') return;
   const where = `${isIpv6(port.hostIp) ? `[${port.hostIp}]` : port.hostIp}:${port.hostPort}/sctp`;
-  throw new TsdError('TSD_NETWORK', `${where} cannot be published: SCTP needs the kernel's NAT`, {
-    class: 'unsupported',
-    step: `publish ${where}`,
-    hint: 'NAT needs the packet filter (no --iptables=false), an address of a family that the network has, and not ::1.',
-  });
+  const refused = (why: string, hint: string) =>
+    new TsdError('TSD_NETWORK', `${where} cannot be published: ${why}`, {
+      class: 'unsupported',
+      step: `publish ${where}`,
+      hint,
+    });
+  if (elements.length === 0) {
+    const hint =
+      'NAT needs the packet filter (no --iptables=false), an address of a family that the network has, and not ::1.';
+    throw refused("SCTP needs the kernel's NAT", hint);
+  }
+  if (isTracked === false && elements.some((element) => portOfElement(element) !== null)) {
+    const hint = 'Boot a kernel with CONFIG_NF_CT_PROTO_SCTP, or use a network with gatewayMode: routed.';
+    throw refused('this kernel does not translate SCTP', hint);
+  }
 }
 
 /** Equal strings, same socket. */
@@ -145,10 +161,7 @@ export function portOfElement({ set, key, value }: Element): PublishedPort | nul
   return { hostIp, hostPort: Number(hostPort), containerPort: Number(value?.[1]), protocol };
 }
 
-/** True when the two cannot both be published: one address, or one of them every address. */
+/** True when the two cannot both be published. */
 export function collide(a: PublishedPort, b: PublishedPort): boolean {
-  if (a.protocol !== b.protocol || a.hostPort !== b.hostPort) return false;
-  const [first, second] = [a.hostIp, b.hostIp];
-  if (first === second || first === ANY_IPV4 || second === ANY_IPV4) return true;
-  return (first === ANY_IPV6 && isIpv6(second)) || (second === ANY_IPV6 && isIpv6(first));
+  return a.protocol === b.protocol && a.hostPort === b.hostPort && shareAddress(a.hostIp, b.hostIp);
 }

@@ -1,7 +1,9 @@
 /** Publishes the ports of endpoints: by elements of the rules, by listeners, and for none that another container holds. */
 import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
+import { tracksSctp } from '../../../ffi/network/tracked-protocols.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
+import { PortHeldError } from '../../../model/errors/port-held-error.ts';
 import type { PublishedPort } from '../../contract/network.ts';
 import type { BridgeEndpoint } from './endpoints/bridge-endpoint.ts';
 import { linksOf } from './endpoints/endpoint-rights.ts';
@@ -52,7 +54,9 @@ export class Publisher {
   publish({ config, network, firewall, rights, givers, created }: Publishing): void {
     const { id } = config;
     const options = this.options(network);
-    for (const port of config.ports) checkSctp(port, publish({ ...config, ports: [port] }, options));
+    for (const port of config.ports) {
+      checkSctp(port, publish({ ...config, ports: [port] }, options), tracksSctp());
+    }
     const { elements, listeners } = publish(config, options);
     const wanted = [...elements, ...rights];
     const changes = new Map<Owner, readonly Element[]>([[endpointOwner(id), wanted]]);
@@ -89,9 +93,6 @@ export class Publisher {
   checkHolder(port: PublishedPort, own: readonly (string | null)[]): void {
     const holder = this.ports.holder(port, own);
     if (holder === null) return;
-    const where = `${port.hostIp}:${port.hostPort}/${port.protocol}`;
-    throw new TsdError('TSD_PORT_IN_USE', `host port ${where} is published by container ${holder.slice(0, 12)}`, {
-      step: `publish ${where}`,
-    });
+    throw new PortHeldError(`${port.hostIp}:${port.hostPort}/${port.protocol}`, holder);
   }
 }

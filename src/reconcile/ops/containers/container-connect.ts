@@ -14,6 +14,7 @@ import { type Declared, declarationFor, recordOf } from '../declared.ts';
 import { type EndpointPorts, recordedEndpoints, type WantedEndpoint, wantedEndpoints } from '../networks/endpoint.ts';
 import type { LeaseBook } from '../networks/lease-book.ts';
 import { type KnownNetworks, networkConfigs } from '../networks/network-config.ts';
+import { withOwner } from '../networks/port-owner.ts';
 
 /** What brings a container onto its networks. */
 export interface Connections extends Declared {
@@ -78,7 +79,8 @@ function checkPorts(
           protocol === port.protocol &&
           (hostPort === null || hostPort === port.hostPort),
       );
-      throw error.withContext({ key: desired.key, source: desired.positions[`ports.${index}`] ?? desired.source });
+      const named = withOwner(on.containers, on.desired(), port, error);
+      throw named.withContext({ key: desired.key, source: desired.positions[`ports.${index}`] ?? desired.source });
     }
   }
 }

@@ -1,48 +1,48 @@
 /**
  * Other firewalls on the host. A packet must pass every table, so what dockerd or ufw drop in their forward chain
- * cannot be let through from ours. In `ip filter`, the table of iptables-nft, a chain of ours with one
+ * cannot be let through from ours. In `ip filter` and `ip6 filter`, the tables of iptables-nft, a chain of ours with one
  * commented jump to it passes what our own rules then judge; other firewalls are named for the user to open. The jump is
  * the last of its chain: it takes the place of the policy, and what the administrator drops stays dropped.
  */
-
-import { readTextOrEmpty } from '../../../../ffi/files/text-files.ts';
 import { append } from '../../../../model/lists.ts';
 import type { Names } from '../names.ts';
+import { chainsOf, type ForeignChain, type ForeignRule, type RunNft, rulesOf, verdictForAll } from './foreign-rules.ts';
 
-interface Chain {
-  readonly family: string;
-  readonly table: string;
-  readonly name: string;
-  readonly hook?: string;
-  readonly policy?: string;
-}
+/** Tables of iptables-nft and ip6tables-nft. */
+const FILTERS = [
+  { family: 'ip', table: 'filter' },
+  { family: 'ip6', table: 'filter' },
+] as const;
+type Filter = (typeof FILTERS)[number];
 
-interface Rule {
-  readonly chain: string;
-  readonly handle: number;
-  readonly comment?: string;
-  readonly expr: readonly Readonly<Record<string, unknown>>[];
-}
+const isIn =
+  ({ family, table }: Filter) =>
+  (chain: ForeignChain): boolean =>
+    chain.family === family && chain.table === table;
 
-/** Runs nft commands and returns their JSON. */
-export type RunNft = (step: string, commands: string) => string;
-
-function entriesOf<T>(kind: string, text: string): T[] {
-  const { nftables } = JSON.parse(text) as { nftables: readonly Record<string, T>[] };
-  return nftables.flatMap((entry) => entry[kind] ?? []);
-}
-
-function chainsOf(run: RunNft): Chain[] {
-  return entriesOf<Chain>('chain', run('list chains', 'list chains'));
-}
-
-/** The chain of `ip filter` in which a jump of ours is needed: Docker keeps DOCKER-USER as it is, so it is preferred. */
-function placeForJump(chains: readonly Chain[]): string | null {
-  const filter = chains.filter(({ family, table }) => family === 'ip' && table === 'filter');
-  const forward = filter.find(({ name, hook }) => name === 'FORWARD' && hook === 'forward');
+/** The chain in which a jump of ours is needed: Docker keeps DOCKER-USER as it is, so it is preferred. */
+function placeForJump(chains: readonly ForeignChain[]): string | null {
+  const forward = chains.find(({ name, hook }) => name === 'FORWARD' && hook === 'forward');
   if (forward === undefined) return null;
-  if (filter.some(({ name }) => name === 'DOCKER-USER')) return 'DOCKER-USER';
+  if (chains.some(({ name }) => name === 'DOCKER-USER')) return 'DOCKER-USER';
   return forward.policy === 'drop' ? 'FORWARD' : null;
+}
+
+/** Chains of these tables in which all that reaches the end is dropped by a rule, where a jump of ours has no effect. */
+export function closedEnds(run: RunNft, chains: readonly ForeignChain[]): (Filter & { readonly chain: string })[] {
+  return FILTERS.flatMap((filter) => {
+    const place = placeForJump(chains.filter(isIn(filter)));
+    if (place === null) return [];
+    const ending = rulesOf(run, filter).filter(
+      (rule) => ['FORWARD', place].includes(rule.chain) && verdictForAll(rule) === 'drop',
+    );
+    return [...new Set(ending.map(({ chain }) => chain))].map((chain) => ({ ...filter, chain }));
+  });
+}
+
+/** A forward chain that a jump of ours opens. */
+export function isOpened({ family, table, name }: ForeignChain): boolean {
+  return name === 'FORWARD' && FILTERS.some((filter) => filter.family === family && filter.table === table);
 }
 
 export interface Passage {
@@ -52,45 +52,75 @@ export interface Passage {
   readonly outward: readonly string[];
 }
 
-/** Makes the neighbour pass these bridges, and takes our chain away when there is none left or it is not needed. */
-export function openNeighbour(run: RunNft, names: Names, { bridges, outward }: Passage): void {
+export const NO_PASSAGE: Passage = { bridges: [], outward: [] };
+
+/** Makes the neighbours pass these bridges, and takes our chains away where there is none left or they are not needed. */
+export function openNeighbours(run: RunNft, names: Names, passage: Passage): void {
+  const commands = neighbourChanges(run, names, passage);
+  if (commands.length > 0) run('change our jumps in tables of iptables', commands.join('\n'));
+}
+
+/** What it takes to let the neighbours pass these bridges; none when all is as it should be. */
+export function neighbourChanges(run: RunNft, names: Names, passage: Passage): string[] {
   const chains = chainsOf(run);
-  const ours = chains.some(({ family, table, name }) => family === 'ip' && table === 'filter' && name === names.table);
-  const place = bridges.length === 0 ? null : placeForJump(chains);
-  if (place === null && !ours) return;
-  const rules = rulesOf(run);
+  return FILTERS.flatMap((filter) => changesIn(filter, chains.filter(isIn(filter)), { run, names, passage }));
+}
+
+interface Wanted {
+  readonly run: RunNft;
+  readonly names: Names;
+  readonly passage: Passage;
+}
+
+function changesIn(filter: Filter, chains: readonly ForeignChain[], { run, names, passage }: Wanted): string[] {
+  const isThere = chains.some(({ name }) => name === names.table);
+  const place = passage.bridges.length === 0 ? null : placeForJump(chains);
+  if (place === null && !isThere) return [];
+  const table = `${filter.family} ${filter.table}`;
+  const rules = rulesOf(run, filter);
   const jumps = jumpsIn(rules, names);
-  const settled = place !== null && isLast(rules, place, jumps);
-  const commands = jumps
-    .filter(() => !settled)
-    .map(({ chain, handle }) => `delete rule ip filter ${chain} handle ${handle}`);
-  if (place === null) {
-    commands.push(`flush chain ip filter ${names.table}`, `delete chain ip filter ${names.table}`);
-  } else {
-    append(commands, chainCommands(names, { bridges, outward }));
-    if (!settled) commands.push(jumpCommand(names, place, finalReturn(rules, place)));
+  const isSettled = place !== null && isLast(rules, place, jumps);
+  const commands = isSettled ? [] : jumps.map(({ chain, handle }) => `delete rule ${table} ${chain} handle ${handle}`);
+  const chain = `${table} ${names.table}`;
+  if (place === null) return [...commands, `flush chain ${chain}`, `delete chain ${chain}`];
+  const wanted = passing(passage);
+  const present = rules.filter((rule) => rule.chain === names.table).map(textOf);
+  if (!isThere || present.join('\n') !== wanted.join('\n')) {
+    append(commands, [`add chain ${chain}`, `flush chain ${chain}`]);
+    append(
+      commands,
+      wanted.map((rule) => `add rule ${chain} ${rule}`),
+    );
   }
-  run('change the jump in ip filter', commands.join('\n'));
+  if (!isSettled) commands.push(jumpCommand(names, `${table} ${place}`, finalReturn(rules, place)));
+  return commands;
 }
 
 /**
  * Into our bridges everything passes to our own rules; out of them what leaves the host. What leads to a bridge of
  * somebody else is left to the neighbour. Only matches that iptables can print: another would break iptables-save.
  */
-function chainCommands(names: Names, { bridges, outward }: Passage): string[] {
-  const chain = `ip filter ${names.table}`;
-  const rules = bridges.flatMap((bridge) => [
-    `add rule ${chain} oifname "${bridge}" accept`,
-    ...outward.map((name) => `add rule ${chain} iifname "${bridge}" oifname "${name}" accept`),
+function passing({ bridges, outward }: Passage): string[] {
+  return bridges.flatMap((bridge) => [
+    `oifname "${bridge}" accept`,
+    ...outward.map((name) => `iifname "${bridge}" oifname "${name}" accept`),
   ]);
-  return [`add chain ${chain}`, `flush chain ${chain}`, ...rules];
 }
 
-function rulesOf(run: RunNft): Rule[] {
-  return entriesOf<Rule>('rule', run('list the filter table', 'list table ip filter'));
+/** A rule of {@link passing} as it was written; any other is another text. */
+function textOf({ expr }: ForeignRule): string {
+  const parts = expr.map((part) => {
+    if ('accept' in part) return 'accept';
+    const match = part.match as {
+      readonly left?: { readonly meta?: { readonly key?: string } };
+      readonly right?: unknown;
+    };
+    return `${match?.left?.meta?.key} ${JSON.stringify(match?.right)}`;
+  });
+  return parts.join(' ');
 }
 
-function jumpsIn(rules: readonly Rule[], names: Names): Rule[] {
+function jumpsIn(rules: readonly ForeignRule[], names: Names): ForeignRule[] {
   const comment = names.mark('firewall', 'forward');
   return rules.filter((rule) => rule.comment === comment);
 }
@@ -98,61 +128,18 @@ function jumpsIn(rules: readonly Rule[], names: Names): Rule[] {
 /** At the end of a chain, or before the rule with this handle. */
 function jumpCommand(names: Names, chain: string, before: number | null): string {
   const rule = `jump ${names.table} comment "${names.mark('firewall', 'forward')}"`;
-  return before === null
-    ? `add rule ip filter ${chain} ${rule}`
-    : `insert rule ip filter ${chain} handle ${before} ${rule}`;
+  return before === null ? `add rule ${chain} ${rule}` : `insert rule ${chain} handle ${before} ${rule}`;
 }
 
-/** Returns the verdict of an unconditional rule; null for a conditional one and for one that continues with the next rule. */
-function verdictForAll({ expr }: Rule): 'return' | 'drop' | null {
-  const [only, ...more] = expr.filter((part) => !('counter' in part));
-  if (only === undefined || more.length > 0) return null;
-  if ('return' in only) return 'return';
-  const target = only.xt as { readonly type?: string; readonly name?: string } | undefined;
-  const rejects = target?.type === 'target' && target.name === 'REJECT';
-  return 'drop' in only || 'reject' in only || rejects ? 'drop' : null;
-}
-
-/** Handle of the RETURN that Docker ends DOCKER-USER with; null when there is none. */
-function finalReturn(rules: readonly Rule[], chain: string): number | null {
-  const last = rules.filter((rule) => rule.chain === chain).at(-1);
-  return last !== undefined && verdictForAll(last) === 'return' ? last.handle : null;
+/** Handle of the RETURN that Docker ends DOCKER-USER with, and behind which nothing is looked at; null when there is none. */
+function finalReturn(rules: readonly ForeignRule[], chain: string): number | null {
+  return rules.find((rule) => rule.chain === chain && verdictForAll(rule) === 'return')?.handle ?? null;
 }
 
 /** Reports whether the jump is where it would be inserted: an administrator may have added rules behind it since. */
-function isLast(rules: readonly Rule[], chain: string, jumps: readonly Rule[]): boolean {
+function isLast(rules: readonly ForeignRule[], chain: string, jumps: readonly ForeignRule[]): boolean {
   const inChain = rules.filter((rule) => rule.chain === chain);
-  if (finalReturn(rules, chain) !== null) inChain.pop();
-  return jumps.length === 1 && inChain.at(-1)?.handle === jumps[0]?.handle;
-}
-
-/** Rules that end the way of every packet before our jump or without one, in sentences. */
-function finalDrops(run: RunNft, chains: readonly Chain[]): string[] {
-  const place = placeForJump(chains);
-  if (place === null) return [];
-  const ending = rulesOf(run).filter(
-    (rule) => ['FORWARD', place].includes(rule.chain) && verdictForAll(rule) === 'drop',
-  );
-  return [...new Set(ending.map(({ chain }) => chain))].map(
-    (chain) =>
-      `chain ${chain} of table ip filter drops all that reaches its end: make that its policy ` +
-      `(iptables -P FORWARD DROP) or accept our bridges before it`,
-  );
-}
-
-/** What may drop our containers' packets and is not ours to change, in sentences. */
-export function foreignDrops(run: RunNft, names: Names): string[] {
-  const chains = chainsOf(run);
-  const found = chains
-    .filter(({ hook, policy, table }) => hook === 'forward' && policy === 'drop' && table !== names.table)
-    .filter(({ family, table, name }) => !(family === 'ip' && table === 'filter' && name === 'FORWARD'))
-    .filter(({ family }) => family === 'ip' || family === 'ip6' || family === 'inet')
-    .map(
-      ({ family, table, name }) =>
-        `chain ${name} of table ${family} ${table} drops what it does not know: accept our bridges there`,
-    );
-  append(found, finalDrops(run, chains));
-  const legacy = readTextOrEmpty('/proc/thread-self/net/ip_tables_names').split('\n').includes('filter');
-  if (!legacy) return found;
-  return [...found, 'iptables-legacy has a filter table: if its FORWARD policy is DROP, accept our bridges there'];
+  const end = inChain.findIndex((rule) => verdictForAll(rule) === 'return');
+  const lookedAt = end < 0 ? inChain : inChain.slice(0, end);
+  return jumps.length === 1 && lookedAt.at(-1)?.handle === jumps[0]?.handle;
 }

@@ -156,6 +156,11 @@ export class Firewall {
     this.#earlier = false;
   }
 
+  /** Another number after every change of any table, by whomever. */
+  get generation(): number {
+    return this.#generation.read();
+  }
+
   /** Runs commands on tables of others; see firewall-neighbours.ts. */
   run(step: string, commands: string): string {
     return this.#nft.run(step, commands);

@@ -99,26 +99,26 @@ export const CHAINS: Readonly<Record<string, Chain>> = {
       'iifname != @fenced accept',
       'ether type ip iifname . ether saddr . ip saddr @leased accept',
       'ether type arp iifname . ether saddr . arp saddr ip @leased iifname . arp saddr ether . arp saddr ip @leased accept',
-      'ether type != ip6 drop',
-      'iifname . ether saddr . ip6 saddr != @leased6 drop',
-      'icmpv6 type { nd-router-advert, nd-redirect } drop',
-      'icmpv6 type nd-neighbor-advert iifname . ether saddr . icmpv6 taddr != @leased6 drop',
-      'ip6 saddr :: icmpv6 type nd-neighbor-solicit iifname . ether saddr . icmpv6 taddr != @leased6 drop',
+      'ether type != ip6 counter drop',
+      'iifname . ether saddr . ip6 saddr != @leased6 counter drop',
+      'icmpv6 type { nd-router-advert, nd-redirect } counter drop',
+      'icmpv6 type nd-neighbor-advert iifname . ether saddr . icmpv6 taddr != @leased6 counter drop',
+      'ip6 saddr :: icmpv6 type nd-neighbor-solicit iifname . ether saddr . icmpv6 taddr != @leased6 counter drop',
     ],
   },
   guard: {
     hook: 'type filter hook prerouting priority raw; policy accept;',
     rules: [
-      'iifname != "lo" ip daddr 127.0.0.0/8 meta l4proto . th dport @userland drop',
+      'iifname != "lo" ip daddr 127.0.0.0/8 meta l4proto . th dport @userland counter drop',
       'iifname != @bridges accept',
-      'ip daddr 127.0.0.0/8 drop',
-      'ip saddr 127.0.0.0/8 drop',
-      'meta nfproto ipv4 iifname . ip saddr != @ranges drop',
-      'meta nfproto ipv6 iifname . ip6 saddr != @ranges6 drop',
+      'ip daddr 127.0.0.0/8 counter drop',
+      'ip saddr 127.0.0.0/8 counter drop',
+      'meta nfproto ipv4 iifname . ip saddr != @ranges counter drop',
+      'meta nfproto ipv6 iifname . ip6 saddr != @ranges6 counter drop',
       'iifname != @metadata_closed accept',
       'meta l4proto { tcp, udp } th dport 53 accept',
-      `ip daddr ${METADATA} drop`,
-      `ip6 daddr ${METADATA6} drop`,
+      `ip daddr ${METADATA} counter drop`,
+      `ip6 daddr ${METADATA6} counter drop`,
     ],
   },
   publish: {
@@ -160,12 +160,12 @@ export const CHAINS: Readonly<Record<string, Chain>> = {
     rules: [
       'iifname != @bridges accept',
       'ct state established,related accept',
-      'iifname . meta nfproto @isolated drop',
+      'iifname . meta nfproto @isolated counter drop',
       'iifname != @hostless accept',
       'meta l4proto { icmp, ipv6-icmp } accept',
       'meta l4proto { tcp, udp } th dport 53 accept',
       'udp dport { 67, 547 } accept',
-      'drop',
+      'counter drop',
     ],
   },
   forward: {
@@ -176,17 +176,19 @@ export const CHAINS: Readonly<Record<string, Chain>> = {
       'iifname . oifname @open accept',
       'iifname . ip saddr . ip daddr . meta l4proto . th dport @reach accept',
       'iifname . ip6 saddr . ip6 daddr . meta l4proto . th dport @reach6 accept',
-      'iifname @internal drop',
-      'oifname @internal drop',
+      'iifname @internal counter drop',
+      'oifname @internal counter drop',
       'ct status dnat accept',
       'ip daddr . meta l4proto . th dport @services accept',
       'ip6 daddr . meta l4proto . th dport @services6 accept',
       'oifname . meta nfproto @routed meta l4proto { icmp, ipv6-icmp } accept',
       'iifname != @bridges oifname . meta nfproto @exposed accept',
-      'oifname @bridges drop',
+      'oifname @bridges counter drop',
     ],
   },
 };
 
 /** Raised when sets, chains or rules change, so that an upgraded supervisor rewrites the table. */
-export const RULES_VERSION = 3;
+export const RULES_VERSION = 4;
+/** The first whose rules look at sources and fence every container. */
+export const FENCED_VERSION = 3;

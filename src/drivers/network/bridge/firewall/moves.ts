@@ -2,7 +2,7 @@ import { constants } from 'node:os';
 import { Nftables } from '../../../../ffi/network/nftables.ts';
 import { TsdError, toTsdError } from '../../../../model/errors/errors.ts';
 import type { Names } from '../names.ts';
-import type { RunNft } from './firewall-neighbours.ts';
+import type { RunNft } from './foreign-rules.ts';
 import {
   addressSet,
   type KeptConnection,

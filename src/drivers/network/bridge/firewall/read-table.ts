@@ -1,13 +1,13 @@
 /** The nftables tables as the kernel lists them, and what is missing there. Pure. */
 
 import type { Names } from '../names.ts';
-import { CHAINS, RULES_VERSION, SETS, type SetName } from './layout.ts';
+import { CHAINS, FENCED_VERSION, RULES_VERSION, SETS, type SetName } from './layout.ts';
 import { type Element, identityOf, isPort, type Owner } from './ruleset.ts';
 
 export interface ReadTable {
   /** Every chain has its rules and the table is of this version. */
   readonly intact: boolean;
-  /** It is of an earlier version. */
+  /** It is of a version whose networks did not look at sources, nor fence containers that reach each other. */
   readonly earlier: boolean;
   readonly owned: ReadonlyMap<Owner, readonly Element[]>;
 }
@@ -49,6 +49,13 @@ function entriesOf(text: string): readonly Json[] {
   return Array.isArray(entries) ? (entries as readonly Json[]) : [];
 }
 
+/** The version of the rules, of an entry that is our table. */
+function versionOf(names: Names, entry: Json): number | null {
+  const comment = member(member(entry, 'table'), 'comment');
+  const version = names.idOf('firewall', typeof comment === 'string' ? comment : null);
+  return version === null ? null : Number(version);
+}
+
 /**
  * Reads the answers to `list table`. What is not ours in them is left out.
  * @param fence of the bridge family; null when there is none.
@@ -56,9 +63,9 @@ function entriesOf(text: string): readonly Json[] {
 export function parseTable(names: Names, text: string, fence: string | null): ReadTable {
   const owned = new Map<Owner, Element[]>();
   const ruleCounts = new Map<string, number>();
-  let version = false;
+  let version = 0;
   for (const entry of [...entriesOf(text), ...(fence === null ? [] : entriesOf(fence))]) {
-    if (member(member(entry, 'table'), 'comment') === names.mark('firewall', String(RULES_VERSION))) version = true;
+    version = versionOf(names, entry) ?? version;
     const chain = member(member(entry, 'chain'), 'name') ?? member(member(entry, 'rule'), 'chain');
     if (typeof chain === 'string') {
       const isRule = member(entry, 'rule') !== undefined;
@@ -79,7 +86,7 @@ export function parseTable(names: Names, text: string, fence: string | null): Re
   const complete = Object.entries(CHAINS).every(
     ([name, { family, rules }]) => (family === 'bridge' && fence === null) || ruleCounts.get(name) === rules.length,
   );
-  return { intact: version && complete, earlier: !version, owned };
+  return { intact: version === RULES_VERSION && complete, earlier: version < FENCED_VERSION, owned };
 }
 
 /** The elements without those that publish ports: each endpoint is asked for its own. */

@@ -6,8 +6,9 @@
 import { Conntrack, type Place, type UdpFlow } from '../../../../ffi/network/conntrack.ts';
 import { listAddresses } from '../../../../ffi/network/link-addresses.ts';
 import { bareAddress, familyOf } from '../../../../model/addresses.ts';
+import { ANY_IPV4, ANY_IPV6 } from '../../../../model/networks/host-addresses.ts';
 import { withRouteSocket } from '../../route-socket.ts';
-import { ANY_IPV4, ANY_IPV6, portOfElement } from '../publication.ts';
+import { portOfElement } from '../publication.ts';
 import type { Element } from './ruleset.ts';
 
 export function publishesUdp(element: Element): boolean {
