@@ -33,11 +33,13 @@ export const RTMGRP = {
   LINK: 1,
   IPV4_IFADDR: 0x10,
   IPV4_ROUTE: 0x40,
+  IPV4_RULE: 0x80,
   IPV6_IFADDR: 0x100,
   IPV6_ROUTE: 0x400,
+  IPV6_RULE: 0x40000,
 } as const;
 
-const [RTM_NEWLINK, RTM_DELROUTE] = [16, 25] as const;
+const [RTM_NEWLINK, RTM_DELROUTE, RTM_DELRULE] = [16, 25, 33] as const;
 const [IFF_UP, IFF_RUNNING] = [0x1, 0x40] as const;
 /** Low bytes of a message's nlmsg_type, and of ifi_flags and ifi_change of the struct ifinfomsg behind its header. */
 const [TYPE_AT, FLAGS_AT, CHANGE_AT] = [4, 24, 28] as const;
@@ -48,13 +50,14 @@ const [TAKE, DROP] = [0xffffffff, 0] as const;
 
 /**
  * struct sock_filter: code, distances of the jump when it is true and when it is not, constant. It lets through that a route
- * was deleted, and that someone set a link down, which removes its routes without messages about them. A link that is deleted
+ * or a rule was deleted, and that someone set a link down, which removes its routes without messages about them. A link that is deleted
  * is closed first and loses IFF_RUNNING in the same message; so that is filtered out, like
  * all other messages about adding and removing a link.
  */
 const ONLY_LOSSES: readonly (readonly [code: number, yes: number, no: number, value: number])[] = [
   [LOAD, 0, 0, TYPE_AT],
-  [JUMP_EQUAL, 6, 0, RTM_DELROUTE],
+  [JUMP_EQUAL, 7, 0, RTM_DELROUTE],
+  [JUMP_EQUAL, 6, 0, RTM_DELRULE],
   [JUMP_EQUAL, 0, 6, RTM_NEWLINK],
   [LOAD, 0, 0, FLAGS_AT],
   [JUMP_SET, 4, 0, IFF_UP],
@@ -82,7 +85,7 @@ export class RouteChanges {
    * Listens from now on, in the network namespace this thread is in.
    * @param groups of {@link RTMGRP}
    * @param everywhere also what happens in other namespaces
-   * @param what all of it, or of routes and links only where routes go
+   * @param what all of it, or of routes, rules and links only where routes and rules go
    * @throws TsdError
    */
   constructor(groups: number, everywhere: boolean, what: 'all' | 'losses' = 'all') {

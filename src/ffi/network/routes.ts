@@ -24,6 +24,8 @@ const AF_UNSPEC = 0;
 
 const RTA = { DST: 1, OIF: 4, GATEWAY: 5, TABLE: 15 } as const;
 const RT_TABLE_MAIN = 254;
+/** What the kernel keeps itself for addresses of its own. */
+const RT_TABLE_LOCAL = 255;
 const RTPROT_UNSPEC = 0;
 const RTPROT_STATIC = 4;
 /** Of a router's advertisement. */
@@ -111,10 +113,16 @@ export interface Route {
   readonly link: number;
   /** It comes from a router's advertisement. */
   readonly advertised: boolean;
+  /** The main one when left out. */
+  readonly table?: number;
 }
 
-/** IPv4 and IPv6 routes of the main table. @param family the only one that is wanted; null for both */
-export function listRoutes(socket: NetlinkSocket, family: Family | null): Route[] {
+/**
+ * IPv4 and IPv6 routes.
+ * @param family the only one that is wanted; null for both
+ * @param where in the main table, or also in those that rules lead to
+ */
+export function listRoutes(socket: NetlinkSocket, family: Family | null, where: 'main' | 'any' = 'main'): Route[] {
   const body = rtmsg({
     family: family === null ? AF_UNSPEC : FAMILY_OF[family],
     prefixLength: 0,
@@ -123,7 +131,8 @@ export function listRoutes(socket: NetlinkSocket, family: Family | null): Route[
     type: RTN_UNSPEC,
   });
   const message = { step: 'list routes', type: RTM_GETROUTE, flags: NLM_F_DUMP, body };
-  return socket.dump(message, readRoute).filter((route) => route !== null);
+  const routes = socket.dump(message, readRoute).filter((route) => route !== null);
+  return where === 'any' ? routes : routes.filter(({ table }) => table === undefined);
 }
 
 function readRoute(bytes: Buffer, start: number, end: number): Route | null {
@@ -140,8 +149,9 @@ function readRoute(bytes: Buffer, start: number, end: number): Route | null {
     else if (type === RTA.GATEWAY) gateway = addressAt(bytes, from, number);
     else if (type === RTA.OIF) link = bytes.readUInt32LE(from);
   });
-  if (table !== RT_TABLE_MAIN) return null;
+  if (table === RT_TABLE_LOCAL) return null;
   return {
+    ...(table !== RT_TABLE_MAIN && { table }),
     destination: destination === null ? DEFAULT_ROUTE[family] : `${destination}/${bytes.readUInt8(start + 1)}`,
     gateway,
     link,

@@ -128,6 +128,27 @@ test('a port published on one network answers where the default route goes by an
   expect(blocked(outside, HOST_ADDRESS, 8080)).toBe(true);
 });
 
+test.each(['-4', '-6'])('a removed rule by source, or route of its table, is seen and put back: %s', async (family) => {
+  const a = start(driver, endpoint6('a', 1, 2));
+  driver.attach(second('a', 2));
+  const attach = (): void => driver.attach(second('a', 2));
+  const drift = () => seen('a')?.flatMap((one) => one.drift) ?? [];
+  const own = family === '-4' ? '10.231.2.2' : 'fd00:231:0:2::2';
+  const table = /lookup (\d{6,})/.exec(ip(a, `${family} rule`))?.[1];
+  await until('nothing missing', () => drift().length === 0);
+  for (const [lost, text] of [
+    [`rule del from ${own}`, `rule of what comes from ${own} missing`],
+    [`route del default table ${table}`, `route to ${family === '-4' ? '0.0.0.0' : '::'}/0 of its own address missing`],
+  ] as const) {
+    ip(a, `${family} ${lost}`);
+    expect(drift()).toEqual([text]);
+    attach();
+    await until(`${lost} healed`, () => drift().length === 0);
+  }
+  expect(ip(a, `${family} rule`)).toContain(`from ${own} lookup ${table}`);
+  expect(ip(a, `${family} route show table ${table}`)).toContain('default via');
+});
+
 test('an internal network stays one whatever else a container is on', () => {
   driver.ensureNetwork({ ...network6(3), internal: true });
   const a = start(driver, endpoint6('a', 3, 2, { defaultRoute: { ipv4: false, ipv6: false } }));

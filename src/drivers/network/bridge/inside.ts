@@ -8,7 +8,7 @@
 import { DEFAULT_ROUTE, type NewRoute } from '../../../ffi/network/routes.ts';
 import type { SourceRule } from '../../../ffi/network/source-rules.ts';
 import { addressIn, bareAddress, type Family, linkLocalOf, macOfAddress, networkOf } from '../../../model/addresses.ts';
-import { type Fact, linkFact, routeFact } from '../sandbox-routes.ts';
+import { type Fact, linkFact, routeFact, ruleFact } from '../sandbox-routes.ts';
 import type { BridgeEndpoint } from './endpoints/bridge-endpoint.ts';
 import type { BridgeNetwork, BridgeRange } from './network-options.ts';
 
@@ -104,11 +104,15 @@ export interface WantedInside {
 }
 
 export function wantedInside(config: BridgeEndpoint, network: BridgeNetwork, link: number): WantedInside {
-  const routes = routesOf(config, network).map((route) => routeFact({ ...route, link }));
+  const { routes, rules } = insideRoutes(config, network, link);
   return {
     link,
     addresses: addressesOf(config, network).map(({ address }) => address),
-    facts: [linkFact({ index: link, name: config.interfaceName, mac: config.mac }), ...routes],
+    facts: [
+      linkFact({ index: link, name: config.interfaceName, mac: config.mac }),
+      ...routes.map(routeFact),
+      ...rules.map(ruleFact),
+    ],
   };
 }
 

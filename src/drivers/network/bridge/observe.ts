@@ -91,8 +91,10 @@ export function insideDrift({ addresses, facts }: SeenInside, wanted: WantedInsi
 }
 
 function missing(fact: Fact): string {
-  const [kind, destination = ''] = fact.split(' ');
+  const [kind, destination = '', , , , table] = fact.split(' ');
   if (kind === 'link') return 'name or MAC of the interface changed';
+  if (kind === 'rule') return `rule of what comes from ${destination} missing`;
+  if (table !== undefined) return `route to ${destination} of its own address missing`;
   if (destination === '0.0.0.0/0') return 'default route missing';
   return destination === '::/0' ? 'IPv6 default route missing' : `route to ${destination} missing`;
 }
