@@ -1,12 +1,14 @@
 /** A container that takes itself for a neighbour, for the gateway, for a router or for another machine, in an open network. */
-import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Networks } from '../../src/drivers/contract/network.ts';
 import { inNetns } from '../../src/ffi/process/namespaces.ts';
 import {
   endpoint,
+  endpoint6,
   enterPrivateHost,
   HOST_ADDRESS,
   network,
+  network6,
   newDriver,
   OUTSIDE_ADDRESS,
   PUBLISHED,
@@ -101,4 +103,71 @@ test('is nobody for IPv6 in a network of IPv4: neither router, nor redirecting, 
     sendFrames(attacker, 'eth0', udpFrame(honest, { from: ATTACKER.ip, to: OTHER.ip }, 53, 'honest'));
   };
   expect(await arriving(other, 'eth0', attack, 'honest')).toEqual(['honest']);
+});
+
+describe('in a network of both families', () => {
+  const [HOST6, OUTSIDE6] = ['fd00:198:51::1', 'fd00:198:51::2'];
+  const six = (host: number): string => `fd00:231:0:1::${host}`;
+  const LINK_LOCAL = 'fe80::42:aff:fee7:104';
+  const ECHO_REQUEST = 128;
+  const { routerAdvertisement, neighbourSolicitation, neighbourAdvertisement, redirect } = ICMPV6;
+
+  beforeAll(() => {
+    shell(`ip addr add ${HOST6}/64 dev uplink nodad`);
+    inNetns(outside, () => shell(`ip addr add ${OUTSIDE6}/64 dev wire nodad`));
+  });
+
+  beforeEach(() => {
+    takeDown(driver, ['victim', 'other', 'attacker'], [1]);
+    driver = newDriver();
+    driver.ensureNetwork(network6(1));
+    victim = start(driver, endpoint6('victim', 1, 2, { ports: [PUBLISHED] }));
+    other = start(driver, endpoint6('other', 1, 3));
+    attacker = start(driver, endpoint6('attacker', 1, 4));
+  });
+
+  const send = (to: { readonly ip: string; readonly mac: string }, from: string, type: number, target: string, text: string) =>
+    sendFrames(attacker, 'eth0', icmpv6Frame({ from: ATTACKER.mac, to: to.mac }, { from, to: to.ip }, type, target, text));
+
+  test('is heard by a neighbour under its own addresses only, and is no router', async () => {
+    const to = { ip: six(3), mac: OTHER.mac };
+    const attack = (): void => {
+      for (const from of [six(2), six(1), '2001:db8::8', 'fe80::42:aff:fee7:102']) {
+        send(to, from, ECHO_REQUEST, '::', `forged as ${from}`);
+      }
+      for (const from of [LINK_LOCAL, six(4)]) {
+        send(ALL_NODES, from, routerAdvertisement, '::', `router ${from}`);
+        send(to, from, redirect, six(2), `redirect ${from}`);
+        for (const claimed of [six(2), six(1)]) send(to, from, neighbourAdvertisement, claimed, `claims ${claimed}`);
+      }
+      // As a machine that is about to use an address asks whether another one has it.
+      send(ALL_NODES, '::', neighbourSolicitation, six(2), 'about to be the victim');
+      send(to, six(4), ECHO_REQUEST, '::', 'honest');
+    };
+    expect(await arriving(other, 'eth0', attack, 'honest')).toEqual(['honest']);
+  });
+
+  test('does not take over the published port of a neighbour by neighbour discovery', async () => {
+    serve(victim, 80, '::', Buffer.from('victim'));
+    serve(attacker, 80, '::', Buffer.from('attacker'));
+    expect(await sourceSeen(outside, HOST6, 8080)).toBe('victim');
+    // Its kernel asks for the gateway in the name of the victim, and says where the answer should go.
+    inNetns(attacker, () => {
+      shell(`ip addr add ${six(2)}/128 dev eth0 nodad; ip -6 neigh flush dev eth0`);
+      shell(`busybox ping -6 -c 1 -W 1 -I ${six(2)} ${six(1)} >/dev/null 2>&1 || true`);
+    });
+    expect(shell(`ip -6 neigh show ${six(2)}`)).toContain(VICTIM.mac);
+    expect(await sourceSeen(outside, HOST6, 8080)).toBe('victim');
+  });
+
+  test('sends nothing to the outside from an address that is not its own', async () => {
+    const gateway = { ip: OUTSIDE6, mac: GATEWAY.mac };
+    const attack = (): void => {
+      for (const from of ['2001:db8::8', six(2), HOST6, OUTSIDE6, 'fd00:232::1']) {
+        send(gateway, from, ECHO_REQUEST, '::', `forged as ${from}`);
+      }
+      send(gateway, six(4), ECHO_REQUEST, '::', 'honest');
+    };
+    expect(await arriving(outside, 'wire', attack, 'honest')).toEqual(['honest']);
+  });
 });
