@@ -126,8 +126,18 @@ describe('in a network of both families', () => {
     attacker = start(driver, endpoint6('attacker', 1, 4));
   });
 
-  const send = (to: { readonly ip: string; readonly mac: string }, from: string, type: number, target: string, text: string) =>
-    sendFrames(attacker, 'eth0', icmpv6Frame({ from: ATTACKER.mac, to: to.mac }, { from, to: to.ip }, type, target, text));
+  const send = (
+    to: { readonly ip: string; readonly mac: string },
+    from: string,
+    type: number,
+    target: string,
+    text: string,
+  ) =>
+    sendFrames(
+      attacker,
+      'eth0',
+      icmpv6Frame({ from: ATTACKER.mac, to: to.mac }, { from, to: to.ip }, type, target, text),
+    );
 
   test('is heard by a neighbour under its own addresses only, and is no router', async () => {
     const to = { ip: six(3), mac: OTHER.mac };

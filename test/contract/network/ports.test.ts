@@ -78,6 +78,20 @@ describe('checkPort', () => {
     );
   });
 
+  test('a port on all addresses and one on one address exclude each other, in both families', () => {
+    const one = ['127.0.0.1', HOST_ADDRESS, '::', '::1'];
+    start(driver, endpoint('a', 1, 2, { ports: [PUBLISHED] }));
+    for (const hostIp of one) expect(() => driver.checkPort({ ...PUBLISHED, hostIp }, null), hostIp).toThrow(inUse);
+    driver.detach(idOf('a'));
+    for (const [index, hostIp] of one.entries()) {
+      const name = `p${index} one`;
+      start(driver, endpoint(name, 1, 10 + index, { ports: [{ ...PUBLISHED, hostIp }] }));
+      expect(() => driver.checkPort(PUBLISHED, null), hostIp).toThrow(inUse);
+      driver.detach(idOf(name));
+    }
+    driver.checkPort(PUBLISHED, null);
+  });
+
   test('a port of another container is in use', () => {
     start(driver, endpoint('a', 1, 2, { ports: [PUBLISHED] }));
     expect(() => driver.checkPort(PUBLISHED, null)).toThrow(/published by container 61000000000/);
@@ -126,6 +140,17 @@ describe('attach', () => {
     serve(a, 81);
     expect(await sourceSeen(null, '::1', 8080)).toBe('10.231.1.1');
     expect(await sourceSeen(null, '127.0.0.1', 8080)).toBe('10.231.1.1');
+  });
+
+  test('one port on all addresses, said once for each family, is published once', async () => {
+    const ports = [PUBLISHED, { ...PUBLISHED, hostIp: '::' }];
+    const a = start(driver, endpoint('a', 1, 2, { ports }));
+    serve(a, 80);
+    expect(driver.observe().endpoints.get(idOf('a'))?.[0]?.ports).toEqual(ports);
+    expect(await sourceSeen(null, '::1', 8080)).toBe('10.231.1.1');
+    expect(reaches(outside, HOST_ADDRESS, 8080)).toBe(true);
+    driver.attach(endpoint('a', 1, 2));
+    driver.checkPort(PUBLISHED, null);
   });
 
   test('the same port for tcp and udp and on two addresses', async () => {

@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { Networks } from '../../../src/drivers/contract/network.ts';
+import { syscall } from '../../../src/ffi/call/native.ts';
 import { inNetns } from '../../../src/ffi/process/namespaces.ts';
 import { arriving } from '../../support/frames.ts';
 import {
@@ -25,6 +26,7 @@ import {
   udpClient,
 } from './private-host.ts';
 
+const CLONE_NEWNS = 0x20000;
 const [HOST6, OUTSIDE6] = ['fd00:198:51::1', 'fd00:198:51::2'];
 const A6 = 'fd00:231:0:1::2';
 
@@ -144,4 +146,27 @@ test('a port of SCTP that only a listener could serve is refused', () => {
     /SCTP needs the kernel's NAT/,
   );
   expect(driver.observe().endpoints.has(idOf('a'))).toBe(false);
+});
+
+test('a port of SCTP is refused where the kernel does not track it, and doctor says so', () => {
+  const settings = '/proc/sys/net/netfilter';
+  driver.ensureNetwork(network(1));
+  driver.createSandbox(idOf('a'));
+  const attached = endpoint('a', 1, 2, { ports: [SCTP] });
+  const said = () => driver.driver('bridge').fingerprint().attributes['SCTP ports'];
+  expect(said()).toBeUndefined();
+  // As without CONFIG_NF_CT_PROTO_SCTP, in a mount namespace of this process.
+  syscall('unshare', 'unshare', CLONE_NEWNS);
+  shell(`mount --make-rprivate / && mount -t tmpfs tmpfs ${settings} && touch ${settings}/nf_conntrack_max`);
+  try {
+    expect(() => driver.attach(attached)).toThrow(
+      '0.0.0.0:8080/sctp cannot be published: this kernel does not translate SCTP',
+    );
+    expect(said()).toMatch(/cannot be published/);
+    expect(driver.observe().endpoints.has(idOf('a'))).toBe(false);
+  } finally {
+    shell(`umount ${settings}`);
+  }
+  driver.attach(attached);
+  expect(driver.observe().endpoints.get(idOf('a'))?.[0]?.ports).toEqual([SCTP]);
 });
