@@ -2,7 +2,6 @@
 import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { tracksSctp } from '../../../ffi/network/tracked-protocols.ts';
-import { TsdError } from '../../../model/errors/errors.ts';
 import { PortHeldError } from '../../../model/errors/port-held-error.ts';
 import type { PublishedPort } from '../../contract/network.ts';
 import type { BridgeEndpoint } from './endpoints/bridge-endpoint.ts';
