@@ -29,7 +29,7 @@ test('networks come and go, and a deleted interface comes back, while the contai
   await until('nothing to do', nothingToDo);
   supervisor.drop('app.yaml', manifest('[front]'));
   await until('one interface', () => names().length === 1);
-  expect(ip('route show default')).toContain(`dev ${names()[0]}`);
+  await until('its default route', () => ip('route show default').includes(`dev ${names()[0]}`));
   supervisor.drop('app.yaml', manifest('[front, back]'));
   await until('two interfaces', () => names().length === 2);
   await until('nothing to do', nothingToDo);
