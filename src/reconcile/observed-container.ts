@@ -3,10 +3,12 @@ import type { ExecDriver, TaskHandle } from '../drivers/contract/exec.ts';
 import type { GraphDriver } from '../drivers/contract/graph.ts';
 import type { Networks, ObservedEndpoint, ObservedNetworks } from '../drivers/contract/network.ts';
 import type { Clock, Instant } from '../model/clock.ts';
+import type { References } from '../model/desired.ts';
 import type { HealthRecord, ProbeSet } from '../model/health.ts';
 import type { ObservedContainer, ObservedExit } from '../model/observed.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import type { ContainerRecord } from '../state/containers/container-record.ts';
+import type { ContainerStore } from '../state/containers/containers.ts';
 import { addressesOf, endpointsOf } from '../state/containers/endpoints.ts';
 import { containerSpecOf } from '../state/containers/written-spec.ts';
 import type { GraphIndex } from '../state/images/graph-index.ts';
@@ -19,11 +21,12 @@ import { endpointDrift, endpointsOfOtherDeclaration } from './observed-endpoints
 import { stopEnd, tookAway } from './ops/containers/stop-override.ts';
 import { wantedNetworks } from './ops/networks/container-networks.ts';
 import type { DefaultNetworks } from './ops/networks/network-config.ts';
+import { leftBehind } from './ops/networks/shared-network.ts';
 import { observedReferences } from './plan/references.ts';
 
 /** What is known of the runs of containers, by their ids. */
 interface KnownRuns {
-  readonly exec: Pick<ExecDriver, 'name' | 'running' | 'unrecorded'>;
+  readonly exec: Pick<ExecDriver, 'name' | 'running' | 'unrecorded' | 'startedIn'>;
   /** Why it could not be found out whether a container still runs. */
   readonly unanswered: Pick<ReadonlyMap<string, string>, 'get'>;
   /** Containers that did not run when this supervisor started and are not started by itself. */
@@ -36,6 +39,7 @@ export interface ContainerSightPorts {
   readonly clock: Clock;
   readonly bootId: string;
   readonly graph: Pick<GraphDriver, 'name'>;
+  readonly containers: Pick<ContainerStore, 'byKey'>;
   readonly runs: KnownRuns;
   readonly network: Pick<Networks, 'sandbox'>;
   readonly networks: DefaultNetworks;
@@ -133,12 +137,16 @@ function driftOf(
   return changed.length === 0 ? missing : [...new Set([...changed, ...missing])];
 }
 
+type MadeFor = Pick<References, 'networks' | 'networkContainer'>;
+
+const MADE_FOR_NOTHING: MadeFor = { networks: [], networkContainer: null };
+
 export class ContainerSight {
   readonly #ports: ContainerSightPorts;
   /** As last seen. Records never change, and most containers look for days as they did before. */
   readonly #last = new WeakMap<ContainerRecord, { facts: Facts; readonly container: ObservedContainer }>();
-  /** Networks that a container was made for, by its record. */
-  readonly #madeFor = new WeakMap<ContainerRecord, readonly ResourceKey[]>();
+  /** Networks that a container was made for, and the one that shares its own with it, by its record. */
+  readonly #madeFor = new WeakMap<ContainerRecord, MadeFor>();
 
   constructor(ports: ContainerSightPorts) {
     this.#ports = ports;
@@ -165,7 +173,8 @@ export class ContainerSight {
   #factsOf(record: ContainerRecord, kernel: ObservedNetworks | null, last: Facts | undefined): Facts {
     const { network, networks, drifts, runs } = this.#ports;
     const { owner, id } = record;
-    const wanted = wantedNetworks(networks, this.#networksOf(record));
+    const madeFor = this.#madeForOf(record);
+    const wanted = wantedNetworks(networks, madeFor.networks);
     // A namespace without an endpoint is what an interrupted connect leaves: not a sandbox to start in.
     const isHeld = network.sandbox(id) !== null;
     const sandbox = isHeld && (wanted.length === 0 || endpointsOf(record).length > 0);
@@ -182,7 +191,7 @@ export class ContainerSight {
               wanted,
               missingOf(drifts, owner.key, kernel, () => seen?.lacks ?? []),
             )
-          : [],
+          : leftBehind({ ...this.#ports, exec: runs.exec }, id, madeFor.networkContainer),
       unanswered: runs.unanswered.get(id),
       unrecorded: runs.exec.unrecorded(id),
       probes: probesOf(runs.images, record),
@@ -190,14 +199,13 @@ export class ContainerSight {
     };
   }
 
-  #networksOf(record: ContainerRecord): readonly ResourceKey[] {
+  #madeForOf(record: ContainerRecord): MadeFor {
     const known = this.#madeFor.get(record);
-    if (known || record.owner === null) return known ?? [];
+    if (known || record.owner === null) return known ?? MADE_FOR_NOTHING;
     const { key } = record.owner;
-    const spec = containerSpecOf(record.owner);
-    const { networks } = observedReferences({ key, engineName: record.engineName, spec });
-    this.#madeFor.set(record, networks);
-    return networks;
+    const madeFor = observedReferences({ key, engineName: record.engineName, spec: containerSpecOf(record.owner) });
+    this.#madeFor.set(record, madeFor);
+    return madeFor;
   }
 
   #seenNow(record: ContainerRecord, facts: Facts, now: Instant): ObservedContainer {

@@ -93,6 +93,11 @@ export class SimExec implements ExecDriver {
     return netns;
   }
 
+  startedIn(containerId: string, netnsFd: number): boolean | null {
+    const payload = this.#alive.has(containerId) ? this.#kernel.payloads.get(containerId) : undefined;
+    return payload === undefined ? null : payload.netns === netnsFd;
+  }
+
   unrecorded(): null {
     return null;
   }

@@ -19,6 +19,7 @@ export function createObserver(parts: Parts, hostFacts: () => HostFacts): Observ
     clock,
     bootId,
     graph,
+    containers,
     runs: { exec, unanswered, leftDown, health, images },
     network,
     networks,

@@ -206,6 +206,12 @@ export interface ExecDriver extends Driver {
    */
   openNetns(containerId: string): number;
   /**
+   * Reports whether a running container was started in a network namespace; null when it does not run or could not be looked
+   * at.
+   * @param netnsFd belongs to the caller
+   */
+  startedIn(containerId: string, netnsFd: number): boolean | null;
+  /**
    * Returns why the exit record of an ended payload cannot be written, and what to do; null for every other run. Such a run
    * counts as alive until the record is written.
    */

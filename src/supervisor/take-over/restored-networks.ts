@@ -5,16 +5,19 @@ import type { Desired } from '../../model/desired.ts';
 import type { Declared } from '../../reconcile/ops/declared.ts';
 import { type ReachPorts, reachOf } from '../../reconcile/ops/networks/links.ts';
 import { type KnownNetworks, networkConfigs } from '../../reconcile/ops/networks/network-config.ts';
+import { ownerOfNetwork } from '../../reconcile/ops/networks/shared-network.ts';
+import { observedReferences } from '../../reconcile/plan/references.ts';
 import type { ContainerRecord, RecordedEndpoint } from '../../state/containers/container-record.ts';
 import type { ContainerStore } from '../../state/containers/containers.ts';
 import { DISCONNECTED, endpointsOf, portsOn } from '../../state/containers/endpoints.ts';
+import { containerSpecOf } from '../../state/containers/written-spec.ts';
 import { isUnknown } from '../../state/restore.ts';
 import type { Attempt } from './attempt.ts';
 
 export interface RestoredNetworkPorts extends Declared {
-  readonly containers: Pick<ContainerStore, 'all' | 'get' | 'updateSoon'>;
-  readonly exec: Pick<ExecDriver, 'name' | 'running'>;
-  readonly network: Pick<Networks, 'observe' | 'sandbox' | 'resume' | 'detach' | 'ensureNetwork'>;
+  readonly containers: Pick<ContainerStore, 'all' | 'get' | 'byKey' | 'updateSoon'>;
+  readonly exec: Pick<ExecDriver, 'name' | 'running' | 'openNetns'>;
+  readonly network: Pick<Networks, 'observe' | 'sandbox' | 'adoptSandbox' | 'resume' | 'detach' | 'ensureNetwork'>;
   readonly networks: KnownNetworks;
   readonly reach: ReachPorts;
 }
@@ -69,6 +72,23 @@ function endpointConfig(
 }
 
 /**
+ * The namespace of a container that has ended is there as long as another one runs in it. That goes on, and its owner comes
+ * back to it.
+ */
+function holdShared(ports: RestoredNetworkPorts, attempt: Attempt): void {
+  const { containers, exec, network } = ports;
+  for (const { id, owner, engineName } of containers.all()) {
+    if (owner === null || exec.running(id) === null) continue;
+    const spec = containerSpecOf(owner);
+    const host = observedReferences({ key: owner.key, engineName, spec }).networkContainer;
+    const holder = ownerOfNetwork(ports, host);
+    if (!holder || isUnknown(holder) || exec.running(holder.id) !== null || network.sandbox(holder.id) !== null)
+      continue;
+    attempt(holder.engineName, () => network.adoptSandbox(holder.id, exec.openNetns(id)));
+  }
+}
+
+/**
  * A namespace ends with its last holder. Of a container whose namespace is gone the rules may have stayed, and would
  * keep its host ports from others.
  */
@@ -83,6 +103,7 @@ function dropEndpoints({ containers, exec, network }: RestoredNetworkPorts, atte
 
 /** Passes the recorded networks to the network driver, which recreates missing ones. */
 export function restoreNetworks(ports: RestoredNetworkPorts, attempt: Attempt): void {
+  holdShared(ports, attempt);
   dropEndpoints(ports, attempt);
   const fallback = ports.networks.defaultNetwork();
   for (const config of networkConfigs(ports.networks)) {

@@ -34,8 +34,9 @@ function noted(change: Partial<ContainerRecord>) {
     clock,
     bootId: 'boot',
     graph: { name: 'overlay' },
+    containers: { byKey: () => undefined },
     runs: {
-      exec: { name: 'native', running: () => null, unrecorded: () => null },
+      exec: { name: 'native', running: () => null, unrecorded: () => null, startedIn: () => null },
       leftDown: new Set(),
       unanswered: none,
       health: none,

@@ -129,6 +129,10 @@ export class NativeDriver implements ExecDriver {
     return this.#looks.openNetns(containerId);
   }
 
+  startedIn(containerId: string, netnsFd: number): boolean | null {
+    return this.#looks.startedIn(containerId, netnsFd);
+  }
+
   unrecorded(containerId: string): string | null {
     return this.#runs.unrecorded(containerId);
   }

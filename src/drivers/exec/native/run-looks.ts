@@ -1,4 +1,6 @@
 /** Looks at the payloads of live runs, as the kernel has them now. */
+import { closeSync } from 'node:fs';
+import { namespaceIdentity } from '../../../ffi/process/namespaces.ts';
 import { isEnding } from '../../../ffi/process/processes.ts';
 import type { TaskHandle } from '../../contract/exec.ts';
 import type { CgroupManager } from './cgroups/container-groups.ts';
@@ -13,6 +15,8 @@ export class RunLooks {
   readonly #unfiltered = new WeakMap<TaskHandle, boolean>();
   /** No run leaves the groups that it was started in. */
   readonly #shared = new WeakMap<TaskHandle, readonly string[]>();
+  /** Nor does its shim let go of the network that it was started in. */
+  readonly #networks = new WeakMap<TaskHandle, string>();
 
   constructor(runs: Runs, cgroups: Pick<CgroupManager, 'sharedGroups'>) {
     this.#runs = runs;
@@ -23,6 +27,31 @@ export class RunLooks {
   openNetns(containerId: string): number {
     const { handle, shim } = this.#runs.need(containerId);
     return openNetnsOf({ pid: handle.pid, shimPid: shim.shimPid });
+  }
+
+  /** As {@link ExecDriver.startedIn}. */
+  startedIn(containerId: string, netnsFd: number): boolean | null {
+    const handle = this.#runs.get(containerId)?.handle;
+    if (handle === undefined) return null;
+    const started = this.#networks.get(handle) ?? this.#lookAtNetwork(containerId);
+    if (started === null) return null;
+    this.#networks.set(handle, started);
+    return started === namespaceIdentity(netnsFd);
+  }
+
+  #lookAtNetwork(containerId: string): string | null {
+    let fd: number;
+    try {
+      fd = this.openNetns(containerId);
+    } catch {
+      // It ends, or has left for a namespace of its own: nothing is known of where it was started.
+      return null;
+    }
+    try {
+      return namespaceIdentity(fd);
+    } finally {
+      closeSync(fd);
+    }
   }
 
   /** As {@link ExecDriver.sharedGroups}. */

@@ -12,7 +12,7 @@ import type { Surroundings } from '../intent.ts';
 import { because } from '../order/cause.ts';
 import type { Pass } from '../order/pass.ts';
 import { isReady } from '../readiness.ts';
-import { isContainer, observedReferences, specOf, startDependencies } from '../references.ts';
+import { isContainer, namespaceOwner, observedReferences, specOf, startDependencies } from '../references.ts';
 import { isStopped } from '../stopped.ts';
 
 type Container = Desired<'container'>;
@@ -48,10 +48,11 @@ export function surroundings(
 
 function movedBy(
   pass: Pass,
-  { references }: Container,
+  desired: Container,
   container: ObservedContainer | undefined,
   recreated: ReadonlyMap<ResourceKey, Cause>,
 ): Cause | null {
+  const { references } = desired;
   const isNew = (key: ResourceKey) => key !== DEFAULT_NETWORK && !pass.observed.networks.has(key);
   const isChanged = (key: ResourceKey) => recreated.has(key) || isNew(key);
   if (references.networks.some(isChanged)) {
@@ -64,9 +65,20 @@ function movedBy(
     const taken = present && takenSubnet(pass, references.networks, present);
     if (taken) return taken;
   }
-  const host = references.networkContainer;
-  return host !== null && pass.graph.has(opId('container.remove', host))
-    ? because('dependency', `${host}, whose network it shares, is recreated`)
+  return networkReplaced(pass, desired);
+}
+
+/** The container whose network it shares comes back in another namespace. */
+function networkReplaced(pass: Pass, desired: Container): Cause | null {
+  const host = desired.references.networkContainer;
+  if (host === null) return null;
+  const owner = namespaceOwner(desired, pass.desired.resources)?.key ?? host;
+  const recreated = [host, owner].find((key) => pass.graph.has(opId('container.remove', key)));
+  if (recreated !== undefined) return because('dependency', `${recreated}, whose network it shares, is recreated`);
+  const { sandbox = false, running = false } = pass.observed.containers.get(owner) ?? {};
+  const isLost = !sandbox && !running && pass.graph.has(opId('container.connect', owner));
+  return isLost || pass.graph.has(opId('container.disconnect', owner))
+    ? because('dependency', `${owner}, whose network it shares, gets another one`)
     : null;
 }
 
