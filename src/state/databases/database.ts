@@ -31,8 +31,11 @@ export function isTroubleOfTheDisk(error: unknown): boolean {
   return error.code === 'TSD_DISK_FULL' || error.cause instanceof Database.SqliteError;
 }
 
-const isContentError = (error: unknown): boolean =>
+export const isContentError = (error: unknown): boolean =>
   error instanceof Database.SqliteError && isOneOf(error, CONTENT_ERRORS);
+
+export const isNoRoom = (error: unknown): boolean =>
+  error instanceof Database.SqliteError && NO_ROOM.includes(error.code);
 
 /** Those that hold content. */
 const READ_SUFFIXES = ['', '-journal', '-wal'];

@@ -1,5 +1,6 @@
 import type { Database } from 'better-sqlite3';
 import { TsdError } from '../../model/errors/errors.ts';
+import { copyBefore } from './copy-before.ts';
 
 /** Times are Unix milliseconds. A migration is never changed after a release: its tables are on people's disks. @internal */
 export const MIGRATIONS: readonly string[] = [
@@ -190,7 +191,7 @@ export const MIGRATIONS: readonly string[] = [
 ];
 
 /**
- * Brings a database to the newest schema, in one transaction a step.
+ * Brings a database to the newest schema, in one transaction a step. One with another schema is copied first.
  * @throws TsdError TSD_VERSION_MISMATCH for one that a later tsdocker wrote; it is not touched.
  */
 export function migrate(database: Database, migrations: readonly string[] = MIGRATIONS): void {
@@ -202,6 +203,7 @@ export function migrate(database: Database, migrations: readonly string[] = MIGR
       { hint: 'Install the tsdocker version that wrote it, or a later one.' },
     );
   }
+  if (version > 0 && version < migrations.length && !database.memory) copyBefore(database, version);
   for (const [index, sql] of migrations.entries()) {
     if (index < version) continue;
     const step = database.transaction(() => {
