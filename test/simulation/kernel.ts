@@ -47,13 +47,25 @@ export interface Bridge {
 
 export interface Veth {
   readonly address: string;
+  /** What it had before it took over the address of another one; null for nothing. */
+  readonly former: string | null;
   readonly bridge: string;
   readonly netns: number;
+}
+
+/** An address that two containers have; new connections reach its owner. */
+export interface SharedAddress {
+  readonly address: string;
+  /** By {@link endpointId}. */
+  readonly sides: readonly [string, string];
+  readonly owner: string;
 }
 
 /** A container on a network. */
 export const endpointId = (containerId: string, network: string): string => `${containerId} ${network}`;
 export const containerOf = (endpoint: string): string => endpoint.split(' ', 1)[0] as string;
+
+const addressesOf = ({ address, former }: Veth): string[] => [address, former ?? ''].filter((one) => one !== '');
 
 export class Kernel {
   readonly #universe: Universe;
@@ -62,6 +74,8 @@ export class Kernel {
   readonly bridges = new Map<string, Bridge>();
   /** By {@link endpointId}. */
   readonly veths = new Map<string, Veth>();
+  /** Addresses on their way from one container to another. */
+  moves: readonly SharedAddress[] = [];
   /** Published ports in the rules, by {@link endpointId}. */
   ports = new Map<string, readonly PublishedPort[]>();
   /** Our table is there. */
@@ -84,17 +98,38 @@ export class Kernel {
     this.#disk = disk;
   }
 
-  /** Gives an endpoint its link. Two that run with one address would both answer. */
+  /** Gives an endpoint its link. Two that run with one address would both answer, unless it moves from one to the other. */
   link(endpoint: string, veth: Veth): void {
     const containerId = containerOf(endpoint);
-    for (const [of, { bridge, address }] of this.veths) {
+    for (const [of, held] of this.veths) {
       const other = containerOf(of);
-      const isSame = bridge === veth.bridge && address === veth.address && other !== containerId;
-      if (isSame && this.payloads.has(other)) {
-        this.#universe.breaks(`${containerId.slice(0, 12)} gets ${address}, which ${other.slice(0, 12)} has`);
-      }
+      if (held.bridge !== veth.bridge || other === containerId || !this.payloads.has(other)) continue;
+      const twice = addressesOf(veth).find((address) => addressesOf(held).includes(address));
+      if (twice === undefined || this.moveOf(twice, endpoint, of)) continue;
+      this.#universe.breaks(`${containerId.slice(0, 12)} gets ${twice}, which ${other.slice(0, 12)} has`);
     }
     this.veths.set(endpoint, veth);
+  }
+
+  moveOf(address: string, one: string, other: string): SharedAddress | undefined {
+    return this.moves.find(
+      (move) => move.address === address && move.sides.includes(one) && move.sides.includes(other),
+    );
+  }
+
+  /** Replaces the move between the same two. */
+  share(move: SharedAddress): void {
+    const known = this.moveOf(move.address, ...move.sides);
+    this.moves = [...this.moves.filter((one) => one !== known), move];
+  }
+
+  /** The addresses that an endpoint shares are the other one's alone. */
+  endMoves(endpoint: string): void {
+    const ended = this.moves.filter(({ sides }) => sides.includes(endpoint));
+    const veth = this.veths.get(endpoint);
+    if (veth && ended.some(({ address }) => address === veth.address))
+      this.veths.set(endpoint, { ...veth, address: veth.former ?? '', former: null });
+    this.moves = this.moves.filter((move) => !ended.includes(move));
   }
 
   /** Endpoints of a container that have a link or rules. */
@@ -174,6 +209,7 @@ export class Kernel {
     this.payloads.clear();
     this.bridges.clear();
     this.veths.clear();
+    this.moves = [];
     this.ports.clear();
     this.foreign.clear();
     this.rules = false;

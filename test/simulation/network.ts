@@ -45,7 +45,7 @@ export class SimNetwork implements Networks {
       capabilities: {
         sandbox: name !== 'host',
         ports: name === 'sim',
-        sharedAddresses: false,
+        sharedAddresses: name === 'sim',
         onHost: name === 'sim',
         ownMac: name === 'sim',
       },
@@ -111,15 +111,47 @@ export class SimNetwork implements Networks {
     else {
       this.#setPorts(endpoint, config.ports);
       this.#attached.set(endpoint, config);
+      this.#settle(endpoint);
     }
   }
 
   handOver(from: string, to: EndpointConfig): void {
-    this.#attach(to, from);
+    const [giving, taking] = [endpointId(from, to.network), endpointId(to.containerId, to.network)];
+    const address = to.ipv4 ?? '';
+    const shares = address !== '' && this.#attached.get(giving)?.ipv4 === address;
+    const known = this.#kernel.moveOf(address, giving, taking);
+    const move = { address, sides: [giving, taking] as const, owner: giving };
+    if (shares && known?.owner !== taking) {
+      this.#life.step('network.share');
+      this.#kernel.share(move);
+    }
+    try {
+      this.#attach(to, from);
+    } catch (error) {
+      if (shares && !known) {
+        // A supervisor that is gone takes nothing back.
+        this.#life.step('network.give-up');
+        this.#kernel.endMoves(taking);
+      }
+      throw error;
+    }
+    if (!shares) return;
+    this.#life.step('network.own');
+    this.#kernel.share({ ...move, owner: taking });
+  }
+
+  /** Ends moves whose other side went while no supervisor ran. */
+  #settle(endpoint: string): void {
+    for (const { sides } of this.#kernel.moves.filter((move) => move.sides.includes(endpoint))) {
+      const other = sides[0] === endpoint ? sides[1] : sides[0];
+      if (this.#kernel.veths.has(other)) continue;
+      this.#life.step('network.settle');
+      this.#kernel.endMoves(other);
+    }
   }
 
   #attach(config: EndpointConfig, from: string | null): void {
-    const { containerId, ports, ipv4 } = config;
+    const { containerId, ports, ipv4, former } = config;
     const network = this.#networks.get(config.network);
     const netns = this.#held.get(containerId);
     if (network === undefined || netns === undefined) {
@@ -133,7 +165,8 @@ export class SimNetwork implements Networks {
     }
     this.#life.step('network.link');
     const endpoint = endpointId(containerId, config.network);
-    this.#kernel.link(endpoint, { address: ipv4 ?? '', bridge: network.interfaceName, netns });
+    const bridge = network.interfaceName;
+    this.#kernel.link(endpoint, { address: ipv4 ?? '', former: former?.ipv4 ?? null, bridge, netns });
     this.#attached.set(endpoint, config);
     this.#life.step('network.publish');
     if (from !== null) this.#unpublish(from);
@@ -155,6 +188,7 @@ export class SimNetwork implements Networks {
     this.#life.step('network.unpublish');
     this.#setPorts(endpoint, []);
     this.#life.step('network.unlink');
+    this.#kernel.endMoves(endpoint);
     this.#kernel.veths.delete(endpoint);
   }
 
@@ -164,6 +198,14 @@ export class SimNetwork implements Networks {
       if (containerOf(endpoint) === containerId) this.#attached.delete(endpoint);
     }
     const parts = [
+      () => {
+        for (const { sides } of this.#kernel.moves) {
+          const own = sides.find((endpoint) => containerOf(endpoint) === containerId);
+          if (own === undefined) continue;
+          this.#life.step('network.part');
+          this.#kernel.endMoves(own);
+        }
+      },
       () => {
         this.#life.step('network.unpublish');
         this.#unpublish(containerId);

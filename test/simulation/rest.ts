@@ -4,7 +4,8 @@ import type { Desired, DesiredState } from '../../src/model/desired.ts';
 import type { ContainerSpec } from '../../src/model/kinds/container.ts';
 import type { PortMapping } from '../../src/model/kinds/short-forms.ts';
 import type { ResourceKey } from '../../src/model/resource.ts';
-import { baseKey } from '../../src/model/update.ts';
+import { baseKey, formerKey } from '../../src/model/update.ts';
+import { ownerOfNetwork } from '../../src/reconcile/ops/networks/shared-network.ts';
 import { isReady, satisfies } from '../../src/reconcile/plan/readiness.ts';
 import {
   isContainer,
@@ -38,6 +39,15 @@ function isOn(network: ResourceKey, key: ResourceKey, { disk, desired }: Pick<Re
   });
 }
 
+/** Whether a container keeps an address that it had before it took over those of another one. */
+function hasFormer(disk: Disk, holder: string, address: string): boolean {
+  return [...disk.containers.values()].some((record) => {
+    const key = record.owner?.key;
+    if (key === undefined || formerKey(key) !== holder) return false;
+    return endpointsOf(record).some(({ former }) => former?.ipv4?.split('/')[0] === address);
+  });
+}
+
 /** Objects in the kernel and on the disk without an owner. */
 function leaks({ supervisor, disk, kernel, desired }: Rested): string[] {
   const found: string[] = [];
@@ -63,8 +73,12 @@ function leaks({ supervisor, disk, kernel, desired }: Rested): string[] {
   for (const id of disk.links.entities()) none('name', id, disk.containers.has(id));
   for (const { id, owner } of disk.containers.values())
     none('container', id, owner !== null && desired.resources.has(owner.key));
-  for (const { container, network } of disk.history.leases.addresses())
-    none('lease', `${network} ${container}`, isOn(network as ResourceKey, container as ResourceKey, { disk, desired }));
+  for (const { container, network, address } of disk.history.leases.addresses())
+    none(
+      'lease',
+      `${network} ${container}`,
+      isOn(network as ResourceKey, container as ResourceKey, { disk, desired }) || hasFormer(disk, container, address),
+    );
   for (const { container } of disk.history.leases.ports())
     none('port lease', container, desired.resources.has(container as ResourceKey));
   for (const [id, { type }] of disk.layers) {
@@ -124,6 +138,20 @@ function misled({ kernel, disk }: Rested, { containerId }: Payload): boolean {
   );
 }
 
+/** Runs in the network of another container that has another one by now. */
+function leftBehind({ disk, kernel }: Rested): string[] {
+  const records = [...disk.containers.values()];
+  return [...kernel.payloads.values()].flatMap(({ containerId, netns }) => {
+    const owner = disk.containers.get(containerId)?.owner ?? null;
+    const host =
+      owner &&
+      ownerOfNetwork({ containers: { byKey: (key) => records.find((one) => one.owner?.key === key) } }, owner.key);
+    const theirs = host && host.id !== containerId ? kernel.payloads.get(host.id) : undefined;
+    if (!theirs || theirs.netns === netns) return [];
+    return [`${owner?.key} is in a network that ${host?.owner?.key} has left`];
+  });
+}
+
 /** Running containers that their network does not reach. */
 function detached(rested: Rested): string[] {
   const { disk, kernel } = rested;
@@ -134,6 +162,10 @@ function detached(rested: Rested): string[] {
     const published = kernel.portsOf(containerId);
     const lost = record.network.ports.some(({ hostPort }) => !published.some((port) => port.hostPort === hostPort));
     const recorded = endpointsOf(record).map(({ network }) => endpointId(containerId, network));
+    const elsewhere = endpointsOf(record).find(
+      ({ network, ipv4 }) => (kernel.veths.get(endpointId(containerId, network))?.address ?? ipv4) !== ipv4,
+    );
+    if (elsewhere) return [`${record.owner?.key} has another address on ${elsewhere.network} than its record says`];
     const stray = kernel.endpointsOf(containerId).find((endpoint) => !recorded.includes(endpoint));
     if (stray !== undefined) return [`${record.owner?.key} is on ${stray}, which its record does not name`];
     const declared = observedReferences({
@@ -226,7 +258,8 @@ function mustBeReady(rested: Rested, container: Container, asking: ReadonlySet<R
 /** Violations when nothing is in the way any more: all is as desired, nothing is left to do, nothing is left over. */
 export function convergenceViolations(rested: Rested): string[] {
   const { supervisor, desired } = rested;
-  const found = [...restViolations(rested), ...leaks(rested), ...detached(rested)];
+  const found = [...restViolations(rested), ...leaks(rested), ...detached(rested), ...leftBehind(rested)];
+  for (const { address } of rested.kernel.moves) found.push(`${address} is on its way still`);
   const observed = supervisor.observer.observe(null);
   for (const resource of desired.resources.values()) {
     if (!isContainer(resource) || !mustBeReady(rested, resource)) continue;

@@ -64,7 +64,12 @@ const SETTINGS = {
   hostGateway: [],
   defaultIp: '0.0.0.0',
   networkDriver: 'sim',
-  networkDrivers: { sim: { fields: [], modes: [], modesWithoutGateway: [], ofHost: true } },
+  networkDrivers: {
+    sim: {
+      ...{ fields: [], modes: [], modesWithoutGateway: [], modesForOne: [] },
+      ...{ ofHost: true, publishesPorts: true, ownMac: true },
+    },
+  },
   newNetworks: {
     pools: { ipv4: [{ base: '10.200.0.0/16', size: 24 }], ipv6: [] },
     families: () => ({ ipv6: false, ipv6Problem: null, lacking: null }),
