@@ -210,7 +210,11 @@ class Builder {
     const hasher = { ...plain, readSettings: readerFor?.(at.candidate.sourceId) };
     const content = readContainerContent(at, spec, absolute, hasher, this.#room);
     this.#references.set(at.key, references);
-    append(this.#findings, [...findings, ...checkContainer(at, spec, references, this.#universe), ...content.findings]);
+    append(this.#findings, [
+      ...findings,
+      ...checkContainer(at, spec, references, this.#universe, this.#options.networkDrivers),
+      ...content.findings,
+    ]);
     this.#watch(at.candidate.sourceId, content.inputs);
     this.#note(at, content.contents, content.followed);
     for (const path of content.changed) this.#filesOf(at.candidate.sourceId).changed.add(path);

@@ -1,7 +1,8 @@
 /** Contradictions between a container's networks, and with what these networks are. */
 import { familyOf, firstHostOf, isHostAddress } from '../../model/addresses.ts';
 import { membershipField, membershipsOf, type NetworkMembership } from '../../model/kinds/network-membership.ts';
-import { networkMode } from '../../model/network-mode.ts';
+import { DEFAULT_NETWORK, networkMode } from '../../model/network-mode.ts';
+import { own } from '../../model/own.ts';
 import { type Rule, refuse, refuseWith, type Subject } from './rule.ts';
 import type { Declared } from './universe.ts';
 
@@ -36,12 +37,15 @@ const oneName: Rule = (subject) =>
     return isKnown ? [refuse(subject, field, `${network} is another name of a network that is named already`)] : [];
   });
 
-/** The networks of a container that are declared, with the membership of each. */
-function attached({ spec, references, universe }: Subject) {
+/** The networks of a container that are declared, with the membership of each, and what its driver has; null for an unknown one. */
+export function attachedNetworks({ spec, references, universe, networkDrivers }: Subject) {
   return membershipsOf(spec).flatMap((membership, index) => {
     const key = references.networks[index];
     const declared = key === undefined ? undefined : universe.get<'network'>(key);
-    return declared?.resource.spec ? [{ membership, declared, network: declared.resource.spec }] : [];
+    const network = declared?.resource.spec;
+    if (!declared || !network) return [];
+    const driverName = network.driver ?? networkDrivers.standard;
+    return [{ membership, declared, network, driverName, driver: own(networkDrivers.drivers, driverName) ?? null }];
   });
 }
 
@@ -71,7 +75,7 @@ const fieldOf = ({ at }: Subject, { network }: NetworkMembership, setting: 'ipv4
   membershipField(at.resource, network, setting);
 
 const addresses: Rule = (subject) =>
-  attached(subject).flatMap(({ membership, declared, network }) => {
+  attachedNetworks(subject).flatMap(({ membership, declared, network }) => {
     const { ipv4, ipv6 } = membership;
     const problems = {
       ipv4: ipv4 === null ? null : addressProblem(ipv4, network.subnet, network.gateway),
@@ -86,7 +90,7 @@ const addresses: Rule = (subject) =>
 
 /** Where all are internal nothing leads in. */
 const internalPorts: Rule = (subject) => {
-  const networks = attached(subject);
+  const networks = attachedNetworks(subject);
   const isClosed = networks.length > 0 && networks.length === subject.references.networks.length;
   if (subject.spec.ports.length === 0 || !isClosed || networks.some(({ network }) => !network.internal)) return [];
   const message =
@@ -94,4 +98,31 @@ const internalPorts: Rule = (subject) => {
   return [refuseWith(subject, networks[0]?.declared as Declared, 'ports', message)];
 };
 
-export const NETWORK_RULES: readonly Rule[] = [oneForm, oneName, onDefault, addresses, internalPorts];
+/** Ports are published where an address of the host leads to the container: not where it has one on the wire of the host. */
+const unpublishedPorts: Rule = (subject) => {
+  const { spec, references } = subject;
+  const outward = attachedNetworks(subject).filter(({ network }) => !network.internal);
+  const [first] = outward;
+  const others = references.networks.includes(DEFAULT_NETWORK);
+  if (spec.ports.length === 0 || !first || others) return [];
+  if (outward.some(({ driver }) => driver === null || driver.publishesPorts)) return [];
+  const message = `nothing publishes ports: containers on ${first.membership.network} (driver ${first.driverName}) are reached at their own addresses; leave ports out or add a network of driver bridge`;
+  return [refuseWith(subject, first.declared, 'ports', message)];
+};
+
+const ownMacs: Rule = (subject) =>
+  attachedNetworks(subject).flatMap(({ membership: { network, mac }, declared, driver, driverName }) => {
+    if (mac === null || driver === null || driver.ownMac) return [];
+    const message = `containers on ${network} (driver ${driverName}) have the MAC of its parent; leave mac out`;
+    return [refuseWith(subject, declared, membershipField(subject.at.resource, network, 'mac'), message)];
+  });
+
+export const NETWORK_RULES: readonly Rule[] = [
+  oneForm,
+  oneName,
+  onDefault,
+  addresses,
+  internalPorts,
+  unpublishedPorts,
+  ownMacs,
+];

@@ -1,5 +1,6 @@
 import type { References } from '../../model/desired.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
+import type { KnownNetworkDrivers } from './network-fields.ts';
 import { type Declared, type Finding, finding, positionOf, type Universe } from './universe.ts';
 
 /** A container whose fields are compared with each other. */
@@ -8,6 +9,7 @@ export interface Subject {
   readonly spec: ContainerSpec;
   readonly references: References;
   readonly universe: Universe;
+  readonly networkDrivers: KnownNetworkDrivers;
 }
 
 export type Rule = (subject: Subject) => Finding[];

@@ -5,9 +5,11 @@
 import type { References } from '../../model/desired.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
 import { membershipField, membershipsOf } from '../../model/kinds/network-membership.ts';
+import { append } from '../../model/lists.ts';
 import { isBridged, type NetworkMode, networkKey, networkMode, ownsNamespace } from '../../model/network-mode.ts';
 import { mayComplete } from '../../model/restart-policy.ts';
-import { NETWORK_RULES } from './network-rules.ts';
+import type { KnownNetworkDrivers } from './network-fields.ts';
+import { attachedNetworks, NETWORK_RULES } from './network-rules.ts';
 import { type Rule, refuse, refuseWith, type Subject } from './rule.ts';
 import type { Declared, Finding, Universe } from './universe.ts';
 
@@ -128,6 +130,28 @@ function writableMounts(subject: Subject): Finding[] {
   return [...own, ...taken];
 }
 
+/** What a container has on a network that its successor cannot have beside it. */
+function placesForTwo(subject: Subject): Finding[] {
+  const { at, spec } = subject;
+  const fixed = membershipsOf(spec).flatMap(({ network, ipv4, ipv6, mac }) => {
+    const say = (message: string, setting: 'ipv4' | 'ipv6' | 'mac') =>
+      refuse(subject, membershipField(at.resource, network, setting), message);
+    return [
+      ...(ipv4 === null && ipv6 === null
+        ? []
+        : [say('order: start-first cannot keep a fixed address for two', ipv4 === null ? 'ipv6' : 'ipv4')]),
+      ...(mac === null ? [] : [say('order: start-first cannot keep a fixed MAC for two', 'mac')]),
+    ];
+  });
+  const narrow = attachedNetworks(subject).flatMap(({ membership, declared, network: { mode }, driver }) => {
+    if (mode === null || driver?.modesForOne.includes(mode) !== true) return [];
+    const { network } = membership;
+    const message = `order: start-first needs room for two containers; ${network} has one at a time (mode ${mode})`;
+    return [refuseWith(subject, declared, membershipField(at.resource, network), message)];
+  });
+  return [...fixed, ...narrow];
+}
+
 /** With start-first two containers live side by side for a while. */
 const startFirst: Rule = (subject) => {
   const { at, spec, universe } = subject;
@@ -137,11 +161,7 @@ const startFirst: Rule = (subject) => {
   if (!ownsNamespace(networkMode(spec.network))) {
     found.push(say(`order: start-first needs a network of its own, not network: ${spec.network}`));
   }
-  for (const { network, ipv4, ipv6 } of membershipsOf(spec)) {
-    if (ipv4 === null && ipv6 === null) continue;
-    const field = membershipField(at.resource, network, ipv4 === null ? 'ipv6' : 'ipv4');
-    found.push(say('order: start-first cannot keep a fixed address for two', field));
-  }
+  append(found, placesForTwo(subject));
   for (const other of universe.ofKind('container')) {
     const mode = networkMode(other.resource.spec?.network ?? '');
     if (mode.type !== 'container') continue;
@@ -185,7 +205,8 @@ export function checkContainer(
   spec: ContainerSpec,
   references: References,
   universe: Universe,
+  networkDrivers: KnownNetworkDrivers,
 ): Finding[] {
-  const subject: Subject = { at, spec, references, universe };
+  const subject: Subject = { at, spec, references, universe, networkDrivers };
   return RULES.flatMap((rule) => rule(subject));
 }

@@ -25,6 +25,12 @@ export interface NetworkDriverFields {
   readonly modesWithoutGateway: readonly string[];
   /** The network is one of the host, which has the gateway's address; otherwise containers are in a network beside it. */
   readonly ofHost: boolean;
+  /** Containers publish ports of the host by it. */
+  readonly publishesPorts: boolean;
+  /** Containers have MACs of their own on it, which can be chosen. */
+  readonly ownMac: boolean;
+  /** Modes whose networks have one container at a time. */
+  readonly modesForOne: readonly string[];
 }
 
 /** By name of the driver. Null: a driver without networks. */

@@ -10,17 +10,29 @@ const networkDrivers: KnownNetworkDrivers = {
       fields: ['bridgeName', 'icc', 'masquerade', 'gatewayMode', 'metadata', 'directAccess', 'hostAccess', 'spoofing'],
       modes: [],
       modesWithoutGateway: [],
+      modesForOne: [],
       ofHost: true,
+      publishesPorts: true,
+      ownMac: true,
     },
-    wire: { fields: ['parent', 'vlan', 'mode'], modes: ['l2', 'l3'], modesWithoutGateway: ['l3'], ofHost: false },
+    wire: {
+      fields: ['parent', 'vlan', 'mode'],
+      modes: ['l2', 'l3', 'one'],
+      modesWithoutGateway: ['l3'],
+      modesForOne: ['one'],
+      ofHost: false,
+      publishesPorts: false,
+      ownMac: false,
+    },
     none: null,
   },
   standard: 'bridge',
 };
 
 /** What is wrong with a network that says this; one line an issue. */
-function issuesOf(network: string): string[] {
-  const text = `networks:\n  n: { ${network} }\n`;
+const issuesOf = (network: string): string[] => issuesIn(`networks:\n  n: { ${network} }\n`);
+
+function issuesIn(text: string, withLines = false): string[] {
   const { sources } = desiredState(
     [{ sourceId: 'a.yaml', file: 'a.yaml', baseDir: '/m', content: { ok: true, text }, lastGood: null }],
     {
@@ -31,7 +43,10 @@ function issuesOf(network: string): string[] {
       hashSecret: () => '',
     },
   );
-  return (sources.get('a.yaml')?.issues ?? []).map(({ message, hint }) => (hint ? `${message}. ${hint}` : message));
+  return (sources.get('a.yaml')?.issues ?? []).map(({ message, hint, position: { line, column } }) => {
+    const whole = hint ? `${message}. ${hint}` : message;
+    return withLines ? `${line}:${column} ${whole}` : whole;
+  });
 }
 
 describe('a network that contradicts itself', () => {
@@ -86,7 +101,7 @@ describe('the driver of a network', () => {
     ['parent: eth0', 'a network of driver bridge has no parent'],
     ['driver: wire, icc: false', 'a network of driver wire has no icc'],
     ['driver: wire, metadata: true', 'a network of driver wire has no metadata'],
-    ['driver: wire, mode: l4', 'wire has no mode "l4"; it has l2, l3'],
+    ['driver: wire, mode: l4', 'wire has no mode "l4"; it has l2, l3, one'],
     [
       'driver: wire, parent: eth0, mode: l3, subnet: 10.80.0.0/24, gateway: 10.80.0.1',
       'with mode l3 packets leave by the interface itself; there is no gateway',
@@ -99,6 +114,53 @@ describe('the driver of a network', () => {
     'ipv4: false',
     'subnet: 10.80.0.0/24, subnet6: "fd00:1::/64", ipRange: 10.80.0.128/25, reserved: [10.80.0.64/26, "fd00:1::5"]',
   ])('%s is valid', (network) => expect(issuesOf(network)).toEqual([]));
+});
+
+describe('a container on a network of a driver', () => {
+  const on = (container: string) =>
+    issuesIn(
+      `networks:
+  back: {}
+  inner: { internal: true }
+  wire: { driver: wire, parent: eth0, subnet: 10.80.0.0/24 }
+  single: { driver: wire, parent: eth1, mode: one, subnet: 10.81.0.0/24 }
+containers:
+  web:
+    image: x:1
+    ${container}
+`,
+      true,
+    );
+
+  test.each([
+    [
+      'network: wire\n    ports: ["8080:80"]',
+      '10:5 nothing publishes ports: containers on wire (driver wire) are reached at their own addresses; leave ports out or add a network of driver bridge',
+    ],
+    [
+      'networks: [inner, wire]\n    ports: ["8080:80"]',
+      '10:5 nothing publishes ports: containers on wire (driver wire) are reached at their own addresses; leave ports out or add a network of driver bridge',
+    ],
+    [
+      'networks: { wire: { mac: "02:42:0a:50:00:05" } }',
+      '9:25 containers on wire (driver wire) have the MAC of its parent; leave mac out',
+    ],
+    [
+      'network: single\n    update: { order: start-first }',
+      '9:5 order: start-first needs room for two containers; single has one at a time (mode one)',
+    ],
+    [
+      'networks: { back: { mac: "02:42:0a:50:00:05" } }\n    update: { order: start-first }',
+      '9:25 order: start-first cannot keep a fixed MAC for two',
+    ],
+  ])('%s is refused', (container, issue) => expect(on(container)).toEqual([issue]));
+
+  test.each([
+    'network: wire',
+    'networks: [back, wire]\n    ports: ["8080:80"]',
+    'networks: [bridge, wire]\n    ports: ["8080:80"]',
+    'network: wire\n    update: { order: start-first }',
+  ])('%s is valid', (container) => expect(on(container)).toEqual([]));
 });
 
 /** From the version before networks had more than one driver and family. */

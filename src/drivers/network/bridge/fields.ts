@@ -5,4 +5,7 @@ export const BRIDGE_FIELDS: NetworkDriverFields = {
   modes: [],
   modesWithoutGateway: [],
   ofHost: true,
+  publishesPorts: true,
+  ownMac: true,
+  modesForOne: [],
 };

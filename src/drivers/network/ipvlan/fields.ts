@@ -7,4 +7,7 @@ export const IPVLAN_FIELDS: NetworkDriverFields = {
   modes: ['l2', ...ROUTING],
   modesWithoutGateway: ROUTING,
   ofHost: false,
+  publishesPorts: false,
+  ownMac: false,
+  modesForOne: [],
 };

@@ -9,7 +9,7 @@ import { IPVLAN_FIELDS } from './fields.ts';
 const IPVLAN: L2Kind = {
   name: 'ipvlan',
   modes: IPVLAN_FIELDS.modes,
-  ownMac: false,
+  ownMac: IPVLAN_FIELDS.ownMac,
   routes: (mode) => IPVLAN_FIELDS.modesWithoutGateway.includes(mode),
   isAlone: () => false,
   oneMode: true,

@@ -5,4 +5,7 @@ export const MACVLAN_FIELDS: NetworkDriverFields = {
   modes: ['bridge', 'private', 'vepa', 'passthru'],
   modesWithoutGateway: [],
   ofHost: false,
+  publishesPorts: false,
+  ownMac: true,
+  modesForOne: ['passthru'],
 };

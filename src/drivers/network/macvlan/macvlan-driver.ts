@@ -9,9 +9,9 @@ import { MACVLAN_FIELDS } from './fields.ts';
 const MACVLAN: L2Kind = {
   name: 'macvlan',
   modes: MACVLAN_FIELDS.modes,
-  ownMac: true,
+  ownMac: MACVLAN_FIELDS.ownMac,
   routes: () => false,
-  isAlone: (mode) => mode === 'passthru',
+  isAlone: (mode) => MACVLAN_FIELDS.modesForOne.includes(mode),
   oneMode: false,
   newInterface: (mode, wanted) => newMacvlan({ ...wanted, mode: mode as MacvlanMode }),
 };

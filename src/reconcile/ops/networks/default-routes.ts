@@ -30,14 +30,21 @@ export function defaultRoutes(networks: readonly JoinedNetwork[]): DefaultRoutes
 }
 
 /**
- * The network whose endpoint publishes a port: the one that leads out, of the address's family if there is one. Where none
- * has a gateway it is the first that is not internal; null where all are.
+ * The network whose endpoint publishes a port: the one that leads out, of the address's family if there is one; where that
+ * cannot publish, the first that can and is not internal. Null where all are internal.
  */
 export function publishingNetwork(
   networks: readonly JoinedNetwork[],
   { ipv4, ipv6 }: DefaultRoutes,
   hostIp: string,
+  publishes: (network: JoinedNetwork) => boolean,
 ): string | null {
-  const [own, other] = hostIp.includes(':') ? [ipv6, ipv4] : [ipv4, ipv6];
-  return own ?? other ?? networks.find(({ config }) => !config.internal)?.key ?? null;
+  const isV6 = hostIp.includes(':');
+  const [first, second] = isV6 ? [ipv6, ipv4] : [ipv4, ipv6];
+  const outward = networks.filter(({ config }) => !config.internal);
+  const able = outward.filter(publishes);
+  const preferred = [first, second].find((key) => able.some((network) => network.key === key));
+  const ofFamily = able.find(({ config }) => config[isV6 ? 'ipv6' : 'ipv4'] !== null);
+  // Where none can, its driver says so.
+  return preferred ?? ofFamily?.key ?? able[0]?.key ?? first ?? second ?? outward[0]?.key ?? null;
 }

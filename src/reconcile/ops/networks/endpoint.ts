@@ -2,6 +2,7 @@
 import type { EndpointConfig, NetworkConfig, PublishedPort } from '../../../drivers/contract/network.ts';
 import { addressIn, bareAddress, macOfAddress, prefixLengthOf } from '../../../model/addresses.ts';
 import type { Desired } from '../../../model/desired.ts';
+import { own } from '../../../model/own.ts';
 import type {
   ContainerNetwork,
   ContainerRecord,
@@ -56,7 +57,9 @@ export function wantedEndpoints(
     ipv4: leaseAddress(ports, desired, network, 'ipv4'),
     ipv6: leaseAddress(ports, desired, network, 'ipv6'),
   }));
-  const published = portsByNetwork(joined, routes, publishedPorts(ports, desired));
+  const driverOf = ({ config }: JoinedNetwork) => own(ports.networks.settings.networkDrivers, config.driver);
+  const publishes = (network: JoinedNetwork): boolean => driverOf(network)?.publishesPorts !== false;
+  const published = portsByNetwork(joined, routes, publishedPorts(ports, desired), publishes);
   const record = ports.containers.get(containerId);
   return joined.map((network, index) => ({
     network: network.config,
@@ -67,7 +70,7 @@ export function wantedEndpoints(
       interfaceName: names[network.key] ?? '',
       ...keptPlace(
         record && endpointOn(record, network.key),
-        placed(network, addresses[index] ?? { ipv4: null, ipv6: null }),
+        placed(network, addresses[index] ?? { ipv4: null, ipv6: null }, driverOf(network)?.ownMac !== false),
         takesOver.has(network.key),
       ),
       defaultRoute: { ipv4: routes.ipv4 === network.key, ipv6: routes.ipv6 === network.key },
@@ -94,14 +97,15 @@ interface Addresses {
 function placed(
   { membership, config }: JoinedNetwork,
   { ipv4, ipv6 }: Addresses,
+  ownMac: boolean,
 ): Addresses & Pick<EndpointConfig, 'mac'> {
-  const own = ipv4 ?? ipv6;
+  const address = ipv4 ?? ipv6;
   const within = (address: string | null, range: { readonly subnet: string } | null): string | null =>
     address === null || range === null ? null : addressIn(address, range.subnet);
   return {
     ipv4: within(ipv4, config.ipv4),
     ipv6: within(ipv6, config.ipv6),
-    mac: membership.mac ?? (own === null ? null : macOfAddress(own)),
+    mac: ownMac ? (membership.mac ?? (address === null ? null : macOfAddress(address))) : null,
   };
 }
 
@@ -122,10 +126,11 @@ function portsByNetwork(
   networks: readonly JoinedNetwork[],
   routes: DefaultRoutes,
   ports: readonly PublishedPort[],
+  publishes: (network: JoinedNetwork) => boolean,
 ): ReadonlyMap<string, readonly PublishedPort[]> {
   const found = new Map<string, PublishedPort[]>();
   for (const port of ports) {
-    const network = publishingNetwork(networks, routes, port.hostIp);
+    const network = publishingNetwork(networks, routes, port.hostIp, publishes);
     if (network !== null) found.set(network, [...(found.get(network) ?? []), port]);
   }
   return found;
