@@ -23,6 +23,7 @@ import type { ContainerView } from '../../src/api/views/resource-views.ts';
 import { type ExitRecord, readExitRecord } from '../../src/drivers/exec/native/shim/exit-record.ts';
 import { type HostState, hostState, type Marks, removeLeft, resolversOf } from './leaks.ts';
 import { lease, release } from './leases.ts';
+import { networkTraces } from './network-traces.ts';
 import { PATIENCE_MS, until } from './wait.ts';
 
 const TSDOCKER = resolve(import.meta.dirname, '../../bin/tsdocker');
@@ -287,5 +288,13 @@ export class TestSupervisor {
     await until('no link left', () => this.hostState().links.length === 0, PATIENCE_MS / 2).catch(() => {});
     expect(this.hostState()).toEqual({ mounts: [], links: [], tables: [], cgroups: [], processes: [] });
     expect(this.resolvers()).toEqual([]);
+    // What ends just now is remembered a little while.
+    await until('no trace in the network', () => this.networkTraces().length === 0, PATIENCE_MS / 2).catch(() => {});
+    expect(this.networkTraces()).toEqual([]);
+  }
+
+  /** What is left of it in the network of the host besides interfaces and tables. */
+  networkTraces(): string[] {
+    return networkTraces(this.instance, [`${this.subnet}.0/24`, poolOf(this.subnet).replace(/^base=|,.*$/g, '')]);
   }
 }

@@ -10,7 +10,7 @@ export const SETTLE_MS = 1_000;
 /** Written names; {@link update} gives them units. */
 export const updateFields = z.strictObject({
   order: field(z.enum(['stop-first', 'start-first']).default('stop-first'), {
-    doc: '`stop-first` replaces the container. `start-first` first starts a successor as `NAME.next`, moves name, address and ports when that is ready, and stops the old container when its connections have ended. The address changes only where two containers cannot share one for a while: on networks that are no bridge, with `--iptables=false`, or before Linux 5.16.',
+    doc: '`stop-first` replaces the container. `start-first` first starts a successor as `NAME.next`, moves name, address and ports when that is ready, and stops the old container when its connections have ended. The address changes only where two containers cannot share one for a while: on networks that are no bridge, with `--iptables=false`, or before Linux 5.16. A fixed address or MAC is refused with it.',
     change: 'in-place',
     example: 'start-first',
   }),

@@ -64,7 +64,10 @@ const linkNames = () =>
 beforeEach(() => {
   const instance = { id: INSTANCE, root: '/nonexistent', runDir: '/nonexistent' };
   networks = openNetworks(NETWORK_DRIVERS, { instance, iptables: true, ipForward: true, originals: inMemory() });
-  shell('ip link show uplink >/dev/null 2>&1 || ip link add uplink type veth peer name wire');
+  if (!linkNames().includes('uplink')) {
+    shell(`ip link add uplink type veth peer name wire && ip link set wire netns /proc/${process.pid}/fd/${outside}`);
+    inNetns(outside, () => shell(`ip addr add ${OUTSIDE_ADDRESS}/24 dev wire && ip link set wire up`));
+  }
   shell(`ip link set uplink nomaster up; ip addr replace ${HOST_ADDRESS}/24 dev uplink`);
 });
 afterEach(() => {

@@ -9,6 +9,7 @@ import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { on } from 'node:events';
 import { closeSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Server, Socket } from 'node:net';
+import { constants } from 'node:os';
 import { afterEach, beforeEach } from 'vitest';
 import type { OriginalSettings } from '../../../src/drivers/contract/driver.ts';
 import type {
@@ -201,11 +202,14 @@ export function dial(netnsFd: number | null, address: string, port: number, with
   return result;
 }
 
-/** Whether a TCP connection from a namespace (null: the host) is accepted. */
-export function reaches(netnsFd: number | null, address: string, port: number): boolean {
-  const fd = dial(netnsFd, address, port);
-  if (fd >= 0) closeSync(fd);
-  return fd >= 0;
+/** True for a TCP connection from a namespace (null: the host) that is accepted. @throws Error with the errno otherwise. */
+export function reaches(netnsFd: number | null, address: string, port: number): true {
+  let fd = dial(netnsFd, address, port);
+  // connect(2) with a time limit is not continued after a signal.
+  while (fd === -constants.errno.EINTR) fd = dial(netnsFd, address, port);
+  if (fd < 0) throw new Error(`${address}:${port} does not answer: errno ${-fd}`);
+  closeSync(fd);
+  return true;
 }
 
 /** Whether a TCP connection from a namespace (null: the host) gets no answer or is refused. */

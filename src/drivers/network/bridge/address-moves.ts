@@ -53,6 +53,16 @@ export function bridgeCapabilities(iptables: boolean, names: Names): NetworkDriv
 
 const indexOf = (sides: MoveSides, link: string): 0 | 1 => (sides[0].link === link ? 0 : 1);
 
+type Addressed = Pick<BridgeEndpoint, 'network' | 'ipv4' | 'ipv6'>;
+
+/** What both have on one network; one of them may have an address of the other family that is its own. */
+function common(from: Addressed, to: Addressed): MoveAddresses {
+  const [giver, taker] = [addressesOf(from), addressesOf(to)];
+  const same = (family: 'ipv4' | 'ipv6') =>
+    from.network === to.network && giver[family] === taker[family] ? giver[family] : null;
+  return { ipv4: same('ipv4'), ipv6: same('ipv6') };
+}
+
 function addressesOf({ ipv4, ipv6 }: Pick<BridgeEndpoint, 'ipv4' | 'ipv6'>): MoveAddresses {
   return { ipv4: ipv4 && bareAddress(ipv4), ipv6: ipv6 && bareAddress(ipv6) };
 }
@@ -71,9 +81,9 @@ export class AddressMoves {
   begin(from: BridgeEndpoint | undefined, to: BridgeEndpoint, network: BridgeNetwork): Moving | null {
     const moves = this.#parts.moves();
     const sandbox = this.#parts.sandboxes.get(to.containerId);
-    const isShared = from?.network === to.network && from.ipv4 === to.ipv4 && from.ipv6 === to.ipv6;
+    const addresses = from === undefined ? null : common(from, to);
     if (moves === null || sandbox === null) return null;
-    if (from === undefined || !isShared) {
+    if (from === undefined || addresses === null || (addresses.ipv4 ?? addresses.ipv6) === null) {
       this.#takeAlone(sandbox, to, network);
       return null;
     }
@@ -86,7 +96,7 @@ export class AddressMoves {
     // One that gave the address away before has connections still.
     const recorded: readonly (0 | 1)[] = known === undefined ? [giving] : [0, 1];
     const owner = isMade ? taking : giving;
-    const move: Move = { sides, addresses: addressesOf(to), bridge: network.bridge, owner, recorded };
+    const move: Move = { sides, addresses, bridge: network.bridge, owner, recorded };
     if (!isMade) moves.set(move);
     takeAddresses(sandbox, to, network.icc);
     return { move, from, to, isMade, isNew: known === undefined };
