@@ -1,5 +1,6 @@
 /** What networks of other tools become: one line for each thing that they can say. */
 import { describe, expect, test } from 'vitest';
+import { NETWORK_DRIVER_TABLE } from '../../../src/drivers/network-table.ts';
 import { desiredState } from '../../../src/manifest/desired-state.ts';
 import { type Files, service, translated, translatedUnits } from './translation.ts';
 
@@ -131,7 +132,7 @@ describe('a network of Compose', () => {
   });
 
   test('of a driver that is not there is refused where it is written, with those that are', () => {
-    const bridge = { fields: [], modes: [], modesWithoutGateway: [], ofHost: true };
+    const bridge = NETWORK_DRIVER_TABLE.bridge;
     const text = 'services: { a: { image: x } }\nnetworks:\n  default:\n    driver: weave\n';
     const { sources } = desiredState(
       [{ sourceId: 's', file: 'shop.yaml', baseDir: '/m', content: { ok: true, text }, lastGood: null }],
