@@ -117,6 +117,22 @@ describe('a filter table of iptables-nft', () => {
     expect(drift()).toEqual([]);
   });
 
+  test('is opened to an interface of the host that comes later', () => {
+    shell(`nft '${FORWARD}'`);
+    driver.ensureNetwork(network(1));
+    expect(drift()).toEqual([]);
+    shell('ip link add vpn0 type ifb && ip link set vpn0 up');
+    try {
+      expect(drift()).toEqual(['bridge or rules']);
+      driver.ensureNetwork(network(1));
+      expect(shell(`nft list chain ip filter tsd-${INSTANCE}`)).toContain('iifname "tsdt1" oifname "vpn0" accept');
+      expect(drift()).toEqual([]);
+    } finally {
+      shell('ip link del vpn0');
+    }
+    expect(drift()).toEqual([]);
+  });
+
   test('does not open a foreign bridge to our containers', () => {
     shell(`nft '${FORWARD}'`);
     shell('ip link add docker9 type bridge && ip addr add 10.231.99.1/24 dev docker9 && ip link set docker9 up');

@@ -28,6 +28,13 @@ export interface BridgeNetworksParts {
 
 const networkOwner = (bridge: string): Owner => `network:${bridge}`;
 
+/** What containers come and go with: such an interface is an uplink only where the default route says so. */
+const PASSING: readonly (string | null)[] = ['bridge', 'veth', 'macvlan', 'ipvlan'];
+
+/** @param links without a master */
+const uplinksOf = (links: readonly Link[]): string[] =>
+  links.flatMap(({ name, kind }) => (name === 'lo' || PASSING.includes(kind) ? [] : [name]));
+
 export class BridgeNetworks {
   readonly #parts: BridgeNetworksParts;
   readonly #known = new Map<string, BridgeNetwork>();
@@ -92,7 +99,7 @@ export class BridgeNetworks {
   ): Map<string, ObservedNetwork> {
     const bridges = this.#parts.bridges.observe(links, addresses);
     const isWhole = this.#parts.rules.areWhole(firewall, table, this.#known.size > 0);
-    const isOpen = firewall === null || this.#neighbours.isOpen(firewall);
+    const isOpen = firewall === null || this.#neighbours.isOpen(firewall, uplinksOf(links));
     const rules = isWhole && isOpen && this.#forwards();
     const networks = new Map<string, ObservedNetwork>();
     for (const { key } of bridges) networks.set(key, { found: true, drift: BROKEN });

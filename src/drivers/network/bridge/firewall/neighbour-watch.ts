@@ -6,7 +6,7 @@ import { neighbourChanges, openNeighbours, type Passage } from './firewall-neigh
 export class NeighbourWatch {
   readonly #names: Names;
   #passage: Passage | null = null;
-  #seen: { readonly generation: number; readonly isOpen: boolean } | null = null;
+  #seen: { readonly generation: number; readonly outward: string; readonly isOpen: boolean } | null = null;
 
   constructor(names: Names) {
     this.#names = names;
@@ -18,15 +18,21 @@ export class NeighbourWatch {
     this.#passage = passage;
   }
 
-  /** Asked again only where some table has changed since. */
-  isOpen(firewall: Firewall): boolean {
+  /**
+   * Asked again only where some table has changed since, or there are other interfaces.
+   * @param outward interfaces that lead out of the host now: those that came since are to be open too
+   */
+  isOpen(firewall: Firewall, outward: readonly string[]): boolean {
     const passage = this.#passage;
     if (passage === null) return true;
     const { generation } = firewall;
-    if (this.#seen?.generation === generation) return this.#seen.isOpen;
-    const missing = neighbourChanges((step, commands) => firewall.run(step, commands), this.#names, passage);
+    const added = outward.filter((name) => !passage.outward.includes(name));
+    const key = added.join(' ');
+    if (this.#seen?.generation === generation && this.#seen.outward === key) return this.#seen.isOpen;
+    const wanted = { ...passage, outward: [...passage.outward, ...added] };
+    const missing = neighbourChanges((step, commands) => firewall.run(step, commands), this.#names, wanted);
     const isOpen = missing.length === 0;
-    this.#seen = { generation, isOpen };
+    this.#seen = { generation, outward: key, isOpen };
     return isOpen;
   }
 }
