@@ -132,8 +132,12 @@ export interface NetworkConnections {
   handOver(from: string, to: EndpointConfig): void;
   /** Unpublishes all ports of a container and frees the host ports. Its endpoints stay; {@link attach} publishes again. */
   withdraw(containerId: string): void;
-  /** Removes ports and interface of an endpoint. Succeeds when they are already gone. The container may be running. */
-  disconnect(containerId: string, network: string): void;
+  /**
+   * Removes ports and interface of an endpoint, also of one that could not be taken over. Succeeds when they are already gone,
+   * and when another driver has the network. The container may be running.
+   * @param interfaceName its name inside, for one that was not attached or resumed in this process; null when it was
+   */
+  disconnect(containerId: string, network: string, interfaceName: string | null): void;
   /** Removes all endpoints of a container. Succeeds when they are already gone. The sandbox is released right after it. */
   detach(containerId: string): void;
   /**

@@ -125,8 +125,14 @@ export class NetworksByDriver implements Networks {
     ]);
   }
 
-  disconnect(containerId: string, network: string): void {
-    this.#byNetwork.get(network)?.connections?.disconnect(containerId, network);
+  disconnect(containerId: string, network: string, interfaceName: string | null): void {
+    const known = this.#byNetwork.get(network)?.connections;
+    // One that could not be set up has endpoints of an earlier supervisor all the same.
+    const from = known ? [known] : this.#connections;
+    collectErrors(
+      `disconnect container ${containerId} from ${network}`,
+      from.map((connections) => () => connections.disconnect(containerId, network, interfaceName)),
+    );
   }
 
   observe(): ObservedNetworks {

@@ -15,6 +15,10 @@ const TC_H_CLSACT_INGRESS = 0xfffffff2;
 const CLSACT_HANDLE = 0xffff0000;
 
 const ETH_P_IP = 0x0800;
+/** linux/if_ether.h: every packet, also one with a tag, which the kernel has taken off by then. */
+const ETH_P_ALL = 0x0003;
+const TAGS = [0x8100, 0x88a8] as const;
+const ETHERNET_TYPE = 12;
 const ETHERNET_BYTES = 14;
 const IPV4_SOURCE = ETHERNET_BYTES + 12;
 const IPV4_DESTINATION = ETHERNET_BYTES + 16;
@@ -41,12 +45,24 @@ function instruction(code: number, registers: number, offset: number, immediate:
 
 const TC_ACT_UNSPEC = -1;
 const TC_ACT_SHOT = 2;
-/** BPF_ALU64 | BPF_MOV with a register and a number, BPF_LD | BPF_ABS | BPF_B, BPF_JMP | BPF_JEQ with a number, BPF_EXIT. */
-const [MOVE, SET, LOAD_BYTE, JUMP_IF, EXIT] = [0xbf, 0xb7, 0x30, 0x15, 0x95] as const;
+/**
+ * BPF_ALU64 | BPF_MOV with a register and a number, BPF_LD | BPF_ABS with BPF_B and BPF_H, BPF_JMP with BPF_JEQ and BPF_JNE and
+ * a number, BPF_EXIT.
+ */
+const [MOVE, SET, LOAD_BYTE, LOAD_HALF, JUMP_IF, JUMP_UNLESS, EXIT] = [
+  0xbf, 0xb7, 0x30, 0x28, 0x15, 0x55, 0x95,
+] as const;
 
-/** Drops IPv4 packets from or to 127/8; others go on. Register 6 is what LOAD_BYTE reads from. */
+/**
+ * Drops IPv4 packets from or to 127/8, and what has a tag inside a tag: the kernel would take that off later. Others go on.
+ * Register 6 is what LOAD_BYTE and LOAD_HALF read from.
+ */
 const WITHOUT_LOOPBACK = Buffer.concat([
   instruction(MOVE, 0x16, 0, 0),
+  instruction(LOAD_HALF, 0, 0, ETHERNET_TYPE),
+  instruction(JUMP_IF, 0, 8, TAGS[0]),
+  instruction(JUMP_IF, 0, 7, TAGS[1]),
+  instruction(JUMP_UNLESS, 0, 4, ETH_P_IP),
   instruction(LOAD_BYTE, 0, 0, IPV4_DESTINATION),
   instruction(JUMP_IF, 0, 4, 127),
   instruction(LOAD_BYTE, 0, 0, IPV4_SOURCE),
@@ -77,7 +93,7 @@ export class LoopbackFilter {
       attribute(TCA_BPF.NAME, name),
       attribute(TCA_BPF.FLAGS, TCA_BPF_FLAG_ACT_DIRECT),
     ];
-    const protocol = ((ETH_P_IP & 0xff) << 8) | (ETH_P_IP >> 8);
+    const protocol = ((ETH_P_ALL & 0xff) << 8) | (ETH_P_ALL >> 8);
     const body = Buffer.concat([
       tcmsg(link, 1, TC_H_CLSACT_INGRESS, (1 << 16) | protocol),
       attribute(TCA.KIND, 'bpf'),

@@ -126,7 +126,10 @@ function routeBody({ header, attributes }: RawRoute, table: number, more: readon
   return Buffer.concat([own, ...copied, attribute(RTA.TABLE, u32(table)), ...more]);
 }
 
-/** Copies of the main table's routes of the source's family; those by its link have it as their source. */
+/**
+ * Copies of the main table's routes of the source's family; those by its link have it as their source. Of other links only what
+ * is not copied yet: EEXIST says that it is.
+ */
 export function copiesOfRoutes(
   socket: NetlinkSocket,
   table: number,
@@ -135,12 +138,15 @@ export function copiesOfRoutes(
   const preferred = attribute(RTA.PREFSRC, addressBytes(source.address));
   return rawRoutes(socket, source.family)
     .filter((route) => route.table === RT_TABLE_MAIN)
-    .map((route) => ({
-      step: 'copy a route',
-      type: RTM_NEWROUTE,
-      flags: NLM_F_CREATE | NLM_F_REPLACE,
-      body: routeBody(route, table, route.attributes.get(RTA.OIF)?.readUInt32LE(0) === source.link ? [preferred] : []),
-    }));
+    .map((route) => {
+      const isOwn = route.attributes.get(RTA.OIF)?.readUInt32LE(0) === source.link;
+      return {
+        step: 'copy a route',
+        type: RTM_NEWROUTE,
+        flags: NLM_F_CREATE | (isOwn ? NLM_F_REPLACE : NLM_F_EXCL),
+        body: routeBody(route, table, isOwn ? [preferred] : []),
+      };
+    });
 }
 
 /** Messages that empty a table. */

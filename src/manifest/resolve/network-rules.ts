@@ -2,6 +2,7 @@
 import { familyOf, firstHostOf, isHostAddress } from '../../model/addresses.ts';
 import { membershipField, membershipsOf, type NetworkMembership } from '../../model/kinds/network-membership.ts';
 import { DEFAULT_NETWORK, networkMode } from '../../model/network-mode.ts';
+import { ANY_IPV4, ANY_IPV6 } from '../../model/networks/host-addresses.ts';
 import { own } from '../../model/own.ts';
 import { type Rule, refuse, refuseWith, type Subject } from './rule.ts';
 import type { Declared } from './universe.ts';
@@ -117,6 +118,19 @@ const ownMacs: Rule = (subject) =>
     return [refuseWith(subject, declared, membershipField(subject.at.resource, network, 'mac'), message)];
   });
 
+/** Where packets are routed to containers no address of the host has their ports, so that one cannot keep them to itself. */
+const routedPorts: Rule = (subject) => {
+  const networks = attachedNetworks(subject).filter(({ network }) => !network.internal);
+  return subject.spec.ports.flatMap(({ hostIp }) => {
+    if (hostIp === null || hostIp === ANY_IPV4 || hostIp === ANY_IPV6) return [];
+    const family = familyOf(hostIp);
+    const routed = networks.find(({ network }) => network.gatewayMode?.[family] === 'routed');
+    if (routed === undefined || networks.some(({ network }) => network.gatewayMode?.[family] !== 'routed')) return [];
+    const why = `a port on ${hostIp} is not possible: ${routed.membership.network} routes to its containers, whose ports are open at their own addresses`;
+    return [refuseWith(subject, routed.declared, 'ports', why)];
+  });
+};
+
 export const NETWORK_RULES: readonly Rule[] = [
   oneForm,
   oneName,
@@ -125,4 +139,5 @@ export const NETWORK_RULES: readonly Rule[] = [
   internalPorts,
   unpublishedPorts,
   ownMacs,
+  routedPorts,
 ];

@@ -301,9 +301,7 @@ export function changeIntent(
     return recreate(desired, container, because('source-changed', 'its image was loaded again with other content'));
   }
   const fields = changes.fields.map(({ path }) => path);
-  // What it may reach by links is a part of its endpoints.
-  const repaired = changesEndpoints(fields) || fields.includes('links');
-  const endpoint = around.moved ? 'renew' : repaired ? 'repair' : 'keep';
+  const endpoint = around.moved ? 'renew' : changesEndpoints(fields) ? 'repair' : 'keep';
   if (cause && changes.strongest === 'restart') return restart(desired, container, cause, endpoint);
 
   if (around.moved && container.running) {

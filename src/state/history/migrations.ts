@@ -188,6 +188,21 @@ export const MIGRATIONS: readonly string[] = [
   DROP TABLE address_cursors;
   ALTER TABLE cursors RENAME TO address_cursors;
   `,
+  // Ports of SCTP may be chosen too.
+  `
+  CREATE TABLE ports (
+    container TEXT NOT NULL,
+    container_port INTEGER NOT NULL,
+    protocol TEXT NOT NULL CHECK (protocol IN ('tcp', 'udp', 'sctp')),
+    host_ip TEXT NOT NULL,
+    host_port INTEGER NOT NULL,
+    PRIMARY KEY (container, container_port, protocol, host_ip),
+    UNIQUE (protocol, host_ip, host_port)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO ports SELECT container, container_port, protocol, host_ip, host_port FROM port_leases;
+  DROP TABLE port_leases;
+  ALTER TABLE ports RENAME TO port_leases;
+  `,
 ];
 
 /**

@@ -166,6 +166,13 @@ test('a container without a fence has one from its next start on, whoever restar
   expect(await arriving(a, 'eth0', send, 'end')).toEqual(['end']);
 });
 
+test('a container that is attached for its next run has a fence, also with the interface of the run before', () => {
+  takeOver();
+  driver.attach(B);
+  expect(marked('unfenced')).not.toContain(`v${INSTANCE}${idOf('b').slice(0, 8)}`);
+  expect(marked('fenced')).toContain(`v${INSTANCE}${idOf('b').slice(0, 8)}`);
+});
+
 test('what a network keeps apart stays apart', () => {
   takeOver();
   serve(a, 80);

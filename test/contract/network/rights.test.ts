@@ -108,6 +108,18 @@ test('an isolated network has nothing to do with this host', () => {
   expect(reaches(a, '10.231.1.3', 80)).toBe(true);
   for (const address of ['10.231.1.1', HOST_ADDRESS]) expect(blocked(a, address, 87)).toBe(true);
   expect(blocked(a, OUTSIDE_ADDRESS, 87)).toBe(true);
+  expect(blocked(null, '10.231.1.3', 80)).toBe(true);
+  expect(driver.observe().networks.get(network(1).key)?.drift).toEqual([]);
+});
+
+test('a routed network opens no port that is published on one address of the host', () => {
+  driver.ensureNetwork(network(1, { gatewayMode4: 'routed' }));
+  const hidden = { ...PUBLISHED, hostIp: '127.0.0.1', containerPort: 91, hostPort: 8091 };
+  const a = start(driver, endpoint('a', 1, 2, { ports: [PUBLISHED, hidden] }));
+  serve(a, 80);
+  serve(a, 91);
+  expect(reaches(outside, '10.231.1.2', 80)).toBe(true);
+  expect(blocked(outside, '10.231.1.2', 91)).toBe(true);
 });
 
 test('a network may leave it to containers which addresses they use, where they reach each other anyway', () => {

@@ -1,4 +1,5 @@
 /** A container on several bridges, changed while it runs. */
+import { openSync } from 'node:fs';
 import { afterEach, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
 import type { EndpointConfig, Networks } from '../../../src/drivers/contract/network.ts';
 import { inNetns, openOwnNetns } from '../../../src/ffi/process/namespaces.ts';
@@ -72,14 +73,14 @@ test('one network is disconnected while connections of the other go on', async (
   const b = start(driver, endpoint6('b', 1, 3));
   serve(b, 80, '0.0.0.0');
   const answer = sourceSeen(a, '10.231.1.3', 80);
-  driver.disconnect(idOf('a'), network(2).key);
+  driver.disconnect(idOf('a'), network(2).key, 'eth1');
   expect(await answer).toBe('10.231.1.2');
   expect(seen('a')).toEqual([expect.objectContaining({ network: network(1).key, connected: true, drift: [] })]);
   expect(ip(a, '-o link')).not.toContain('eth1');
   expect(ip(a, 'rule')).not.toContain('10.231.2.2');
   expect(ip(a, '-6 rule')).not.toContain('fd00:231:0:2::2');
   expect(shell('nft list ruleset')).not.toContain(`${idOf('a')}:eth1`);
-  driver.disconnect(idOf('a'), network(2).key);
+  driver.disconnect(idOf('a'), network(2).key, 'eth1');
   driver.attach(second('a', 2));
   expect(seen('a')?.map(({ drift }) => drift)).toEqual([[], []]);
 });
@@ -88,7 +89,7 @@ test('the first network is disconnected, and the other becomes the way out', () 
   const a = start(driver, endpoint6('a', 1, 2));
   driver.attach(second('a', 2));
   driver.attach(second('a', 2, { defaultRoute: { ipv4: true, ipv6: true } }));
-  driver.disconnect(idOf('a'), network(1).key);
+  driver.disconnect(idOf('a'), network(1).key, 'eth0');
   expect(ip(a, 'route show default')).toBe('default via 10.231.2.1 dev eth1 proto static \n');
   expect(ip(a, '-6 route show default')).toContain('default via fd00:231:0:2::1 dev eth1');
   expect(ip(a, 'rule')).not.toContain('10.231.2.2');
@@ -235,12 +236,27 @@ test('a failed attach leaves the other network as it is', () => {
   expect(seen('a')).toEqual([expect.objectContaining({ network: network(1).key, drift: [] })]);
 });
 
+test('a network that this supervisor did not take over is disconnected all the same', () => {
+  const a = start(driver, endpoint6('a', 1, 2));
+  driver.attach(second('a', 2));
+  const held = openSync(`/proc/self/fd/${a}`, 'r');
+  driver.close();
+  driver = newDriver();
+  const { netnsFd } = driver.adoptSandbox(idOf('a'), held);
+  driver.ensureNetwork(network6(1));
+  driver.resume(endpoint6('a', 1, 2));
+  driver.disconnect(idOf('a'), network(2).key, 'eth1');
+  expect(ip(netnsFd, '-o link')).not.toContain('eth1');
+  expect(shell('nft list ruleset')).not.toContain(`${idOf('a')}:eth1`);
+  expect(seen('a')?.map(({ drift }) => drift)).toEqual([[]]);
+});
+
 test('disconnecting one of many containers changes no other', () => {
   for (const name of ['a', 'b', 'c']) {
     start(driver, endpoint6(name, 1, name.charCodeAt(0)));
     driver.attach(second(name, name.charCodeAt(0)));
   }
   const before = [seen('a'), seen('c')];
-  driver.disconnect(idOf('b'), network(2).key);
+  driver.disconnect(idOf('b'), network(2).key, 'eth1');
   expect([seen('a'), seen('c')]).toEqual(before);
 });

@@ -263,6 +263,12 @@ describe('leases', () => {
     expect([history.leases.addresses(), history.leases.lastAddress(network, 'ipv4')]).toEqual([[], null]);
   });
 
+  it.each(['tcp', 'udp', 'sctp'] as const)('keep a port of %s', (protocol) => {
+    const port = { container: web, containerPort: 80, protocol, hostIp: '0.0.0.0', hostPort: 49153 };
+    write({ containers: [web], ports: [port] });
+    expect(reopen().leases.ports()).toEqual([port]);
+  });
+
   it('give an address to one owner only: the latest', () => {
     const port = { containerPort: 80, protocol: 'tcp', hostIp: '0.0.0.0', hostPort: 49153 } as const;
     for (const container of [web, db]) {

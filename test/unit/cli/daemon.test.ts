@@ -62,7 +62,6 @@ test('the defaults are complete', () => {
       "gcLow": 80,
       "gcMinAge": 120000,
       "group": "tsdocker",
-      "hostGatewayIp": [],
       "hosts": [
         "unix:///run/tsdocker/tsdocker.sock",
       ],
@@ -73,7 +72,7 @@ test('the defaults are complete', () => {
       "ipForward": true,
       "ipMasq": true,
       "iptables": true,
-      "ipv6": "auto",
+      "ipv6": false,
       "keepGenerations": 10,
       "label": [],
       "logBudget": null,

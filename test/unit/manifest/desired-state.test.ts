@@ -326,6 +326,11 @@ describe('contradictions', () => {
       ['an internal network has no published ports'],
     ],
     [
+      'a port on one address of the host, of a routed network',
+      container('network: n, ports: ["127.0.0.1:80:80"]', 'networks: { n: { gatewayMode: routed } }'),
+      ['a port on 127.0.0.1 is not possible: n routes to its containers, whose ports are open at their own addresses'],
+    ],
+    [
       'an update that cannot settle in its time',
       container('update: { settle: 60s }'),
       ['settle has to be shorter than timeout: no update could succeed'],

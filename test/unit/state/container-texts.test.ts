@@ -15,7 +15,7 @@ describe('hosts', () => {
         { alias: 'database', address: '10.80.0.3' },
       ],
       extraHosts: ['printer:192.0.2.7', 'v6:2001:db8::1', 'host:host-gateway'],
-      hostGateway: ['10.80.0.1', 'fd00:80::1'],
+      gateway: '10.80.0.1',
     });
     expect(text).toBe(
       [
@@ -31,7 +31,6 @@ describe('hosts', () => {
         '192.0.2.7\tprinter',
         '2001:db8::1\tv6',
         '10.80.0.1\thost',
-        'fd00:80::1\thost',
         '',
       ].join('\n'),
     );
@@ -44,7 +43,7 @@ describe('hosts', () => {
       domainname: '',
       links: [],
       extraHosts: ['host:host-gateway'],
-      hostGateway: [],
+      gateway: null,
     });
     expect(text.startsWith('127.0.0.1\tlocalhost\n')).toBe(true);
   });
@@ -56,7 +55,7 @@ describe('hosts', () => {
       domainname: '',
       links: [],
       extraHosts: ['a\n1.2.3.4 bank:1.1.1.1'],
-      hostGateway: [],
+      gateway: null,
     };
     expect(() => buildHosts(content)).toThrow(expect.objectContaining({ code: 'TSD_CONTAINER_SETUP' }));
   });

@@ -70,7 +70,6 @@ async function run(context: CliContext, { output, wait = 0 }: InfoOptions): Prom
       ['ID', info.id],
       ['Drivers', `graph ${info.graphDriver}, network ${info.networkDriver}, exec ${info.execDriver}`],
       ['Default bridge', info.defaultBridge],
-      ['New networks', families(info.newNetworks)],
       ['Host', `Linux ${info.kernel}, ${info.cpus} CPUs, ${formatBytes(info.memoryBytes)}`],
       ['Control groups', info.cgroupVersion === null ? 'none mounted' : `version ${info.cgroupVersion}`],
       ['Limits', `memory ${answer(info.memoryLimit, 'yes', 'no')}, swap ${answer(info.swapLimit, 'yes', 'no')}`],
@@ -84,11 +83,6 @@ async function run(context: CliContext, { output, wait = 0 }: InfoOptions): Prom
   const note = await manifestNote(client);
   if (note !== null) context.warn(note);
   return EXIT.ok;
-}
-
-function families({ ipv6, lacking }: InfoView['newNetworks']): string {
-  if (ipv6) return 'IPv4 and IPv6';
-  return lacking === null ? 'IPv4' : `IPv4, without IPv6: ${lacking}`;
 }
 
 const answer = (value: boolean | null, yes: string, no: string): string =>

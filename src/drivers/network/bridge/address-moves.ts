@@ -84,7 +84,7 @@ export class AddressMoves {
     const addresses = from === undefined ? null : common(from, to);
     if (moves === null || sandbox === null) return null;
     if (from === undefined || addresses === null || (addresses.ipv4 ?? addresses.ipv6) === null) {
-      this.#takeAlone(sandbox, to, network);
+      if (to.former !== undefined) this.#takeAlone(sandbox, to, network);
       return null;
     }
     const [giver, taker] = [this.#sideOf(from), this.#sideOf(to)];
@@ -120,6 +120,12 @@ export class AddressMoves {
       moves.own({ ...move, owner: giving === 0 ? 1 : 0 });
     }
     announce(taker, move.addresses, to.mac);
+  }
+
+  /** Neighbours learn where addresses are that came without a move; the rules let `to` say so by now. */
+  announceAlone(to: BridgeEndpoint): void {
+    const sandbox = this.#parts.sandboxes.get(to.containerId);
+    if (sandbox !== null && to.former !== undefined) announce(sandbox, addressesOf(to), to.mac);
   }
 
   /** What {@link begin} did is taken back, unless the two had the addresses before. */
@@ -158,10 +164,8 @@ export class AddressMoves {
 
   /** Nobody else has the addresses. */
   #takeAlone(sandbox: Sandbox, to: BridgeEndpoint, { icc }: BridgeNetwork): void {
-    if (to.former === undefined) return;
     takeAddresses(sandbox, to, icc);
     openFromShared(sandbox);
-    announce(sandbox, addressesOf(to), to.mac);
   }
 
   #end(move: KnownMove, { leaving, staying }: { readonly leaving: MoveSide; readonly staying: MoveSide }): void {

@@ -145,8 +145,8 @@ class BridgeDriver implements NetworkDriver, NetworkConnections {
     this.#endpoints.withdraw(containerId);
   }
 
-  disconnect(containerId: string, network: string): void {
-    this.#endpoints.disconnect(containerId, network);
+  disconnect(containerId: string, network: string, interfaceName: string | null): void {
+    this.#endpoints.disconnect(containerId, network, interfaceName);
   }
 
   detach(containerId: string): void {

@@ -64,12 +64,7 @@ export class HostSettings {
   forwardIpv6(names: readonly string[]): void {
     const isOn = readSetting(FORWARDING.ipv6) === '1';
     if (isOn && !this.hasChanged(FORWARDING.ipv6)) return;
-    for (const name of names) {
-      // Those without IPv6, as bridges of other instances may be, listen to none.
-      if (readSetting(`ipv6/conf/${name}/disable_ipv6`) === '1') continue;
-      const path = acceptsAdvertisements(name);
-      if (readSetting(path) === '1') this.change(path, '2');
-    }
+    for (const path of names.map(acceptsAdvertisements)) if (readSetting(path) === '1') this.change(path, '2');
     this.change(FORWARDING.ipv6, '1');
   }
 
@@ -103,7 +98,8 @@ export class HostSettings {
   }
 
   #putBack(path: string, original: string | null): void {
-    if (original !== null) writeSetting(path, original);
+    // The kernel has none of IPv6 for an interface with an MTU below 1280.
+    if (original !== null && readSetting(path) !== null) writeSetting(path, original);
     this.#note(path, null);
   }
 }

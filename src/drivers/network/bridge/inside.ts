@@ -136,9 +136,14 @@ export function bridgeMac({ ipv4, ipv6 }: Pick<BridgeNetwork, 'ipv4' | 'ipv6'>):
   return macOfAddress((ipv4 ?? ipv6)?.gateway ?? '');
 }
 
-/** The addresses of a bridge: the gateway's, and with IPv6 that of the link. */
-export function bridgeAddresses(network: Pick<BridgeNetwork, 'ipv4' | 'ipv6'>): string[] {
-  const ranges = [network.ipv4, network.ipv6].filter((range) => range !== null);
-  const own = ranges.map(({ gateway, subnet }) => addressIn(gateway, subnet));
-  return network.ipv6 === null ? own : [...own, linkLocalOf(bridgeMac(network))];
+/** The addresses of a bridge: the gateway's, and with IPv6 that of the link; none of a family that is isolated. */
+export function bridgeAddresses(
+  network: Pick<BridgeNetwork, 'ipv4' | 'ipv6' | 'gatewayMode4' | 'gatewayMode6'>,
+): string[] {
+  const { ipv4, ipv6, gatewayMode4, gatewayMode6 } = network;
+  const own = ({ gateway, subnet }: BridgeRange): string => addressIn(gateway, subnet);
+  return [
+    ...(ipv4 === null || gatewayMode4 === 'isolated' ? [] : [own(ipv4)]),
+    ...(ipv6 === null || gatewayMode6 === 'isolated' ? [] : [own(ipv6), linkLocalOf(bridgeMac(network))]),
+  ];
 }

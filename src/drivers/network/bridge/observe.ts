@@ -101,7 +101,7 @@ function missing(fact: Fact): string {
 
 /** @param bridge null when it is gone */
 export function networkDrift(
-  { foreign, ...network }: Pick<BridgeNetwork, 'foreign' | 'ipv4' | 'ipv6'>,
+  { foreign, ...network }: Pick<BridgeNetwork, 'foreign' | 'ipv4' | 'ipv6' | 'gatewayMode4' | 'gatewayMode6'>,
   bridge: { readonly up: boolean; readonly addresses: readonly string[] } | null,
   rules: boolean,
 ): readonly string[] {

@@ -89,7 +89,8 @@ export function publish(config: Pick<EndpointConfig, 'ipv4' | 'ipv6' | 'ports'>,
     for (const at of hostAddresses(port.hostIp, options.ipv6)) {
       const family = isIpv6(at) ? 'ipv6' : 'ipv4';
       if (options.routed[family] && own[family] !== null) {
-        if (options.rules) add(serviceElement(port, own[family]));
+        const isAny = at === ANY_IPV4 || at === ANY_IPV6;
+        if (options.rules && isAny) add(serviceElement(port, own[family]));
         continue;
       }
       if (options.rules && own[family] !== null && !isOutsideNat(at)) add(natElement(port, at, own[family]));

@@ -81,7 +81,7 @@ export function takeAddresses({ netnsFd }: Sandbox, config: EndpointConfig, pref
         const present = listAddresses(socket, family).filter((entry) => entry.link === link);
         socket.request(addressMessages(wanted, before, { present, link, prefixRoute }));
         const source = { family, address: bareAddress(before), link };
-        socket.request(copiesOfRoutes(socket, TCP_TABLE, source));
+        unless(socket, copiesOfRoutes(socket, TCP_TABLE, source), 'EEXIST');
         unless(socket, [newTcpRule(tcpRule(family))], 'EEXIST');
       }
     }),

@@ -122,10 +122,12 @@ export class L2Driver implements NetworkDriver, NetworkConnections {
 
   withdraw(): void {}
 
-  disconnect(containerId: string, network: string): void {
+  disconnect(containerId: string, network: string, interfaceName: string | null): void {
     const endpoint = this.#view.endpoint(containerId, network);
-    if (endpoint === null) return;
-    this.#parts().endpoints.disconnect(endpoint.inside.interfaceName, endpoint.sandbox);
+    const sandbox = endpoint?.sandbox ?? this.#sandboxes.get(containerId);
+    const name = endpoint?.inside.interfaceName ?? interfaceName;
+    if (sandbox === null || name === null) return;
+    this.#parts().endpoints.disconnect(name, sandbox);
     this.#view.drop(containerId, network);
   }
 
@@ -133,7 +135,7 @@ export class L2Driver implements NetworkDriver, NetworkConnections {
   detach(containerId: string): void {
     collectErrors(
       `detach container ${containerId}`,
-      this.#view.networksOf(containerId).map((network) => () => this.disconnect(containerId, network)),
+      this.#view.networksOf(containerId).map((network) => () => this.disconnect(containerId, network, null)),
     );
   }
 

@@ -40,7 +40,10 @@ export class SandboxLooks {
     // Listened to before anything is read: no change falls between.
     this.#open ??= {
       socket: new NetlinkSocket(NETLINK_ROUTE, true),
-      changes: new RouteChanges(RTMGRP.LINK | RTMGRP.IPV4_IFADDR | RTMGRP.IPV4_ROUTE, true),
+      changes: new RouteChanges(
+        RTMGRP.LINK | RTMGRP.IPV4_IFADDR | RTMGRP.IPV4_ROUTE | RTMGRP.IPV6_IFADDR | RTMGRP.IPV6_ROUTE,
+        true,
+      ),
     };
     const { socket, changes } = this.#open;
     const reported = changes.take();

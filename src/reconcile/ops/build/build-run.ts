@@ -127,7 +127,7 @@ function textMounts(
             domainname: '',
             links: [],
             extraHosts: [],
-            hostGateway: [],
+            gateway: null,
           }),
     hostname: `${hostname}\n`,
     'resolv.conf': resolvConfOf(ports.buildNetworks, network),

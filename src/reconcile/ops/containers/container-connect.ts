@@ -121,17 +121,23 @@ export function adoptSandbox({ exec, network }: Sandboxes, containerId: string):
 }
 
 /** Networks on which the container has an endpoint that it is not to have, or has under another name. */
-function endpointsToLeave(on: Connections, record: ContainerRecord, wanted: readonly WantedEndpoint[]): string[] {
+function endpointsToLeave(
+  on: Connections,
+  record: ContainerRecord,
+  wanted: readonly WantedEndpoint[],
+): Map<string, string | null> {
   const names = new Map(wanted.map(({ config }) => [config.network, config.interfaceName]));
   const recorded = endpointsOf(record)
     .filter(({ network, interfaceName }) => names.get(network) !== interfaceName)
-    .map(({ network }) => network as string);
+    .map(({ network, interfaceName }) => [network as string, interfaceName] as const);
   const key = record.owner?.key;
   // Only where something is amiss: a look at the kernel is one at all containers.
   const amiss = key !== undefined && on.drifts.of(key).length > 0;
   const seen = amiss ? (on.network.observe().endpoints.get(record.id) ?? []) : [];
-  const strays = seen.flatMap(({ network }) => (network !== null && !names.has(network) ? [network] : []));
-  return [...new Set([...recorded, ...strays])];
+  const strays = seen.flatMap(({ network }) =>
+    network !== null && !names.has(network) ? [[network, null] as const] : [],
+  );
+  return new Map<string, string | null>([...strays, ...recorded]);
 }
 
 /**
@@ -188,7 +194,7 @@ export async function connect(on: Connections, desired: Desired<'container'>, co
     wanted.flatMap(({ config }) => config.ports),
   );
   if (running) await announce(on, record, connected);
-  for (const network of endpointsToLeave(on, record, wanted)) on.network.disconnect(containerId, network);
+  for (const [network, name] of endpointsToLeave(on, record, wanted)) on.network.disconnect(containerId, network, name);
   for (const endpoint of inOrderOfRoutes(wanted)) {
     keepUp(on, endpoint.network);
     attach(on, desired, endpoint);

@@ -8,19 +8,18 @@ import type { BridgeNetwork } from '../network-options.ts';
 import type { BridgeEndpoint } from './bridge-endpoint.ts';
 
 /**
- * One that runs since a version that did not keep containers of an open network to theirs is left as it is until its next
- * start.
- * @param running holds the rules it runs by; null when it does not run yet
+ * A container that runs since a version without fences in open networks stays without one until its next start.
+ * @param resumed holds the rules that a container runs by which an earlier supervisor attached; null for one that is attached now
  */
 export function rightsOf(
   config: BridgeEndpoint,
   network: BridgeNetwork,
   moves: AddressMoves,
-  running: Firewall | null,
+  resumed: Firewall | null,
 ): Element[] {
   const { host } = config;
-  const held = running?.wanted.get(endpointOwner(config.id)) ?? [];
-  const isAdopted = held.some(({ set }) => set === 'unfenced') || (running?.tookOverEarlier && !isFenced(held));
+  const held = resumed?.wanted.get(endpointOwner(config.id)) ?? [];
+  const isAdopted = held.some(({ set }) => set === 'unfenced') || (resumed?.tookOverEarlier && !isFenced(held));
   const reach = reachElements(config, network);
   if (network.icc && network.spoofing) return reach;
   if (isAdopted && network.icc) return [...reach, unfenced(host)];

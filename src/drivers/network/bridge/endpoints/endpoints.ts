@@ -56,14 +56,15 @@ export class Endpoints {
     for (const port of config.ports) publisher.checkHolder(port, [containerId, from]);
     const last = attached.find(containerId, config.network);
     // The same endpoint under another name.
-    if (last !== undefined && last.config.id !== id) this.disconnect(containerId, config.network);
+    if (last !== undefined && last.config.id !== id)
+      this.disconnect(containerId, config.network, last.config.interfaceName);
     const before = firewall?.wanted.get(endpointOwner(id)) ?? [];
     try {
       const { created, ...pair } = this.#connect({ config, network, sandbox }, firewall);
       inside.made(containerId, created ? madeFacts(config, network, pair.inside) : null);
       try {
         const givers = from === null ? [] : this.#idsOf(from);
-        const rights = rightsOf(config, network, this.#parts.moves, firewall);
+        const rights = rightsOf(config, network, this.#parts.moves, null);
         publisher.publish({ config, network, firewall, rights, givers, created });
       } catch (error) {
         if (created) this.#parts.links.disconnect(id);
@@ -87,6 +88,7 @@ export class Endpoints {
       throw error;
     }
     if (moving !== null) moves.complete(moving);
+    else moves.announceAlone(config);
     for (const id of this.#idsOf(from)) publisher.ports.set(id, []);
     attached.withoutPorts(from);
   }
@@ -131,16 +133,16 @@ export class Endpoints {
     attached.withoutPorts(containerId);
   }
 
-  disconnect(containerId: string, network: string): void {
-    const { rules, publisher, moves, links, inside } = this.#parts;
+  disconnect(containerId: string, network: string, interfaceName: string | null): void {
+    const { names, rules, publisher, moves, links, inside } = this.#parts;
     const attached = this.#parts.attached.find(containerId, network);
-    if (attached === undefined) return;
+    const id = attached?.config.id ?? (interfaceName === null ? null : endpointId(containerId, interfaceName));
+    if (id === null || (attached === undefined && !this.#isLeft(id))) return;
     const firewall = rules.open();
-    const { id } = attached.config;
     collectErrors(`disconnect container ${containerId} from ${network}`, [
-      () => moves.leave(attached.config.host),
+      () => moves.leave(names.veth(id)),
       () => publisher.forwarders.set(id, []),
-      () => this.#forgetInside(attached),
+      () => attached && this.#forgetInside(attached),
       () => links.disconnect(id),
       // Its rules keep others from it as long as it is there.
       () => firewall?.set(endpointOwner(id), []),
@@ -201,6 +203,12 @@ export class Endpoints {
     const wanted = wantedInside(config, network, link);
     inside.want(config.containerId, config.id, wanted.facts);
     attached.remember({ config, foreign: network.foreign, link: index, inside: wanted });
+  }
+
+  /** Whether an earlier supervisor attached it, and this one did not take it over. */
+  #isLeft(id: EndpointId): boolean {
+    const { attached, links } = this.#parts;
+    return attached.of(containerOf(id)).every(({ config }) => config.id !== id) && links.find(id) !== null;
   }
 
   #forget(id: EndpointId): void {

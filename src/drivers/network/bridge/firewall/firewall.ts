@@ -15,6 +15,7 @@ import {
   type Element,
   identityOf,
   isFence,
+  isPort,
   type Owner,
   removedTable,
   wholeTable,
@@ -111,7 +112,7 @@ export class Firewall {
     for (const [owner, elements] of changes) {
       const keep = new Set(elements.map(identityOf));
       const stale = (before.get(owner) ?? []).filter((element) => !keep.has(identityOf(element)));
-      append(removed, deleteElements(this.#names, stale));
+      append(removed, deleteElements(this.#names, this.#withoutOthers(stale, changes)));
       append(added, addElements(this.#names, owner, elements));
     }
     const commands = [...removed, ...added];
@@ -133,6 +134,14 @@ export class Firewall {
       throw error;
     }
     flows?.end([...before.values()].flat().filter(publishesUdp), this.#publishing(udp));
+  }
+
+  /** Those that no other owner should have: a port may be two owners' after a supervisor was killed while it moved. */
+  #withoutOthers(stale: readonly Element[], changes: ReadonlyMap<Owner, readonly Element[]>): readonly Element[] {
+    if (!stale.some(isPort)) return stale;
+    const kept = [...this.#state()].filter(([owner]) => !changes.has(owner)).flatMap(([, elements]) => elements);
+    const others = new Set(kept.filter(isPort).map(identityOf));
+    return stale.filter((element) => !others.has(identityOf(element)));
   }
 
   /** Writes the table again when a chain, rule or element is missing or changed; a missing port is its endpoint's affair. */

@@ -100,10 +100,10 @@ export const CHAINS: Readonly<Record<string, Chain>> = {
       'ether type ip iifname . ether saddr . ip saddr @leased accept',
       'ether type arp iifname . ether saddr . arp saddr ip @leased iifname . arp saddr ether . arp saddr ip @leased accept',
       'ether type != ip6 counter drop',
+      'ip6 saddr :: icmpv6 type nd-neighbor-solicit iifname . ether saddr . icmpv6 taddr @leased6 accept',
       'iifname . ether saddr . ip6 saddr != @leased6 counter drop',
       'icmpv6 type { nd-router-advert, nd-redirect } counter drop',
       'icmpv6 type nd-neighbor-advert iifname . ether saddr . icmpv6 taddr != @leased6 counter drop',
-      'ip6 saddr :: icmpv6 type nd-neighbor-solicit iifname . ether saddr . icmpv6 taddr != @leased6 counter drop',
     ],
   },
   guard: {

@@ -1,2 +1,0 @@
-#!/bin/sh
-exec node /var/www/html/cron.mjs

@@ -1,2 +1,0 @@
-#!/bin/sh
-exec node /usr/lib/stand-in/server.mjs
