@@ -1,5 +1,7 @@
+import { readFileSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Networks, PublishedPort } from '../../../src/drivers/contract/network.ts';
+import { readPortRange } from '../../../src/ffi/host/port-range.ts';
 import { readSysinfo } from '../../../src/ffi/host/sysinfo.ts';
 import { Conntrack } from '../../../src/ffi/network/conntrack.ts';
 import { runDoctor } from '../../../src/supervisor/doctor/doctor.ts';
@@ -99,6 +101,18 @@ describe('checkPort', () => {
     driver.detach(idOf('a'));
     driver.checkPort(PUBLISHED, null);
   });
+});
+
+test('automatic ports are those that the kernel gives to programs, without the reserved ones', () => {
+  const settings = '/proc/sys/net/ipv4';
+  const names = ['ip_local_port_range', 'ip_local_reserved_ports'];
+  const before = names.map((name) => readFileSync(`${settings}/${name}`, 'utf8'));
+  try {
+    shell(`echo '41000 41999' >${settings}/${names[0]}; echo '41001,41500-41502' >${settings}/${names[1]}`);
+    expect(readPortRange()).toEqual({ first: 41000, last: 41999, reserved: new Set([41001, 41500, 41501, 41502]) });
+  } finally {
+    for (const [index, name] of names.entries()) writeFileSync(`${settings}/${name}`, before[index] ?? '');
+  }
 });
 
 describe('attach', () => {

@@ -25,3 +25,26 @@ test('addresses come from the range of a network and leave out what is reserved'
   expect(lease('e', '10.80.0.9')).toBe('10.80.0.9');
   expect(book.holders('network/blog/back', 'ipv4')).toContainEqual({ by: 'container/blog/a', address: '10.80.0.132' });
 });
+
+test('an automatic port is the next one of the range that is usable, the same for each address, until its lease ends', () => {
+  const book = new LeaseBook(store as never, commits as never, () => ({
+    first: 40000,
+    last: 40003,
+    reserved: new Set([40001]),
+  }));
+  const port = (name: string, hostIp = '0.0.0.0', taken: readonly number[] = []) =>
+    book.port(
+      { owner: `container/blog/${name}`, hostIp, containerPort: 80, protocol: 'tcp' },
+      (candidate) => !taken.includes(candidate),
+    );
+  expect(port('a')).toBe(40000);
+  expect(port('a', '::')).toBe(40000);
+  expect(port('b', '0.0.0.0', [40002])).toBe(40003);
+  // Somebody else's by now.
+  expect(port('b', '0.0.0.0', [40003])).toBe(40002);
+  expect(port('b')).toBe(40002);
+  expect(port('c')).toBe(40003);
+  expect(port('d')).toBeNull();
+  book.release('container/blog/a');
+  expect(port('d')).toBe(40000);
+});
