@@ -24,7 +24,7 @@ const LAYERS = [
     name: 'resolver',
     path: '^src/resolver/',
     shown: '`src/resolver/`',
-    job: 'a program of its own that answers the DNS questions of containers, and what it and the supervisor say to each other',
+    job: 'a program of its own that answers the DNS questions of containers and relays ports, and what it and the supervisor say to each other',
     mayImport: ['model', 'ffi'],
   },
   {

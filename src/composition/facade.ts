@@ -64,6 +64,7 @@ export function createFacade(wired: Wired, logTroubles: LogTroubles): Supervisor
     sysinfo,
     limits,
     facts: { ...daemonFacts(opened.config, opened.id, stores.issues), ...driverFacts(opened) },
+    resolver: () => opened.resolver.view(),
     doctor: async () => doctorChecks(opened),
     stopEverything: () => stopStage.run(HOST_SHUTDOWN),
     reset: async (options) => {

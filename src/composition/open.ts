@@ -106,6 +106,7 @@ export async function open(config: DaemonConfig, core: Core): Promise<Opened> {
       },
       manifests: { desired: () => sources.state, rollBack: (failed) => sources.rollbacks.ofUpdate(failed) },
       log,
+      wires,
     },
     engine,
   );
@@ -143,7 +144,7 @@ async function beginNetwork(
   defaultNetwork: DefaultNetwork,
 ): Promise<void> {
   const lent = new LentInterfaces({ leases, driver, fixedCidr });
-  engine.onShutdown('lent interfaces', () => lent.close(), ['network drivers']);
+  engine.onShutdown('lent interfaces', () => lent.close(), ['network drivers', 'resolver']);
   const links = new TypedLinks({ containers, driver, endpoints });
   await initNetworkDriver(engine, { defaultNetwork, containers, lent, links, settings: config });
 }

@@ -36,6 +36,7 @@ import { createObserver, type Observing } from './ports/observer.ts';
 import { type Around, type OpSettings, type OpStores, opPorts, type Parts } from './ports/op-ports.ts';
 import { openResolver } from './resolver.ts';
 import type { Stores } from './stores.ts';
+import type { Wires } from './wires.ts';
 
 export interface OpenedBefore {
   readonly config: DaemonConfig;
@@ -51,6 +52,7 @@ export interface OpenedBefore {
   readonly paths: PathBook;
   readonly settings: SettingsReader;
   readonly log: Logger;
+  readonly wires: Wires;
 }
 
 export interface OpenedParts {

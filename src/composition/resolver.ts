@@ -13,6 +13,7 @@ import { ResolverGroup } from '../supervisor/resolver/resolver-group.ts';
 import { ResolverPlaces } from '../supervisor/resolver/resolver-program.ts';
 import { ResolverService } from '../supervisor/resolver/resolver-service.ts';
 import type { Stores } from './stores.ts';
+import type { Wires } from './wires.ts';
 
 /** The program that `npm run build` makes of src/resolver/. */
 const RESOLVER_PROGRAM = fileURLToPath(new URL('../../dist/resolver.js', import.meta.url));
@@ -22,6 +23,7 @@ interface Around {
   readonly state: StateRoot;
   readonly stores: Stores;
   readonly log: Logger;
+  readonly wires: Wires;
 }
 
 interface ResolverSurroundings {
@@ -31,7 +33,7 @@ interface ResolverSurroundings {
 }
 
 export function openResolver(
-  { config, state, stores: { containers }, log }: Around,
+  { config, state, stores: { containers }, log, wires }: Around,
   { network, networks, unread }: ResolverSurroundings,
 ): ResolverService {
   const networkOf = networksByInterface(networks);
@@ -47,6 +49,6 @@ export function openResolver(
     clock: systemClock,
     timers: systemTimers,
     onProblem: (text) => log.error(text),
-    onState: (text) => log.info(text),
+    onEvent: (event) => wires.emit('resolver', event),
   });
 }

@@ -60,6 +60,7 @@ export function wire(opened: Opened): Wired {
     log,
     onBug,
     pauses: () => loopPauses.view(),
+    resolver: () => opened.resolver.view(),
   });
   const { timeline, feed, loop } = createRecords(opened, events, observers);
   const adoption = createAdoption(opened, timeline);
@@ -128,6 +129,7 @@ function createRecords(
   wires.on('jobEnded', (job) => {
     if (job.spec.recorded === true && job.by !== null) timeline.job(job);
   });
+  wires.on('resolver', (event) => timeline.resolver(event));
   parts.exits.onExit((exit, key) => {
     if (key) wires.emit('look', [key]);
     if (key) wires.emit('probe', [key]);

@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events';
 import type { Job } from '../engine/job.ts';
 import type { DesiredState } from '../model/desired.ts';
 import type { ResourceKey } from '../model/resource.ts';
+import type { ResolverEvent } from '../supervisor/resolver/resolver-event.ts';
 
 interface WireEvents {
   /** Asks the reconcile loop to look at these resources. */
@@ -13,6 +14,8 @@ interface WireEvents {
   /** The known state of a file on a filesystem that may not answer has changed. */
   file: [path: string];
   jobEnded: [job: Job];
+  /** The resolver began, ended, or was replaced. */
+  resolver: [event: ResolverEvent];
 }
 
 /**

@@ -1,8 +1,10 @@
 /** The program dist/resolver.js. protocol.ts says how it is started and what it does. */
 import { parseArgs } from 'node:util';
+import { readNameServers } from '../ffi/host/name-servers.ts';
 import { serveControl } from './control/control-server.ts';
 import { logTo } from './log.ts';
 import { closeInherited, dropPrivileges, type Identity } from './privileges.ts';
+import { serversAt } from './protocol.ts';
 import { Registry } from './registry.ts';
 
 const LOG_FD = 2;
@@ -12,10 +14,12 @@ const LANES_FD = 4;
 /** How long questions that wait for servers are waited for at the end: three servers of four seconds. */
 const END_MS = 12_500;
 const END_LOOK_MS = 20;
+/** How often the servers of the host are looked at while no supervisor does. */
+const LOOK_MS = 2_000;
 
 const HELP = `usage: node dist/resolver.js --program IDENTITY [--uid N --gid N]
 
-Answers DNS questions of containers. The supervisor starts it, with its log as descriptor 2 and two listening sockets
+Answers DNS questions of containers, and relays published ports that the kernel cannot translate. The supervisor starts it, with its log as descriptor 2 and two listening sockets
 as descriptors 3 and 4. Example: node dist/resolver.js --program 0123abcd --uid 65534 --gid 65534
 `;
 
@@ -43,13 +47,22 @@ function parse(args: readonly string[]): Arguments | null {
   return { program: values.program, identity: { uid, gid } };
 }
 
-/** Ends when no question waits for a server any more. */
+/** Ends when no question waits for a server any more, and nothing is relayed. */
 function endWhenQuiet(registry: Registry): void {
   registry.closeAll();
   const end = performance.now() + END_MS;
   setInterval(() => {
-    if (registry.waiting === 0 || performance.now() > end) process.exit(0);
+    const { waiting, relaying } = registry.busy;
+    if (relaying === 0 && (waiting === 0 || performance.now() > end)) process.exit(0);
   }, END_LOOK_MS);
+}
+
+/** What a supervisor does otherwise: the host's file is for all to read. */
+function followHost(registry: Registry): void {
+  const addresses = readNameServers();
+  if (addresses === null) return;
+  const servers = serversAt(addresses);
+  if (JSON.stringify(servers) !== JSON.stringify(registry.hostServers)) registry.setHostServers(servers, null);
 }
 
 function run({ program, identity }: Arguments): void {
@@ -63,7 +76,7 @@ function run({ program, identity }: Arguments): void {
   process.on('unhandledRejection', (error) => log(`fault: ${String(error)}`));
   for (const signal of ['SIGHUP', 'SIGPIPE'] as const) process.on(signal, () => undefined);
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => process.exit(0));
-  serveControl({
+  const isSupervised = serveControl({
     registry,
     control: CONTROL_FD,
     lanes: LANES_FD,
@@ -72,6 +85,9 @@ function run({ program, identity }: Arguments): void {
     log,
     onEnd: () => endWhenQuiet(registry),
   });
+  setInterval(() => {
+    if (!isSupervised()) followHost(registry);
+  }, LOOK_MS).unref();
   log(`resolver ${program} answers`);
 }
 

@@ -1,6 +1,7 @@
 /**
  * What supervisor and resolver say to each other. The resolver is a program of its own, without privileges, that answers the
- * DNS questions of containers from sockets that the supervisor made inside their sandboxes. It outlives the supervisor.
+ * DNS questions of containers from sockets that the supervisor made inside their sandboxes, and passes on to containers what
+ * comes to published ports that the kernel cannot translate. It outlives the supervisor.
  *
  * Start. The supervisor makes two listening sockets of the same directory (`listenAt` of src/ffi/sockets/sockets.ts) and starts
  *
@@ -31,9 +32,13 @@
  * matter: a sandbox may name networks that come later, and sockets may come before the state of their sandbox (questions are
  * then answered with SERVFAIL). Names are compared without case; they have no dot at their end.
  *
+ * Relays. A socket of the host, bound by the supervisor, whose connections or datagrams go to a container. Its key names the
+ * socket; a relay that gets another target keeps what is open to the one before.
+ *
  * Replacement. To put a newer program in place: start it at a new directory, and for each sandbox of the old one `take-sockets`
- * from the old and `give-sockets` to the new one; then `end` the old one. Questions wait in the sockets meanwhile; those that
- * the old one has sent to servers of the host it still answers, before it ends.
+ * from the old and `give-sockets` to the new one, for each relay `take-relay` and `set-relay`; then `end` the old one. Questions
+ * and connections wait in the sockets meanwhile; questions that the old one has sent to servers of the host it still answers,
+ * and connections that it relays go on, before it ends.
  */
 import { TsdError } from '../model/errors/errors.ts';
 
@@ -54,6 +59,12 @@ export type SocketRole = (typeof SOCKET_ROLES)[number];
 export interface Server {
   readonly address: string;
   readonly port: number;
+}
+
+const DNS_PORT = 53;
+
+export function serversAt(addresses: readonly string[]): readonly Server[] {
+  return addresses.map((address) => ({ address, port: DNS_PORT }));
 }
 
 /** Where questions go that no network of the sandbox answers. At most three servers are asked, in order. */
@@ -140,9 +151,24 @@ export interface SandboxState {
   readonly ndots: number | null;
 }
 
+/** Where a relay leads: an address of a container, as text, and a port. */
+export interface RelayTarget {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** A socket of the host, and where its connections or datagrams go. */
+export interface RelayState {
+  /** Any text that names the socket. */
+  readonly key: string;
+  readonly protocol: 'tcp' | 'udp';
+  readonly target: RelayTarget;
+}
+
 export type Request =
   /** First on each connection. */
   | { readonly kind: 'hello'; readonly version: number; readonly lane: string }
+  /** Those of before stay until the connection ends; afterwards the program reads them from the host's file itself. */
   | { readonly kind: 'set-host-servers'; readonly digest: string; readonly servers: readonly Server[] }
   /** Whole state, new or in place of what was. */
   | { readonly kind: 'set-network'; readonly network: NetworkState }
@@ -164,9 +190,18 @@ export type Request =
    * Reply: `Taken`.
    */
   | { readonly kind: 'take-sockets'; readonly id: string }
+  /**
+   * A relay, or another target for one that it has. The parcel holds its one socket: bound, `tcp` listening. Without a parcel
+   * the relay is one that it has; otherwise it refuses with `stale`.
+   */
+  | { readonly kind: 'set-relay'; readonly relay: RelayState; readonly parcel: number | null }
+  /** Its socket is closed when the reply comes, and so is what is open. Removing what is not there succeeds. */
+  | { readonly kind: 'remove-relay'; readonly key: string }
+  /** Its socket, back on the lane before the reply. It accepts no more; what is open goes on. Reply: `TakenRelay`. */
+  | { readonly kind: 'take-relay'; readonly key: string }
   /** Reply: `Stats`. */
   | { readonly kind: 'stats' }
-  /** The program replies, and ends. */
+  /** The program replies, and ends when no question waits and nothing is relayed. Reply: `Ending`. */
   | { readonly kind: 'end' };
 
 export type RequestKind = Request['kind'];
@@ -176,7 +211,7 @@ export interface Hello {
   readonly pid: number;
   /** What it was started with as --program. */
   readonly program: string;
-  /** Null until they are set. */
+  /** Null until they are set, and where the program has read others since. */
   readonly hostServers: string | null;
   readonly networks: readonly { readonly key: string; readonly digest: string }[];
   /** Digest null: it has sockets and no state. */
@@ -185,7 +220,17 @@ export interface Hello {
     readonly digest: string | null;
     readonly roles: readonly SocketRole[];
   }[];
+  /** Left out by programs that know none. */
+  readonly relays?: readonly RelayState[];
 }
+
+interface TakenRelay {
+  /** Null when it had none of that key. */
+  readonly parcel: number | null;
+}
+
+/** Null of programs that relay nothing. */
+type Ending = { readonly relaying: number } | null;
 
 export interface Taken {
   /** Null when there were none: nothing is on the lane. */
@@ -211,6 +256,14 @@ export interface Stats {
   /** Now. */
   readonly waiting: number;
   readonly sandboxes: number;
+  /** Sockets of the host, now. */
+  readonly relays: number;
+  /** Connections and clients of UDP that were passed on. */
+  readonly relayed: number;
+  /** Those of them that are open now. */
+  readonly relaying: number;
+  /** Connections whose container did not take them. */
+  readonly relaysFailed: number;
   readonly cacheBytes: number;
   readonly residentBytes: number;
 }
@@ -218,7 +271,9 @@ export interface Stats {
 interface Replies {
   readonly hello: Hello;
   readonly 'take-sockets': Taken;
+  readonly 'take-relay': TakenRelay;
   readonly stats: Stats;
+  readonly end: Ending;
 }
 
 /** What comes back for each kind of request; null where there is nothing to say. */
@@ -233,7 +288,7 @@ export type ReplyTo<Kind extends RequestKind> = Kind extends keyof Replies ? Rep
 export type Refusal = 'bad-request' | 'stale' | 'no-parcel' | 'full';
 
 export type Reply =
-  | { readonly id: number; readonly result: Hello | Taken | Stats | null }
+  | { readonly id: number; readonly result: ReplyTo<RequestKind> }
   | { readonly id: number; readonly refused: Refusal; readonly message: string };
 
 /** What a message of the resolver has to be. @throws TsdError TSD_BAD_REQUEST; what is inside `result` is not looked at */

@@ -6,6 +6,7 @@ import { UdpPool } from './forward/udp-pool.ts';
 import type { View } from './names/view.ts';
 import { Zone } from './names/zone.ts';
 import type { Hello, NetworkChange, NetworkState, SandboxState, Server, Stats } from './protocol.ts';
+import { Relays } from './relay/relays.ts';
 import { type Counts, Sandbox, type Shared } from './sandbox.ts';
 
 const CACHE_BYTES = 4 * 1024 * 1024;
@@ -29,10 +30,12 @@ export class Registry {
   readonly #host: { -readonly [Key in keyof Upstream]: Upstream[Key] };
   #hostDigest: string | null = null;
   #version = 0;
+  readonly relays: Relays;
   readonly #shared: Shared;
 
   constructor(log: (line: string) => void, now: () => number) {
     const counts = this.#counts;
+    this.relays = new Relays(log);
     const udp = new UdpPool(HOST_SOCKETS, () => counts.distrusted++);
     this.#host = { name: 'host', servers: [], udp, tcp: new TcpDialer('host') };
     this.#shared = {
@@ -45,12 +48,16 @@ export class Registry {
     };
   }
 
-  /** Questions that wait for servers. */
-  get waiting(): number {
-    return this.#counts.waiting;
+  /** Questions that wait for servers, and what is relayed. */
+  get busy(): { readonly waiting: number; readonly relaying: number } {
+    return { waiting: this.#counts.waiting, relaying: this.relays.counts.relaying };
   }
 
-  setHostServers(servers: readonly Server[], digest: string): void {
+  get hostServers(): readonly Server[] {
+    return this.#host.servers;
+  }
+
+  setHostServers(servers: readonly Server[], digest: string | null): void {
     this.#host.servers = servers;
     this.#hostDigest = digest;
     this.#shared.forwarder.forget(this.#host.name);
@@ -103,9 +110,10 @@ export class Registry {
 
   closeAll(): void {
     for (const id of [...this.#sandboxes.keys()]) this.removeSandbox(id);
+    this.relays.end();
   }
 
-  held(): Pick<Hello, 'hostServers' | 'networks' | 'sandboxes'> {
+  held(): Pick<Hello, 'hostServers' | 'networks' | 'sandboxes' | 'relays'> {
     return {
       hostServers: this.#hostDigest,
       networks: [...this.#zones.values()].map(({ key, digest }) => ({ key, digest })),
@@ -114,6 +122,7 @@ export class Registry {
         digest: sandbox.state?.digest ?? null,
         roles: sandbox.sockets().roles,
       })),
+      relays: this.relays.states(),
     };
   }
 
@@ -121,6 +130,7 @@ export class Registry {
     return {
       ...this.#counts,
       sandboxes: this.#sandboxes.size,
+      ...this.relays.counts,
       cacheBytes: this.#cache.bytes,
       residentBytes: process.memoryUsage.rss(),
     };

@@ -20,6 +20,7 @@ import type { Logger } from './log.ts';
 import type { LoopPausesView } from './loop-pauses.ts';
 import type { LoopNumbers, Metrics } from './metrics/metrics.ts';
 import { networkBytesOf } from './metrics/network-bytes.ts';
+import type { ResolverView } from './resolver/resolver-service.ts';
 import { type OverviewSource, overview } from './web/overview.ts';
 
 /** As scripts/build.mjs puts it. */
@@ -34,6 +35,7 @@ export interface ObserverOptions {
   readonly log: Pick<Logger, 'info' | 'warn'>;
   readonly onBug: (error: TsdError) => void;
   readonly pauses: () => LoopPausesView;
+  readonly resolver: () => ResolverView;
 }
 
 /** Something that is served at an address. */
@@ -164,6 +166,7 @@ export class Observers {
     const metrics = new Collected({
       version: this.#options.version,
       pauses: this.#options.pauses,
+      resolver: this.#options.resolver,
       loop,
       containers: {
         views: () => api.list('containers'),

@@ -50,6 +50,8 @@ import { remove } from './requests/remove.ts';
 import { type KillPorts, killContainer, type WaitForEndPorts, waitForEnd } from './requests/signal-commands.ts';
 import type { StartCommands } from './requests/start-commands.ts';
 import { type StopPorts, stopContainer } from './requests/stop-command.ts';
+import { resolverInfo } from './resolver/resolver-info.ts';
+import type { ResolverView } from './resolver/resolver-service.ts';
 import { liveNotes } from './sources/file-notes.ts';
 import type { Sources } from './sources/sources.ts';
 import type { CurrentViews } from './views/current-views.ts';
@@ -105,6 +107,7 @@ export interface SupervisorParts {
   readonly sysinfo: Sysinfo;
   readonly limits: LimitSupport;
   readonly facts: Facts;
+  readonly resolver: () => ResolverView;
   readonly doctor: () => Promise<readonly DoctorCheck[]>;
   /** Ends the loop and stops all containers; resolves with how many ran. */
   readonly stopEverything: () => Promise<HostShutdownView>;
@@ -142,6 +145,7 @@ export class Supervisor implements SupervisorApi {
       containers: containers.length,
       running: containers.filter(({ id }) => exec.running(id) !== null).length,
       images: images.all().length,
+      resolver: resolverInfo(this.#parts.resolver()),
       kernel: release(),
       cpus: cpus().length,
       memoryBytes: totalmem(),

@@ -21,6 +21,7 @@ import { lastWords, readOr } from './logs/last-words.ts';
 import type { Pruning } from './pruning.ts';
 import { asker } from './requests/actors.ts';
 import { containerCalled } from './requests/container-called.ts';
+import type { ResolverEvent } from './resolver/resolver-event.ts';
 
 export interface TimelineOptions {
   readonly history: History;
@@ -194,6 +195,11 @@ export class Timeline {
   override(key: ResourceKey, what: string, message: string, record?: ContainerRecord): void {
     const container = record && { container: noteOf(record) };
     this.#append({ kind: 'override', key, what, cause: 'requested', message, ...container });
+  }
+
+  /** The resolver began, ended, or was replaced. */
+  resolver({ what, ok, message }: ResolverEvent): void {
+    this.#append({ kind: 'resolver', key: null, what, ok, message });
   }
 
   /** A generation of which nothing comes until another supervisor starts. */

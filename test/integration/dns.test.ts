@@ -1,10 +1,11 @@
 /** Names are answered while the supervisor is away, and again after the resolver was killed. */
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, cpSync, mkdirSync, readFileSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
+import { appendFileSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { BUSYBOX_IMAGE, FOREVER, shell } from '../support/manifests.ts';
 import { addressesOf } from '../support/names.ts';
+import { otherBuild } from '../support/other-build.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
 import { until } from '../support/wait.ts';
 
@@ -97,26 +98,13 @@ test('a resolver whose sockets were removed gives way to one that is known', asy
   await finds(web, 'db', db.address);
 });
 
-/** This build with another program of the resolver, or with none. */
-function otherBuild(change: (program: string) => void): string {
-  const directory = join(supervisor.base, 'other');
-  const checkout = join(import.meta.dirname, '../..');
-  mkdirSync(directory);
-  for (const name of ['bin', 'build', 'dist', 'package.json']) {
-    cpSync(join(checkout, name), join(directory, name), { recursive: true });
-  }
-  symlinkSync(realpathSync(join(checkout, 'node_modules')), join(directory, 'node_modules'));
-  change(join(directory, 'dist/resolver.js'));
-  return join(directory, 'bin/tsdocker');
-}
-
 test('a resolver of another version hands its sockets over, and the next one back', async () => {
   supervisor.drop('app.yaml', PAIR);
   const [web, db] = [await ready('web'), await ready('db')];
   await finds(web, 'db', db.address);
   const [before] = resolvers();
   const program = supervisor.program;
-  for (const next of [otherBuild((path) => appendFileSync(path, '// another build\n')), program]) {
+  for (const next of [otherBuild(supervisor.base, (path) => appendFileSync(path, '// another build\n')), program]) {
     await supervisor.crash();
     supervisor.program = next;
     await supervisor.start();
@@ -148,7 +136,7 @@ containers:
 test('without its program a run has names in its hosts file, and says so; the next run with it asks the resolver', async () => {
   const program = supervisor.program;
   await supervisor.stop();
-  supervisor.program = otherBuild(rmSync);
+  supervisor.program = otherBuild(supervisor.base, rmSync);
   await supervisor.start();
   supervisor.drop('app.yaml', PAIR);
   const [web, db] = [await ready('web'), await ready('db')];

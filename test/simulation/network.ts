@@ -10,6 +10,7 @@ import type {
   PublishedPort,
   Sandbox,
 } from '../../src/drivers/contract/network.ts';
+import { RelaySockets } from '../../src/drivers/network/relay-sockets.ts';
 import { TsdError } from '../../src/model/errors/errors.ts';
 import type { HostUse } from '../../src/model/networks/address-pools.ts';
 import { containerOf, endpointId, type Kernel } from './kernel.ts';
@@ -84,6 +85,9 @@ export class SimNetwork implements Networks {
     if (!this.#held.has(containerId)) this.#hold(containerId, netns);
     return { containerId, netnsFd: netns };
   }
+
+  /** The kernel of the simulated host publishes all ports. */
+  readonly relays = new RelaySockets();
 
   /** Containers of the simulated host find names in their hosts files. */
   readonly nameShortcoming = 'no names are answered here';

@@ -11,7 +11,7 @@ const ANSWER_MS = 10_000;
 let serial = 1;
 
 /** Runs something in the network namespace of a process. */
-function inNetworkOf<T>(pid: number, inside: () => T): T {
+export function inNetworkOf<T>(pid: number, inside: () => T): T {
   const netns = openSync(`/proc/${pid}/ns/net`, 'r');
   try {
     return inNetns(netns, inside);

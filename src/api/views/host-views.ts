@@ -12,6 +12,23 @@ export interface HostAbilities {
   readonly cgroupVersion: 1 | 2 | null;
 }
 
+/** The program that answers the names of containers and relays published ports that the kernel cannot translate. */
+export interface ResolverInfo {
+  /** `off` while no container needs it. */
+  readonly state: 'off' | 'starting' | 'running' | 'failing';
+  readonly pid: number | null;
+  /** Containers that ask it. */
+  readonly containers: number;
+  /** Ports that it relays. */
+  readonly ports: number;
+  /** Starts after a failure, since the supervisor started. */
+  readonly restarts: number;
+  /** Resident; null before it has said so. */
+  readonly memoryBytes: number | null;
+  /** Why it does not run; null where it does. */
+  readonly problem: string | null;
+}
+
 export interface InfoView extends HostAbilities {
   readonly version: string;
   readonly instance: string;
@@ -29,6 +46,8 @@ export interface InfoView extends HostAbilities {
   readonly containers: number;
   readonly running: number;
   readonly images: number;
+  /** Left out by supervisors of versions without one. */
+  readonly resolver?: ResolverInfo;
   readonly kernel: string;
   readonly cpus: number;
   readonly memoryBytes: number;

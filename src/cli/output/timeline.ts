@@ -15,6 +15,7 @@ const LABELS: Readonly<Record<TimelineKind, string>> = {
   drift: 'repaired',
   adopt: 'adopted',
   probe: 'probe',
+  resolver: 'names',
 };
 const LABEL_WIDTH = 7;
 

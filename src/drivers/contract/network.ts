@@ -7,6 +7,7 @@ import type { JsonValue } from '../../model/json.ts';
 import type { Protocol } from '../../model/kinds/short-forms.ts';
 import type { HostUse } from '../../model/networks/address-pools.ts';
 import type { Driver } from './driver.ts';
+import type { PortRelays } from './relay.ts';
 
 /** Addresses of a network in one family. */
 export interface NetworkRange {
@@ -120,8 +121,7 @@ export interface NetworkConnections {
   /** Connects the sandbox: interface, address, route, published ports. Repairs missing parts and changes ports in place. */
   attach(config: EndpointConfig): void;
   /**
-   * Takes over an endpoint that an earlier supervisor attached. Recreates only what ended with that process (listeners);
-   * {@link observe} reports other missing parts. Attaches the endpoint when its interface is gone.
+   * Takes over an endpoint that an earlier supervisor attached, with its relays; {@link observe} reports missing parts. Attaches the endpoint when its interface is gone.
    */
   resume(config: EndpointConfig): void;
   /**
@@ -174,7 +174,7 @@ export interface NetworkDriver extends Driver {
   };
   /** Null for a driver without networks. */
   readonly connections: NetworkConnections | null;
-  /** Stops the helpers in this process (forwarders, sockets). Kernel objects stay. */
+  /** Closes what this process holds (sockets). Kernel objects and relays stay. */
   close(): void;
 }
 
@@ -182,6 +182,7 @@ export interface NetworkDriver extends Driver {
 export interface Networks extends Omit<NetworkConnections, 'interfaces'> {
   /** In the order of the registry. */
   readonly drivers: readonly NetworkDriver[];
+  readonly relays: PortRelays;
   /** @throws TSD_DRIVER_UNKNOWN */
   driver(name: string): NetworkDriver;
   /** Returns the sandbox of the container; creates an empty namespace with loopback up when none is held. */

@@ -17,6 +17,7 @@ import type {
 } from '../contract/network.ts';
 import { collectErrors } from './collect-errors.ts';
 import { readHostUse } from './host-use.ts';
+import type { RelaySockets } from './relay-sockets.ts';
 import { withRouteSocket } from './route-socket.ts';
 import type { Sandboxes } from './sandboxes.ts';
 
@@ -34,6 +35,7 @@ function together(views: readonly ObservedNetworks['endpoints'][]): ObservedNetw
 
 export class NetworksByDriver implements Networks {
   readonly drivers: readonly NetworkDriver[];
+  readonly relays: RelaySockets;
   readonly #sandboxes: Sandboxes;
   /** Of the drivers that have networks. */
   readonly #connections: readonly NetworkConnections[];
@@ -41,8 +43,9 @@ export class NetworksByDriver implements Networks {
   /** Drivers of the networks that were established, by key. */
   readonly #byNetwork = new Map<string, NetworkDriver>();
 
-  constructor(drivers: readonly NetworkDriver[], sandboxes: Sandboxes) {
+  constructor(drivers: readonly NetworkDriver[], sandboxes: Sandboxes, relays: RelaySockets) {
     this.drivers = drivers;
+    this.relays = relays;
     this.#sandboxes = sandboxes;
     const connections = (of: readonly NetworkDriver[]) => of.flatMap((driver) => driver.connections ?? []);
     this.#connections = connections(drivers);
@@ -170,6 +173,7 @@ export class NetworksByDriver implements Networks {
     for (const driver of this.drivers) driver.close();
     this.#sandboxes.releaseAll();
     this.#sandboxes.close();
+    this.relays.end();
   }
 
   /** @throws TsdError TSD_NETWORK, precondition, for a network that was not established; unsupported, for ports that it cannot publish. */

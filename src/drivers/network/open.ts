@@ -1,6 +1,7 @@
 import type { Instance, OriginalSettings } from '../contract/driver.ts';
 import type { NetworkDriver, Networks } from '../contract/network.ts';
 import { NetworksByDriver } from './networks.ts';
+import { RelaySockets } from './relay-sockets.ts';
 import { Sandboxes } from './sandboxes.ts';
 
 export interface NetworkDriverContext {
@@ -12,6 +13,7 @@ export interface NetworkDriverContext {
   readonly originals: OriginalSettings;
   /** Shared by all drivers. */
   readonly sandboxes: Sandboxes;
+  readonly relays: RelaySockets;
 }
 
 export type CreateNetworkDriver = (context: NetworkDriverContext) => NetworkDriver;
@@ -19,11 +21,13 @@ export type CreateNetworkDriver = (context: NetworkDriverContext) => NetworkDriv
 /** All drivers of a registry on one set of sandboxes. They touch nothing before they are used. */
 export function openNetworks(
   drivers: Readonly<Record<string, CreateNetworkDriver>>,
-  context: Omit<NetworkDriverContext, 'sandboxes'>,
+  context: Omit<NetworkDriverContext, 'sandboxes' | 'relays'>,
 ): Networks {
   const sandboxes = new Sandboxes();
+  const relays = new RelaySockets();
   return new NetworksByDriver(
-    Object.values(drivers).map((create) => create({ ...context, sandboxes })),
+    Object.values(drivers).map((create) => create({ ...context, sandboxes, relays })),
     sandboxes,
+    relays,
   );
 }

@@ -27,6 +27,9 @@ const MFD_CLOEXEC = 1;
 const MFD_ALLOW_SEALING = 2;
 const F_ADD_SEALS = 1033;
 const F_DUPFD_CLOEXEC = 1030;
+// linux/close_range.h
+const CLOSE_RANGE_CLOEXEC = 4;
+const LAST_FD = 0xffff_ffff;
 /**
  * SEAL, SHRINK, GROW, WRITE, and EXEC for the mode: what runs in a container reaches the file by /proc/PID/exe, and root of a
  * container, which owns it, could make it a file that nothing can execute any more.
@@ -39,6 +42,9 @@ const WNOHANG = 1;
 const WEXITED = 4;
 
 const { O_RDWR } = fsConstants;
+
+/** After standard input, output and error. */
+const FIRST_UNNAMED = 3;
 
 export interface SpawnOptions {
   /** Open descriptor of the program. */
@@ -99,7 +105,10 @@ function spawnAttributes(): Buffer {
   return made;
 }
 
-/** Starts a program with an empty environment in a session of its own. Returns its pid; it is our child: see {@link reap}. */
+/**
+ * Starts a program with an empty environment in a session of its own. It gets the descriptors named here and no others, also
+ * none that this process was started with by mistake. Returns its pid; it is our child: see {@link reap}.
+ */
 export function spawn(options: SpawnOptions): number {
   const actions = Buffer.alloc(FILE_ACTIONS_BYTES);
   const pid = Buffer.alloc(64);
@@ -122,6 +131,8 @@ export function spawn(options: SpawnOptions): number {
     spawnCall('posix_spawn_file_actions_adddup2', [actions, 0, 1]);
     if (!descriptors.has(2)) spawnCall('posix_spawn_file_actions_adddup2', [actions, 0, 2]);
     const path = `/proc/self/fd/${clearOfTargets(options.executable)}`;
+    // Also the program's own descriptor: it stays open until it is executed.
+    syscall('close descriptors on exec', 'close_range', FIRST_UNNAMED, LAST_FD, CLOSE_RANGE_CLOEXEC);
     spawnCall('posix_spawn', [pid, path, actions, spawnAttributes(), stringVector(options.argv), Buffer.alloc(64)]);
     return pid.readInt32LE(0);
   } finally {

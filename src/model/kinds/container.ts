@@ -178,7 +178,7 @@ export const containerFields = z.strictObject({
       .transform((lists) => lists.flat())
       .refine((ports) => ports.length <= MAX_PORTS, `more than ${MAX_PORTS} ports`),
     {
-      doc: 'Ports published on the host: `[address:][host:]container[/tcp|/udp|/sctp]`, each a port or a range. Without a host port a free one is chosen, of those that the kernel gives to programs (`net.ipv4.ip_local_port_range`). On an IPv6 address the supervisor itself forwards connections, also on `[::]`, which every port published without an address includes: these addresses do not answer while no supervisor runs.',
+      doc: 'Ports published on the host: `[address:][host:]container[/tcp|/udp|/sctp]`, each a port or a range. Without a host port a free one is chosen, of those that the kernel gives to programs (`net.ipv4.ip_local_port_range`). Every port published without an address is also published on `[::]`. What the kernel cannot translate (`[::1]`, and IPv6 addresses for a container without IPv6) is relayed by a program that goes on without a supervisor; the container sees the gateway as client there.',
       change: 'in-place',
       example: ['127.0.0.1:8080:80'],
     },

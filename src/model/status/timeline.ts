@@ -2,10 +2,20 @@ import type { ResourceKey, SourcePosition } from '../resource.ts';
 
 /**
  * What a line of the timeline tells of: a changed declaration, an op, the end of a run, the start of one, a resource that
- * waits, a person's request, something in the kernel that differed, a run taken over from an earlier supervisor, or probes
- * that came to another result.
+ * waits, a person's request, something in the kernel that differed, a run taken over from an earlier supervisor, probes that
+ * came to another result, or the resolver, which began, ended, or was replaced.
  */
-export type TimelineKind = 'edit' | 'op' | 'exit' | 'start' | 'hold' | 'override' | 'drift' | 'adopt' | 'probe';
+export type TimelineKind =
+  | 'edit'
+  | 'op'
+  | 'exit'
+  | 'start'
+  | 'hold'
+  | 'override'
+  | 'drift'
+  | 'adopt'
+  | 'probe'
+  | 'resolver';
 
 export interface ContainerNote {
   readonly id: string;
@@ -20,7 +30,7 @@ export interface TimelineEntry {
   /** When it happened, Unix time in ms; an exit that is noticed later has an earlier time than its neighbours. */
   readonly atMs: number;
   readonly kind: TimelineKind;
-  /** Null when it concerns a manifest as a whole. */
+  /** Null when it concerns a manifest as a whole, or none. */
   readonly key: ResourceKey | null;
   readonly generation: number;
   /** The word for it: an op type (`container.create`), a hold's reason, `added`, `stop`. */

@@ -21,8 +21,8 @@ export interface ControlOptions {
 /** Connections that have not said hello. */
 const MAX_SILENT = 8;
 
-/** Serves until the process ends. */
-export function serveControl(options: ControlOptions): void {
+/** Serves until the process ends. @returns whether a supervisor is connected */
+export function serveControl(options: ControlOptions): () => boolean {
   let current: Session | null = null;
   const sessions = new Set<Session>();
   const server = createServer((socket) => {
@@ -44,6 +44,7 @@ export function serveControl(options: ControlOptions): void {
   });
   server.on('error', (error) => options.log(`control socket: ${error.message}`));
   server.listen({ fd: options.control });
+  return () => current !== null;
 }
 
 class Session {
@@ -90,7 +91,7 @@ class Session {
   #answer({ id, request }: NumberedRequest): Reply {
     try {
       if (request.kind === 'hello') return { id, result: this.#hello(request.lane) };
-      if (request.kind === 'end') return { id, result: null };
+      if (request.kind === 'end') return { id, result: { relaying: this.#options.registry.busy.relaying } };
       if (this.#lane === null) throw new RefusedRequest('bad-request', 'hello comes first');
       return { id, result: handle(request, this.#options.registry, this.#lane) };
     } catch (error) {

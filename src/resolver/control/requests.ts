@@ -2,7 +2,7 @@
 import { closeSync } from 'node:fs';
 import { socketKind } from '../../ffi/sockets/internet.ts';
 import { TsdError } from '../../model/errors/errors.ts';
-import type { ReplyTo, Request, RequestKind, SocketRole } from '../protocol.ts';
+import type { RelayState, ReplyTo, Request, RequestKind, SocketRole } from '../protocol.ts';
 import type { Registry } from '../registry.ts';
 import type { Lane } from './lanes.ts';
 import { RefusedRequest } from './refused-request.ts';
@@ -50,6 +50,21 @@ const HANDLERS: Handlers = {
     registry.leaveSandbox(id);
     return { parcel, roles };
   },
+  'set-relay': ({ relay, parcel }, registry, lane) => {
+    if (parcel !== null) giveRelay(registry, relay, lane.take(parcel));
+    else if (!registry.relays.move(relay)) throw new RefusedRequest('stale', `no relay of ${relay.key} is here`);
+    return null;
+  },
+  'remove-relay': ({ key }, registry) => {
+    registry.relays.remove(key);
+    return null;
+  },
+  'take-relay': ({ key }, { relays }, lane) => {
+    const fd = relays.descriptor(key);
+    const parcel = fd === null ? null : lane.send([fd]);
+    relays.leave(key);
+    return { parcel };
+  },
   stats: (_request, registry) => registry.stats(),
 };
 
@@ -91,6 +106,16 @@ function giveSockets(registry: Registry, id: string, roles: readonly SocketRole[
       fds.filter((_, index) => roles[index] === role),
     );
   }
+}
+
+function giveRelay(registry: Registry, relay: RelayState, fds: readonly number[]): void {
+  const [fd = -1] = fds;
+  const kind = fds.length === 1 ? socketKind(fd) : null;
+  if (kind?.protocol !== relay.protocol || kind.isListening !== (relay.protocol === 'tcp')) {
+    for (const each of fds) closeSync(each);
+    throw new RefusedRequest('bad-request', `${fds.length} descriptors are not a socket of ${relay.key}`);
+  }
+  registry.relays.start(relay, fd, kind.family);
 }
 
 export interface NumberedRequest {

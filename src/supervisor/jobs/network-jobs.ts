@@ -240,7 +240,7 @@ async function allocatePort(job: Job, id: string, parts: NetworkJobsParts): Prom
   const hostPort = portFrom(job, 'HostPort');
   const container = containerOf(parts, id);
   if (container === null) {
-    return { hostIp, hostPort: await parts.lent.publish(id, { protocol, hostIp, hostPort, containerPort }) };
+    return { hostIp, hostPort: parts.lent.publish(id, { protocol, hostIp, hostPort, containerPort }) };
   }
   const published = container.network?.ports.find(
     (port) => port.containerPort === containerPort && port.protocol === protocol,

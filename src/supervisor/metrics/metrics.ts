@@ -4,7 +4,9 @@ import { raceCounts } from '../../ffi/call/retry.ts';
 import type { OpResult } from '../../reconcile/executor.ts';
 import type { PassReport } from '../../reconcile/loop/controller.ts';
 import type { LoopPausesView } from '../loop-pauses.ts';
+import type { ResolverView } from '../resolver/resolver-service.ts';
 import { type ContainerSource, containerMetrics } from './container-metrics.ts';
+import { resolverMetrics } from './resolver-metrics.ts';
 
 export interface LoopNumbers {
   /** Keys that wait to be looked at, due or not. */
@@ -21,6 +23,7 @@ export interface MetricsOptions {
   readonly loop: () => LoopNumbers;
   readonly containers: ContainerSource;
   readonly pauses: () => LoopPausesView;
+  readonly resolver: () => ResolverView;
 }
 
 /** A pass over one key takes well under a millisecond; one over a thousand must stay under 20 ms. */
@@ -73,6 +76,7 @@ export class Metrics {
       registers,
     });
     this.#state(options);
+    resolverMetrics(this.#registry, options.resolver);
     this.#containers = options.containers;
     collectDefaultMetrics({ register: this.#registry });
     for (const name of BADLY_NAMED) this.#registry.removeSingleMetric(name);

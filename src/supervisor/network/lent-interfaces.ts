@@ -2,12 +2,14 @@
  * Places on the default bridge for what is no container: addresses that no container gets, and host ports that lead there.
  * They are kept in memory, as by Docker 1.4: the next supervisor does not know them.
  */
+import { constants } from 'node:os';
 import type { NetworkConfig, Networks } from '../../drivers/contract/network.ts';
+import type { BoundRelay } from '../../drivers/contract/relay.ts';
+import { sysError } from '../../ffi/call/errno.ts';
 import { isHostAddress, macOfAddress, prefixLengthOf } from '../../model/addresses.ts';
 import { TsdError } from '../../model/errors/errors.ts';
 import type { LeaseBook } from '../../reconcile/ops/networks/lease-book.ts';
 import { ipv4RangeOf } from '../../reconcile/ops/networks/network-config.ts';
-import { inUse, type RelayedPort, relay } from './port-relay.ts';
 
 export interface Interface {
   readonly address: string;
@@ -25,19 +27,14 @@ export interface PortRequest {
   readonly containerPort: number;
 }
 
-interface Relay {
-  readonly port: RelayedPort;
-  readonly end: () => void;
-}
-
 interface Lent extends Interface {
   readonly network: string;
-  readonly relays: Relay[];
+  readonly relays: BoundRelay[];
 }
 
 export interface LentInterfacesParts {
   readonly leases: Pick<LeaseBook, 'lend' | 'takeBack'>;
-  readonly driver: Pick<Networks, 'checkPort'>;
+  readonly driver: Pick<Networks, 'checkPort' | 'relays'>;
   readonly fixedCidr: string | null;
 }
 
@@ -97,18 +94,18 @@ export class LentInterfaces {
   }
 
   /** @returns the host port. @throws TSD_PORT_IN_USE */
-  async publish(id: string, request: PortRequest): Promise<number> {
+  publish(id: string, request: PortRequest): number {
     const lent = this.#lent.get(id);
     if (lent === undefined) throw new TsdError('TSD_BAD_REQUEST', `${id} has no interface`);
     const { hostIp, hostPort } = request;
     if (hostPort !== null) {
-      await this.#open(lent, request, hostPort);
+      this.#open(lent, request, hostPort);
       return hostPort;
     }
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       this.#lastPort = this.#lastPort >= LAST_PORT ? FIRST_PORT : this.#lastPort + 1;
       try {
-        await this.#open(lent, request, this.#lastPort);
+        this.#open(lent, request, this.#lastPort);
         return this.#lastPort;
       } catch (error) {
         if (!(error instanceof TsdError) || error.code !== 'TSD_PORT_IN_USE') throw error;
@@ -122,7 +119,7 @@ export class LentInterfaces {
     const lent = this.#lent.get(id);
     if (lent === undefined) return false;
     this.#lent.delete(id);
-    for (const { end } of lent.relays) end();
+    for (const relay of lent.relays) this.#parts.driver.relays.close(relay);
     this.#parts.leases.takeBack(lent.network, lent.address);
     return true;
   }
@@ -131,24 +128,25 @@ export class LentInterfaces {
     for (const id of [...this.#lent.keys()]) this.release(id);
   }
 
-  async #open(lent: Lent, { protocol, hostIp, containerPort }: PortRequest, hostPort: number): Promise<void> {
-    const port = { protocol, hostIp, hostPort, address: lent.address, port: containerPort };
-    this.#refuseLent(port);
+  #open(lent: Lent, { protocol, hostIp, containerPort }: PortRequest, hostPort: number): void {
+    const target = { address: lent.address, port: containerPort };
+    const relay: BoundRelay = { protocol, address: hostIp, port: hostPort, target };
+    this.#refuseLent(relay);
     this.#check({ protocol, hostIp, hostPort, containerPort });
-    const end = await relay(port);
-    // It may have been released meanwhile.
-    if ([...this.#lent.values()].includes(lent)) lent.relays.push({ port, end });
-    else end();
+    const forget = (): void => void lent.relays.splice(lent.relays.indexOf(relay), 1);
+    const errno = this.#parts.driver.relays.open(relay, forget);
+    if (errno !== 0) throw refused(hostIp, hostPort, errno);
+    lent.relays.push(relay);
   }
 
-  /** The process that has such a port is the supervisor: what helps is to release the other. */
-  #refuseLent({ protocol, hostIp, hostPort }: RelayedPort): void {
+  /** The process that has such a port is ours: what helps is to release the other. */
+  #refuseLent({ protocol, address, port }: BoundRelay): void {
     for (const [id, { relays }] of this.#lent) {
       const isTaken = relays.some(
-        ({ port }) => port.protocol === protocol && port.hostPort === hostPort && overlap(port.hostIp, hostIp),
+        (relay) => relay.protocol === protocol && relay.port === port && overlap(relay.address, address),
       );
       if (!isTaken) continue;
-      throw new TsdError('TSD_PORT_IN_USE', `${inUse(hostIp, hostPort).message}: ${id} has it`, {
+      throw new TsdError('TSD_PORT_IN_USE', `${inUse(address, port).message}: ${id} has it`, {
         hint: `Choose another port, or release it: \`tsdocker job release_interface ${id}\`.`,
       });
     }
@@ -165,6 +163,15 @@ export class LentInterfaces {
       throw error;
     }
   }
+}
+
+const inUse = (hostIp: string, hostPort: number): TsdError =>
+  new TsdError('TSD_PORT_IN_USE', `Bind for ${hostIp}:${hostPort} failed: port is already allocated`);
+
+function refused(hostIp: string, hostPort: number, errno: number): TsdError {
+  if (errno === constants.errno.EADDRINUSE) return inUse(hostIp, hostPort);
+  const message = `Bind for ${hostIp}:${hostPort} failed`;
+  return new TsdError('TSD_PORT_IN_USE', message, { cause: sysError('bind', errno, message) });
 }
 
 const EVERY = '0.0.0.0';

@@ -3,6 +3,8 @@
 import { startTimeOf } from '../../ffi/process/processes.ts';
 import type { Timers } from '../../model/clock.ts';
 import { describeError, TsdError, toTsdError } from '../../model/errors/errors.ts';
+import type { RelayState } from '../../resolver/protocol.ts';
+import type { ResolverEvent } from './resolver-event.ts';
 import { ResolverLink } from './resolver-link.ts';
 import { endProcess, hasEnded, type ResolverProcess, type ResolverProgram } from './resolver-program.ts';
 
@@ -15,6 +17,7 @@ export interface AdoptionParts {
   readonly program: ResolverProgram;
   readonly timers: Timers;
   readonly onProblem: (text: string) => void;
+  readonly onEvent: (event: ResolverEvent) => void;
 }
 
 /** Longest time that a process which was killed is waited for. */
@@ -37,10 +40,23 @@ export async function kill(process: ResolverProcess, timers: Timers): Promise<vo
   await untilEnded(process, timers);
 }
 
-/** Asks it to end, and kills it where it does not. */
-export async function end({ link, process }: Resolver, { program, timers }: AdoptionParts): Promise<void> {
-  await link.request({ kind: 'end' }).catch(() => {});
+/**
+ * Asks it to end, and kills it where it does not.
+ * @param patiently true: what it relays goes on, and it ends afterwards by itself
+ */
+export async function end(
+  { link, process }: Resolver,
+  { program, timers, onEvent }: AdoptionParts,
+  patiently = false,
+): Promise<void> {
+  const answer = await link.request({ kind: 'end' }).catch(() => null);
   link.close();
+  const open = answer?.relaying ?? 0;
+  if (patiently && open > 0) {
+    const message = `the resolver with pid ${process.pid} ends when ${open} connections that it relays have ended`;
+    onEvent({ what: 'ended', ok: true, message });
+    return;
+  }
   await untilEnded(process, timers).catch(() => kill(process, timers));
   program.places.remove(link.directory);
 }
@@ -75,8 +91,14 @@ export async function findResolvers(parts: AdoptionParts): Promise<readonly Reso
   return found;
 }
 
-/** Hands all sockets of one on to another, and ends it. Questions wait in the sockets meanwhile. */
-export async function replace(from: Resolver, to: Resolver, parts: AdoptionParts): Promise<readonly string[]> {
+export interface Moved {
+  /** Containers whose questions the other one hears now. */
+  readonly ids: readonly string[];
+  readonly relays: readonly RelayState[];
+}
+
+/** Hands all sockets of one on to another, and ends it. Questions and connections wait in the sockets meanwhile. */
+export async function replace(from: Resolver, to: Resolver, parts: AdoptionParts): Promise<Moved> {
   const moved: string[] = [];
   for (const { id, roles } of from.link.hello.sandboxes) {
     if (roles.length === 0) continue;
@@ -87,6 +109,20 @@ export async function replace(from: Resolver, to: Resolver, parts: AdoptionParts
       (error: Error) => parts.onProblem(`${id.slice(0, 12)}: its sockets were not handed on: ${error.message}`),
     );
   }
-  await end(from, parts);
+  const relays = await replaceRelays(from, to, parts);
+  await end(from, parts, true);
+  return { ids: moved, relays };
+}
+
+async function replaceRelays(from: Resolver, to: Resolver, parts: AdoptionParts): Promise<readonly RelayState[]> {
+  const moved: RelayState[] = [];
+  for (const relay of from.link.hello.relays ?? []) {
+    const fd = await from.link.takeRelay(relay.key);
+    if (fd === null) continue;
+    await to.link.giveRelay(relay, fd).then(
+      () => moved.push(relay),
+      (error: Error) => parts.onProblem(`${relay.key}: its socket was not handed on: ${error.message}`),
+    );
+  }
   return moved;
 }

@@ -17,6 +17,7 @@ import {
   parcelLabel,
   RESOLVER_PROTOCOL,
   type Refusal,
+  type RelayState,
   type Reply,
   type ReplyTo,
   type Request,
@@ -110,6 +111,7 @@ export class ResolverLink {
         reject(new TsdError('TSD_RESOLVER', `connect to ${path}: ${cause.message}`, { class: 'not-found', cause })),
       );
     });
+    const name = randomBytes(16).toString('hex');
     let lane = -1;
     try {
       const uid = peerUid(control);
@@ -117,15 +119,20 @@ export class ResolverLink {
       if (uid !== process.geteuid?.() && uid !== UNPRIVILEGED) {
         throw new TsdError('TSD_RESOLVER', `${path} was made by another user`, { class: 'denied' });
       }
-      const name = randomBytes(16).toString('hex');
       lane = connectTo(join(directory, LANE_SOCKET), 'packets');
       sendDescriptors(lane, laneName(name), []);
-      const link = new ResolverLink(directory, timers, control, lane);
-      link.#hello = await link.request({ kind: 'hello', version: RESOLVER_PROTOCOL, lane: name });
-      return link;
     } catch (error) {
       control.destroy();
       if (lane >= 0) closeSync(lane);
+      throw error;
+    }
+    // The lane is its own from here on: it has closed it where the conversation ends before the first answer.
+    const link = new ResolverLink(directory, timers, control, lane);
+    try {
+      link.#hello = await link.request({ kind: 'hello', version: RESOLVER_PROTOCOL, lane: name });
+      return link;
+    } catch (error) {
+      link.close();
       throw error;
     }
   }
@@ -159,43 +166,61 @@ export class ResolverLink {
 
   /** The sockets are the resolver's from now on, and closed here whatever becomes of it. */
   async give(id: string, sockets: readonly RoleSocket[]): Promise<void> {
-    try {
-      while (this.#underWay >= PARCELS) await new Promise<void>((next) => this.#queued.push(next));
-      this.#underWay++;
-      await this.#send(id, sockets).finally(() => {
-        this.#underWay--;
-        this.#queued.shift()?.();
-      });
-    } finally {
-      closeSockets(sockets);
-    }
+    const roles = sockets.map(({ role }) => role);
+    const fds = sockets.map(({ fd }) => fd);
+    await this.#giveParcel(fds, (parcel) => ({ kind: 'give-sockets', id, parcel, roles }));
+  }
+
+  /** As {@link give}, of a relay's socket. */
+  async giveRelay(relay: RelayState, fd: number): Promise<void> {
+    await this.#giveParcel([fd], (parcel) => ({ kind: 'set-relay', relay, parcel }));
   }
 
   /** All sockets that it has of a sandbox; they belong to the caller. */
   async take(id: string): Promise<readonly RoleSocket[]> {
     const { parcel, roles }: Taken = await this.request({ kind: 'take-sockets', id });
     if (parcel === null) return [];
-    const received = receiveDescriptors(this.#lane, LANE_PACKET_BYTES);
-    if (received === null || received.descriptors.length !== roles.length) {
-      for (const fd of received?.descriptors ?? []) closeSync(fd);
-      throw unavailable(`it sent other sockets of ${id.slice(0, 12)} than it said`);
-    }
-    return roles.map((role, index) => ({ role, fd: received.descriptors[index] as number }));
+    const descriptors = this.#received(roles.length, id.slice(0, 12));
+    return roles.map((role, index) => ({ role, fd: descriptors[index] as number }));
   }
 
-  async #send(id: string, sockets: readonly RoleSocket[]): Promise<void> {
+  /** The socket of a relay, which belongs to the caller; null where it has none. */
+  async takeRelay(key: string): Promise<number | null> {
+    const { parcel } = await this.request({ kind: 'take-relay', key });
+    return parcel === null ? null : (this.#received(1, key)[0] as number);
+  }
+
+  #received(count: number, what: string): readonly number[] {
+    const received = receiveDescriptors(this.#lane, LANE_PACKET_BYTES);
+    if (received?.descriptors.length === count) return received.descriptors;
+    for (const fd of received?.descriptors ?? []) closeSync(fd);
+    throw unavailable(`it sent other sockets of ${what} than it said`);
+  }
+
+  async #giveParcel(
+    fds: readonly number[],
+    request: (parcel: number) => RequestOf<'give-sockets' | 'set-relay'>,
+  ): Promise<void> {
+    try {
+      while (this.#underWay >= PARCELS) await new Promise<void>((next) => this.#queued.push(next));
+      this.#underWay++;
+      await this.#send(fds, request).finally(() => {
+        this.#underWay--;
+        this.#queued.shift()?.();
+      });
+    } finally {
+      for (const fd of fds) closeSync(fd);
+    }
+  }
+
+  async #send(
+    fds: readonly number[],
+    request: (parcel: number) => RequestOf<'give-sockets' | 'set-relay'>,
+  ): Promise<void> {
     if (this.#ended !== null) throw this.#ended;
     const parcel = ++this.#parcel;
-    if (
-      !sendDescriptors(
-        this.#lane,
-        parcelLabel(parcel),
-        sockets.map(({ fd }) => fd),
-      )
-    ) {
-      throw unavailable('it takes no more descriptors');
-    }
-    await this.request({ kind: 'give-sockets', id, parcel, roles: sockets.map(({ role }) => role) });
+    if (!sendDescriptors(this.#lane, parcelLabel(parcel), fds)) throw unavailable('it takes no more descriptors');
+    await this.request(request(parcel));
   }
 
   close(): void {

@@ -1,16 +1,19 @@
 /**
- * Sees to it that one resolver runs while containers ask it, and that it knows what it answers. What lives on without a
- * supervisor is the resolver's: sockets, names and servers. Here is what brings them to the present.
+ * Sees to it that one resolver runs while containers ask it or ports are relayed, and that it knows what it answers and relays.
+ * What lives on without a supervisor is the resolver's: sockets, names and servers. Here is what brings them to the present.
  */
 import type { Networks } from '../../drivers/contract/network.ts';
-import type { Clock, Timers } from '../../model/clock.ts';
+import { readNameServers } from '../../ffi/host/name-servers.ts';
+import { type Clock, type Timers, within } from '../../model/clock.ts';
 import { describeError, TsdError, toTsdError } from '../../model/errors/errors.ts';
+import { append } from '../../model/lists.ts';
 import type { ZoneBook } from '../../reconcile/names/zone-book.ts';
 import type { NameService } from '../../reconcile/ops/containers/run-record.ts';
-import type { Stats } from '../../resolver/protocol.ts';
+import { type RelayState, type Stats, serversAt } from '../../resolver/protocol.ts';
 import type { ContainerStore } from '../../state/containers/containers.ts';
-import { hostServers } from './host-servers.ts';
+import { RelaySync } from './relay-sync.ts';
 import { end, findResolvers, kill, type Resolver, replace } from './resolver-adoption.ts';
+import type { ResolverEvent } from './resolver-event.ts';
 import { ResolverLink } from './resolver-link.ts';
 import { identityOf, type ResolverProgram, startResolver } from './resolver-program.ts';
 import { ResolverSync } from './resolver-sync.ts';
@@ -25,19 +28,21 @@ const WELL_MS = 10_000;
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 60_000;
 const OPEN_AT_A_TIME = 40;
+/** For the last requests to a resolver that stays. */
+const LAST_MS = 1_000;
 /** After so many failures in a row new runs do without it. */
 const GIVEN_UP = 3;
 
 export interface ResolverParts {
   readonly program: ResolverProgram;
   readonly book: ZoneBook;
-  readonly network: Pick<Networks, 'sandbox' | 'openNameSockets' | 'openSocket'>;
+  readonly network: Pick<Networks, 'sandbox' | 'openNameSockets' | 'openSocket' | 'relays'>;
   readonly containers: Pick<ContainerStore, 'get' | 'damaged'>;
   readonly clock: Clock;
   readonly timers: Timers;
+  /** What went wrong beside its coming and going. */
   readonly onProblem: (text: string) => void;
-  /** It runs, or why it does not. */
-  readonly onState: (text: string) => void;
+  readonly onEvent: (event: ResolverEvent) => void;
 }
 
 export interface ResolverView {
@@ -45,6 +50,8 @@ export interface ResolverView {
   readonly pid: number | null;
   /** How many containers ask it. */
   readonly sandboxes: number;
+  /** How many sockets of the host it relays. */
+  readonly relays: number;
   /** Why it does not run, in words. */
   readonly problem: string | null;
   readonly restarts: number;
@@ -82,6 +89,7 @@ export class ResolverService implements NameService {
       network: parts.network,
       mayBeHeld: (id) => this.#held?.has(id) ?? parts.containers.get(id)?.resolver != null,
     });
+    parts.network.relays.onChange(() => this.#schedule());
   }
 
   serve(containerId: string): boolean {
@@ -102,11 +110,12 @@ export class ResolverService implements NameService {
   view(): ResolverView {
     const { askers } = this.#parts.book;
     const failing = this.#problem !== null;
-    const none = askers.size === 0 ? 'off' : 'starting';
+    const none = this.#isAsked ? 'starting' : 'off';
     return {
       state: this.#resolver !== null ? 'running' : failing ? 'failing' : none,
       pid: this.#resolver?.process.pid ?? null,
       sandboxes: askers.size,
+      relays: this.#parts.network.relays.wanted.size,
       problem: this.#problem,
       restarts: this.#restarts,
       stats: this.#resolver === null ? null : this.#stats,
@@ -130,11 +139,26 @@ export class ResolverService implements NameService {
     await this.#work;
     const resolver = this.#resolver;
     this.#resolver = null;
+    await this.#last(resolver);
     this.#sockets.lost();
     if (!isNeeded()) {
       if (resolver !== null) await end(resolver, this.#parts);
       await this.#parts.program.group.clear();
     } else resolver?.link.close();
+  }
+
+  /** What was decided until now is done; a resolver that hangs is not waited for. */
+  async #last(resolver: Resolver | null): Promise<void> {
+    if (resolver === null || this.#sync === null) return;
+    this.#sync.changes();
+    const done = resolver.link.request({ kind: 'stats' }).catch(() => null);
+    await within(this.#parts.timers, LAST_MS, done, null);
+  }
+
+  /** Whether anything needs it. */
+  get #isAsked(): boolean {
+    const { book, network } = this.#parts;
+    return book.askers.size > 0 || network.relays.wanted.size > 0;
   }
 
   #enqueue(work: () => Promise<void>): void {
@@ -155,7 +179,7 @@ export class ResolverService implements NameService {
   #flush(): void {
     if (this.#phase !== 'ready') return;
     if (this.#sync !== null) this.#sync.changes();
-    else if (this.#parts.book.askers.size > 0) this.#begin(() => this.#start());
+    else if (this.#identity !== null && this.#isAsked) this.#begin(() => this.#start());
   }
 
   /** Nothing else begins meanwhile. */
@@ -170,17 +194,21 @@ export class ResolverService implements NameService {
     const current =
       same ?? (this.#identity === null || found.length === 0 ? found[0] : await this.#successor(found[0]));
     const held = new Set(current === undefined ? [] : idsOf(current));
+    const relays = [...(current?.link.hello.relays ?? [])];
     for (const other of found) {
       if (other === current || current === undefined) continue;
-      for (const id of await replace(other, current, this.#parts)) held.add(id);
-      this.#parts.onState(
-        `the resolver with pid ${other.process.pid} handed its sockets to pid ${current.process.pid}`,
-      );
+      const moved = await replace(other, current, this.#parts);
+      for (const id of moved.ids) held.add(id);
+      append(relays, moved.relays);
+      const message = `the resolver with pid ${other.process.pid} handed its sockets to pid ${current.process.pid}`;
+      this.#parts.onEvent({ what: 'replaced', ok: true, message });
     }
     this.#held = held;
+    if (this.#identity === null && current === undefined) this.#parts.network.relays.lost();
+    else this.#parts.network.relays.held(relays.map(({ key }) => key));
     if (current === undefined) return this.#ready();
     await this.#open();
-    this.#use(current);
+    this.#use(current, relays, found.includes(current) ? 'adopted' : 'started');
   }
 
   /** One of this program in the place of an earlier one; that one where it does not start. */
@@ -196,8 +224,9 @@ export class ResolverService implements NameService {
   async #start(): Promise<void> {
     this.#held = new Set();
     // Questions wait in them while it starts.
+    this.#parts.network.relays.bind();
     await this.#open();
-    this.#use(await this.#launch());
+    this.#use(await this.#launch(), [], 'started');
   }
 
   /** Opens the sockets of all that ask, a few at a time. */
@@ -223,8 +252,8 @@ export class ResolverService implements NameService {
     }
   }
 
-  #use(resolver: Resolver): void {
-    const { book, containers, onProblem, onState, clock } = this.#parts;
+  #use(resolver: Resolver, relays: readonly RelayState[], what: 'started' | 'adopted'): void {
+    const { book, containers, network, onProblem, onEvent, clock } = this.#parts;
     this.#resolver = resolver;
     // Whoever closes it waits for this, and does with the resolver what is to be done.
     if (this.#phase === 'closed') return;
@@ -233,13 +262,14 @@ export class ResolverService implements NameService {
       link: resolver.link,
       book,
       sockets: this.#sockets,
+      relays: new RelaySync({ link: resolver.link, relays: network.relays, onProblem }, relays),
       isReadable: (id) => containers.damaged(id) === undefined,
       onProblem,
     });
     resolver.link.onEnd((error) => this.#lost(resolver, error));
-    this.#sync.hostServers(hostServers() ?? []);
+    this.#sync.hostServers(serversAt(readNameServers() ?? []));
     this.#sync.all();
-    onState(`the resolver runs with pid ${resolver.process.pid}`);
+    onEvent({ what, ok: true, message: `the resolver runs with pid ${resolver.process.pid}` });
     this.#problem = null;
     this.#ready();
   }
@@ -266,16 +296,18 @@ export class ResolverService implements NameService {
 
   /** It is started again: at once where it had run well, else after a pause, in which its sockets are closed. */
   #failed(error: TsdError): void {
-    const { onProblem, timers } = this.#parts;
+    const { onEvent, timers, network } = this.#parts;
     this.#sockets.lost();
+    network.relays.lost();
     this.#held = new Set();
     this.#restarts++;
     const pause = this.#failures === 0 ? 0 : Math.min(FIRST_PAUSE_MS * 2 ** (this.#failures - 1), LONGEST_PAUSE_MS);
     this.#failures++;
     const text = describeError(error);
-    if (text !== this.#problem) onProblem(text);
+    const isNews = text !== this.#problem;
     this.#problem = text;
     if (this.#phase === 'closed') return;
+    if (isNews) onEvent({ what: 'failed', ok: false, message: text });
     this.#phase = 'waiting';
     this.#cancel = timers.after(pause, () => this.#ready());
   }
@@ -284,8 +316,8 @@ export class ResolverService implements NameService {
   #look(): void {
     this.#cancelLook = this.#parts.timers.after(LOOK_MS, () => {
       this.#look();
-      const servers = this.#sync === null ? null : hostServers();
-      if (servers !== null) this.#sync?.hostServers(servers);
+      const servers = this.#sync === null ? null : readNameServers();
+      if (servers !== null) this.#sync?.hostServers(serversAt(servers));
       this.#ask();
       this.#rest();
     });
@@ -306,12 +338,14 @@ export class ResolverService implements NameService {
   /** Ends a resolver that nothing asks any more. */
   #rest(): void {
     const now = this.#parts.clock.now().bootMs;
-    const isIdle = this.#phase === 'ready' && this.#resolver !== null && this.#parts.book.askers.size === 0;
+    const isIdle = this.#phase === 'ready' && this.#resolver !== null && !this.#isAsked;
     this.#idleSinceMs = isIdle ? (this.#idleSinceMs ?? now) : null;
     if (this.#idleSinceMs === null || now - this.#idleSinceMs < IDLE_MS) return;
     const resolver = this.#resolver as Resolver;
     this.#resolver = null;
     this.#sync = null;
+    const message = `no container needs the resolver (pid ${resolver.process.pid}) any more`;
+    this.#parts.onEvent({ what: 'ended', ok: true, message });
     this.#begin(async () => {
       await end(resolver, this.#parts);
       this.#parts.program.group.removeEmpty();

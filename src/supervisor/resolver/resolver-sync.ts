@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { ResourceKey } from '../../model/resource.ts';
 import type { ZoneBook } from '../../reconcile/names/zone-book.ts';
 import type { Request, Server } from '../../resolver/protocol.ts';
+import type { RelaySync } from './relay-sync.ts';
 import { closeSockets, RefusedError, type ResolverLink } from './resolver-link.ts';
 import type { SandboxSockets } from './sandbox-sockets.ts';
 
@@ -10,6 +11,7 @@ export interface SyncParts {
   readonly link: ResolverLink;
   readonly book: ZoneBook;
   readonly sockets: SandboxSockets;
+  readonly relays: RelaySync;
   /** What it has of a container whose record cannot be read stays as it is. */
   readonly isReadable: (id: string) => boolean;
   readonly onProblem: (text: string) => void;
@@ -36,6 +38,7 @@ export class ResolverSync {
     for (const key of new Set([...zones.networks, ...this.#networks.keys()])) this.#network(key);
     for (const id of new Set([...askers.keys(), ...this.#sandboxes.keys()])) this.#sandbox(id);
     this.#give();
+    this.#parts.relays.changes();
   }
 
   changes(): void {
@@ -43,6 +46,7 @@ export class ResolverSync {
     for (const key of [...zones.changed]) this.#network(key);
     for (const id of this.#parts.book.changedAskers()) this.#sandbox(id);
     this.#give();
+    this.#parts.relays.changes();
   }
 
   hostServers(servers: readonly Server[]): void {

@@ -53,6 +53,7 @@ function whatOf(entry: TimelineEntry): string {
       return `${what}: ${message}`;
     case 'override':
     case 'probe':
+    case 'resolver':
       return message;
   }
 }

@@ -1,8 +1,16 @@
 /** What the kernel says of processes. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readlinkSync } from 'node:fs';
 import { afterEach, expect, test } from 'vitest';
-import { isEnding, startTimeOf } from '../../../src/ffi/process/processes.ts';
+import { syscall } from '../../../src/ffi/call/native.ts';
+import {
+  isEnding,
+  reap,
+  SIGKILL,
+  signalProcess,
+  spawn as spawnNative,
+  startTimeOf,
+} from '../../../src/ffi/process/processes.ts';
 import { until } from '../../support/wait.ts';
 
 const children: ChildProcess[] = [];
@@ -39,4 +47,21 @@ ctypes.CDLL(None).syscall({'x86_64': 60, 'aarch64': 93}[platform.machine()], 0)
   expect(isEnding(pid, startTime)).toBe(false);
   process.kill(pid, 'SIGKILL');
   await until('its end', () => isEnding(pid, startTime));
+});
+
+test('a program gets the descriptors that it is given, and none that this process holds by mistake', async () => {
+  const F_SETFD = 2;
+  const careless = openSync('/proc/self/ns/net', 'r');
+  syscall('let it be inherited', 'fcntl', careless, F_SETFD, 0);
+  const [executable, given] = [openSync('/bin/sleep', 'r'), openSync('/dev/zero', 'r')];
+  const pid = spawnNative({ executable, argv: ['sleep', '1000'], descriptors: new Map([[5, given]]) });
+  try {
+    await until('it is executed', () => readlinkSync(`/proc/${pid}/exe`) !== process.execPath);
+    const held = readdirSync(`/proc/${pid}/fd`).map((fd) => `${fd} ${readlinkSync(`/proc/${pid}/fd/${fd}`)}`);
+    expect(held).toEqual(['0 /dev/null', '1 /dev/null', '2 /dev/null', '5 /dev/zero']);
+  } finally {
+    signalProcess(pid, startTimeOf(pid) ?? '', SIGKILL);
+    await until('its end', () => reap(pid));
+    for (const fd of [careless, executable, given]) closeSync(fd);
+  }
 });

@@ -2,8 +2,10 @@ import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { Forwarders } from '../../../src/drivers/network/bridge/forwarders/forwarders.ts';
-import { descriptorBudget } from '../../../src/drivers/network/bridge/forwarders/open-flows.ts';
 import type { Listener } from '../../../src/drivers/network/bridge/publication.ts';
+import { RelaySockets } from '../../../src/drivers/network/relay-sockets.ts';
+import { descriptorBudget } from '../../../src/resolver/relay/open-flows.ts';
+import { relayHere } from '../../support/relays.ts';
 import { enterPrivateHost, OUTSIDE_ADDRESS, serve, shell, sourceSeen, stopServers } from './private-host.ts';
 
 const BUDGET = 20;
@@ -29,8 +31,15 @@ beforeEach(async () => {
   await once(server, 'listening');
 });
 
+/** @param options of what relays */
+function relayed(options = {}): Forwarders {
+  const relays = new RelaySockets();
+  relayHere({ relays }, options);
+  return new Forwarders(relays);
+}
+
 afterEach(async () => {
-  forwarders.close();
+  forwarders.clear();
   stopServers();
   for (const socket of sockets.splice(0)) socket.destroy();
   server.close();
@@ -67,7 +76,7 @@ const accepted = (port: number): number =>
   Number(shell(`ss -Htn state established state close-wait sport = :${port} | wc -l`));
 
 test('idle connections make room for active ones', async () => {
-  forwarders = new Forwarders({ budget: BUDGET });
+  forwarders = relayed({ budget: BUDGET });
   forwarders.set('web', [listener(PORTS[0])]);
   forwarders.set('other', [listener(PORTS[1])]);
   const other = await client(PORTS[1]);
@@ -81,7 +90,7 @@ test('idle connections make room for active ones', async () => {
 });
 
 test('a half-closed connection times out', async () => {
-  forwarders = new Forwarders({ waits: { connectMs: 60_000, halfClosedMs: 100 } });
+  forwarders = relayed({ waits: { connectMs: 60_000, halfClosedMs: 100 } });
   forwarders.set('web', [listener(PORTS[0])]);
   const half = await client(PORTS[0]);
   const whole = await client(PORTS[0]);
@@ -92,7 +101,7 @@ test('a half-closed connection times out', async () => {
 
 test('a connection to a container that does not answer times out', async () => {
   shell(`ip neigh replace ${OUTSIDE_ADDRESS} lladdr 02:00:00:00:00:09 dev uplink nud permanent`);
-  forwarders = new Forwarders({ waits: { connectMs: 100, halfClosedMs: 60_000 } });
+  forwarders = relayed({ waits: { connectMs: 100, halfClosedMs: 60_000 } });
   forwarders.set('web', [listener(PORTS[0], OUTSIDE_ADDRESS)]);
   const socket = connect({ host: '127.0.0.1', port: PORTS[0] });
   socket.on('error', () => undefined);
@@ -101,7 +110,7 @@ test('a connection to a container that does not answer times out', async () => {
 });
 
 test('a hand-over to a port in use changes neither container', async () => {
-  forwarders = new Forwarders();
+  forwarders = relayed();
   serve(null, PORTS[1], '127.0.0.1');
   forwarders.set('old', [listener(PORTS[0])]);
   forwarders.set('new', [listener(8083)]);
@@ -116,6 +125,31 @@ test('a hand-over to a port in use changes neither container', async () => {
   await client(PORTS[0]);
   await client(8083);
   expect(await sourceSeen(null, '127.0.0.1', PORTS[1])).toBe('127.0.0.1');
+});
+
+test('a listener follows the container, and connections that are open stay with the one before', async () => {
+  forwarders = relayed();
+  const second = createServer((socket) => socket.end('second'));
+  second.listen(TARGET, '127.0.0.2');
+  await once(second, 'listening');
+  try {
+    forwarders.set('old', [listener(PORTS[0])]);
+    const before = await client(PORTS[0]);
+    forwarders.handOver(['old'], 'new', [listener(PORTS[0], '127.0.0.2')]);
+    const after = connect({ host: '127.0.0.1', port: PORTS[0] });
+    sockets.push(after);
+    const [said] = await once(after, 'data');
+    expect(String(said)).toBe('second');
+    await talk(before);
+    const ended = once(before, 'end');
+    forwarders.set('new', []);
+    await ended;
+    await expect(once(connect({ host: '127.0.0.1', port: PORTS[0] }), 'connect')).rejects.toMatchObject({
+      code: 'ECONNREFUSED',
+    });
+  } finally {
+    second.close();
+  }
 });
 
 test('uses at most half of the descriptors of the process, up to a useful limit', () => {

@@ -148,7 +148,7 @@ describe('attach', () => {
     expect(await sourceSeen(null, '::1', 8080)).toBe('10.231.1.1');
   });
 
-  test('the forwarder follows a changed container port', async () => {
+  test('the relay follows a changed container port', async () => {
     const a = start(driver, endpoint('a', 1, 2, { ports: [PUBLISHED] }));
     driver.attach(endpoint('a', 1, 2, { ports: [{ ...PUBLISHED, containerPort: 81 }] }));
     serve(a, 81);
@@ -184,7 +184,7 @@ describe('attach', () => {
   });
 });
 
-test('a large answer passes the forwarder completely', async () => {
+test('a large answer passes the relay completely', async () => {
   const size = 8 * 1024 * 1024;
   const a = start(driver, endpoint('a', 1, 2, { ports: [PUBLISHED] }));
   expect(a).toBeGreaterThan(0);
@@ -218,9 +218,7 @@ test('forwarding is switched on only where that is allowed', () => {
   const strict = newDriver({ ipForward: false });
   try {
     expect(strict.driver('bridge').fingerprint().problems).toEqual([]);
-    expect(strict.driver('bridge').fingerprint().attributes['published ports']).toMatch(
-      /::1 by the supervisor, only while it runs/,
-    );
+    expect(strict.driver('bridge').fingerprint().attributes['published ports']).toMatch(/::1 by a relay/);
     shell(`echo 0 > ${forwarding}`);
     expect(runDoctor('/', readSysinfo(), [driver.drivers]).find(({ name }) => name === 'forwarding')).toMatchObject({
       status: 'warning',
@@ -299,7 +297,7 @@ describe('a UDP client that keeps sending', () => {
   });
 });
 
-test('a client that disconnects does not end the forwarder', async () => {
+test('a client that disconnects does not end the relay', async () => {
   const a = start(driver, endpoint('a', 1, 2, { ports: [PUBLISHED] }));
   // Nothing listens in the container: the connection is accepted here and then ended.
   await expect(sourceSeen(null, '::1', 8080)).resolves.toBe('');

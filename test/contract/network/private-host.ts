@@ -27,6 +27,7 @@ import { syscall, trySyscall } from '../../../src/ffi/call/native.ts';
 import { addressBytes, familyNumber } from '../../../src/ffi/network/address-bytes.ts';
 import { createNetns, inNetns } from '../../../src/ffi/process/namespaces.ts';
 import { macOfAddress } from '../../../src/model/addresses.ts';
+import { relayHere } from '../../support/relays.ts';
 
 const CLONE_NEWNET = 0x40000000;
 export const INSTANCE = 'abc123';
@@ -61,15 +62,23 @@ export function inMemory(kept = new Map<string, string>()): OriginalSettings {
   };
 }
 
-/** All drivers of the registry, as a supervisor has them. */
+/** All drivers of the registry, as a supervisor has them, and what they want relayed is relayed until it is closed. */
 export function newDriver(options: Partial<NetworkDriverContext> = {}): Networks {
   const instance = { id: INSTANCE, root: '/nonexistent', runDir: '/nonexistent' };
-  return openNetworks(NETWORK_DRIVERS, {
+  const networks = openNetworks(NETWORK_DRIVERS, {
     instance,
     iptables: true,
     ipForward: true,
     originals: inMemory(),
     ...options,
+  });
+  const end = relayHere(networks);
+  const close = networks.close.bind(networks);
+  return Object.assign(networks, {
+    close: () => {
+      end();
+      close();
+    },
   });
 }
 

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { EndpointConfig, NetworkConfig, NetworkDriver, Networks } from '../../../src/drivers/contract/network.ts';
 import { type CreateNetworkDriver, openNetworks } from '../../../src/drivers/network/open.ts';
 import { inNetns } from '../../../src/ffi/process/namespaces.ts';
+import { relayHere } from '../../support/relays.ts';
 import { until } from '../../support/wait.ts';
 import {
   blocked,
@@ -44,7 +45,9 @@ export function describeNetworkDriver(name: string, tested: TestedNetworkDriver)
     const open = (): Networks => {
       const instance = { id: INSTANCE, root: '/nonexistent', runDir: '/nonexistent' };
       const context = { instance, iptables: true, ipForward: true, originals: inMemory() };
-      return openNetworks({ other: OTHER, [name]: create }, context);
+      const opened = openNetworks({ other: OTHER, [name]: create }, context);
+      relayHere(opened);
+      return opened;
     };
     const config = (n: number): NetworkConfig => ({ ...network(n), driver: name, options });
 

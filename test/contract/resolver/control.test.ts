@@ -45,6 +45,7 @@ describe('a supervisor', () => {
       hostServers: 'servers',
       networks: [{ key: 'n1', digest: 'first' }],
       sandboxes: [{ id: 's1', digest: 'first', roles: ['udp', 'tcp'] }],
+      relays: [],
     });
     world.client = client;
   });

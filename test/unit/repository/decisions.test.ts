@@ -14,6 +14,7 @@ test('the index lists every page, in order', () => {
     [13, 'Thirteen'],
     [14, 'Fourteen'],
     [15, 'Fifteen'],
+    [16, 'Sixteen'],
   ]).get(PAGES.length);
   expect(read('README.md')).toContain(`\n${count} decisions `);
 });

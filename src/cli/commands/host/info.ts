@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SupervisorClient } from '../../../api/client.ts';
-import type { InfoView } from '../../../api/views/host-views.ts';
+import type { InfoView, ResolverInfo } from '../../../api/views/host-views.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import type { Command } from '../../command-line/command.ts';
 import type { CliContext } from '../../context.ts';
@@ -62,6 +62,7 @@ async function run(context: CliContext, { output, wait = 0 }: InfoOptions): Prom
       ['Generation', info.generation],
       ['Containers', `${info.containers}, ${info.running} running`],
       ['Images', info.images],
+      ['Names', info.resolver ? namesText(info.resolver) : null],
       ['Root', info.root],
       ['Run directory', info.runDir],
       ['Manifests', info.manifests],
@@ -83,6 +84,19 @@ async function run(context: CliContext, { output, wait = 0 }: InfoOptions): Prom
   const note = await manifestNote(client);
   if (note !== null) context.warn(note);
   return EXIT.ok;
+}
+
+/** `resolver running (pid 812), 3 containers, 1 port relayed, 54.2 MB, restarted 0 times`. */
+function namesText({ state, pid, containers, ports, restarts, memoryBytes, problem }: ResolverInfo): string {
+  if (state === 'off') return 'resolver off: no container needs it';
+  const parts = [
+    `resolver ${state}${pid === null ? '' : ` (pid ${pid})`}`,
+    `${containers} containers ask it`,
+    `${ports} ports relayed`,
+    ...(memoryBytes === null ? [] : [formatBytes(memoryBytes)]),
+    ...(restarts === 0 ? [] : [`started again ${restarts} times`]),
+  ];
+  return problem === null ? parts.join(', ') : `${parts.join(', ')}: ${printable(problem)}`;
 }
 
 const answer = (value: boolean | null, yes: string, no: string): string =>

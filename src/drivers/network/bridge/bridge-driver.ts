@@ -7,6 +7,7 @@ import type {
   ObservedNetworks,
   PublishedPort,
 } from '../../contract/network.ts';
+import type { RelaySockets } from '../relay-sockets.ts';
 import { SandboxView } from '../sandbox-view.ts';
 import type { Sandboxes } from '../sandboxes.ts';
 import { AddressMoves, bridgeCapabilities } from './address-moves.ts';
@@ -27,12 +28,13 @@ import { Rules } from './rules.ts';
 
 export interface BridgeDriverOptions {
   readonly instance: Instance;
-  /** False: no packet filter is touched (--iptables=false). Ports are then published by listeners of this process. */
+  /** False: no packet filter is touched (--iptables=false). All ports are then relayed. */
   readonly iptables: boolean;
   /** Forwarding is switched on where it is off; without, containers do with what they get (--ip-forward). */
   readonly ipForward: boolean;
   readonly originals: OriginalSettings;
   readonly sandboxes: Sandboxes;
+  readonly relays: RelaySockets;
 }
 
 /** Bridges, veth pairs and nftables rules; see the comments of ruleset.ts. */
@@ -68,7 +70,7 @@ class BridgeDriver implements NetworkDriver, NetworkConnections {
     this.#links = new HostLinks(this.#bridges.socket);
     this.#shield = new LoopbackShield(names, this.#bridges.socket);
     this.#inside = new SandboxView(sandboxes);
-    const publisher = new Publisher(iptables);
+    const publisher = new Publisher(iptables, options.relays);
     this.#publisher = publisher;
     const rules = new Rules({ names, isOn: iptables, opened: (wanted) => publisher.ports.load(wanted) });
     this.#rules = rules;
@@ -172,7 +174,7 @@ class BridgeDriver implements NetworkDriver, NetworkConnections {
 
   giveBack(): readonly string[] {
     const firewall = this.#rules.openFor(false);
-    this.#publisher.forwarders.close();
+    this.#publisher.forwarders.clear();
     this.#rules.movesOf(firewall)?.removeAll();
     const stays = giveBack({ names: this.#names, bridges: this.#bridges, settings: this.#settings, firewall });
     this.#networks.forget();
@@ -181,7 +183,6 @@ class BridgeDriver implements NetworkDriver, NetworkConnections {
   }
 
   close(): void {
-    this.#publisher.forwarders.close();
     this.#inside.close();
     this.#shield.close();
     this.#links.close();

@@ -27,8 +27,8 @@ export function fingerprintBridge(
     if (tracksSctp() === false) attributes['SCTP ports'] = 'cannot be published: this kernel does not translate SCTP';
   }
   attributes['published ports'] = options.iptables
-    ? 'by the kernel, in the families a container has; ::1 by the supervisor, only while it runs'
-    : 'by the supervisor, only while it runs';
+    ? 'by the kernel, in the families a container has; ::1 by a relay'
+    : 'by relays';
   attributes["the host's 127.0.0.0/8"] =
     shieldProblem === null
       ? 'closed to containers, also while our rules are missing'

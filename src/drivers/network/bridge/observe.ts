@@ -1,12 +1,13 @@
-/** What endpoints lack and which published ports are in effect, from what is seen in the kernel and in this process. Pure. */
+/** What endpoints lack and which published ports are in effect, from what is seen in the kernel and of relays. Pure. */
 import type { LinkAddress } from '../../../ffi/network/link-addresses.ts';
 import type { PublishedPort } from '../../contract/network.ts';
+import { relayKey } from '../relay-key.ts';
 import type { Fact } from '../sandbox-routes.ts';
 import { type Element, identityOf } from './firewall/ruleset.ts';
 import { bridgeAddresses, foreignDefaults, type WantedInside } from './inside.ts';
 import type { EndpointId } from './names.ts';
 import type { BridgeNetwork } from './network-options.ts';
-import { type Addresses, isIpv6, type Listener, listenerKey, type Publication, portOfElement } from './publication.ts';
+import { type Addresses, isIpv6, type Listener, type Publication, portOfElement } from './publication.ts';
 
 /** Returns the ports that the rules publish, for a container whose endpoint this process does not know yet. */
 export function portsOfElements(elements: readonly Element[]): PublishedPort[] {
@@ -33,12 +34,12 @@ export function effectivePorts(
   present: { readonly elements: readonly Element[]; readonly listeners: readonly Listener[] },
 ): PublishedPort[] {
   const elements = new Set(present.elements.map(identityOf));
-  const listeners = new Set(present.listeners.map(listenerKey));
+  const listeners = new Set(present.listeners.map(relayKey));
   return ports.filter((port) => {
     const parts = partsOf(port);
     return (
       parts.elements.every((element) => elements.has(identityOf(element))) &&
-      parts.listeners.every((listener) => listeners.has(listenerKey(listener)))
+      parts.listeners.every((listener) => listeners.has(relayKey(listener)))
     );
   });
 }

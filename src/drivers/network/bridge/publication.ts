@@ -1,26 +1,21 @@
 /**
- * How a port is published: rules where the kernel can do it, a listener of ours where it cannot. Pure.
+ * How a port is published: rules where the kernel can do it, a relay where it cannot. Pure.
  *
- * The kernel's NAT covers every address of the host in the families that the container has. A listener in this process does
+ * The kernel's NAT covers every address of the host in the families that the container has. A listener that is relayed does
  * the rest: ::1 and link-local addresses, which NAT cannot do (published on every address means also [::]), the family
  * that the container does not have, 127.0.0.1 on a bridge that is not ours (it needs a setting of the bridge), and
- * everything when rules are switched off. Listeners end with the supervisor and come back when it attaches the endpoint again.
- * SCTP has no listeners.
+ * everything when rules are switched off. SCTP has no listeners.
  */
 import { bareAddress, canonicalAddress } from '../../../model/addresses.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import { isProtocol } from '../../../model/kinds/short-forms.ts';
 import { ANY_IPV4, ANY_IPV6, shareAddress } from '../../../model/networks/host-addresses.ts';
 import type { EndpointConfig, PublishedPort } from '../../contract/network.ts';
+import type { BoundRelay } from '../../contract/relay.ts';
+import { relayKey } from '../relay-key.ts';
 import { type Element, identityOf } from './firewall/ruleset.ts';
 
-export interface Listener {
-  readonly address: string;
-  readonly port: number;
-  readonly protocol: 'tcp' | 'udp';
-  /** Container's address and port. */
-  readonly target: { readonly address: string; readonly port: number };
-}
+export type Listener = BoundRelay;
 
 export interface PublishOptions {
   /** False: no packet filter (--iptables=false). */
@@ -99,7 +94,7 @@ export function publish(config: Pick<EndpointConfig, 'ipv4' | 'ipv6' | 'ports'>,
       if (bound === null || address === null || port.protocol === 'sctp') continue;
       const target = { address, port: port.containerPort };
       const listener = { address: bound, port: port.hostPort, protocol: port.protocol, target };
-      listeners.set(listenerKey(listener), listener);
+      listeners.set(relayKey(listener), listener);
       if (options.rules && family === 'ipv4') {
         add({ set: 'userland', key: [port.protocol, String(port.hostPort)], value: null });
       }
@@ -143,11 +138,6 @@ export function checkSctp(port: PublishedPort, { elements }: Publication, isTrac
     const hint = 'Boot a kernel with CONFIG_NF_CT_PROTO_SCTP, or use a network with gatewayMode: routed.';
     throw refused('this kernel does not translate SCTP', hint);
   }
-}
-
-/** Equal strings, same socket. */
-export function listenerKey({ address, port, protocol }: Pick<Listener, 'address' | 'port' | 'protocol'>): string {
-  return `${protocol} ${address} ${port}`;
 }
 
 /** Addresses at which a map publishes what has none in its key. */

@@ -4,6 +4,7 @@ import { constants } from 'node:os';
 import { tracksSctp } from '../../../ffi/network/tracked-protocols.ts';
 import { PortHeldError } from '../../../model/errors/port-held-error.ts';
 import type { PublishedPort } from '../../contract/network.ts';
+import type { RelaySockets } from '../relay-sockets.ts';
 import type { BridgeEndpoint } from './endpoints/bridge-endpoint.ts';
 import { linksOf } from './endpoints/endpoint-rights.ts';
 import type { Firewall } from './firewall/firewall.ts';
@@ -32,15 +33,18 @@ export interface Publishing {
 }
 
 export class Publisher {
-  readonly forwarders = new Forwarders();
+  readonly forwarders: Forwarders;
   /** Host ports and who has them. */
   readonly ports = new PublishedPorts();
   readonly #rules: boolean;
+  readonly #relays: RelaySockets;
   readonly #ipv6 = hasIpv6();
 
   /** @param rules false: no packet filter (--iptables=false) */
-  constructor(rules: boolean) {
+  constructor(rules: boolean, relays: RelaySockets) {
     this.#rules = rules;
+    this.#relays = relays;
+    this.forwarders = new Forwarders(relays);
   }
 
   /** @param network null where it is not known */
@@ -83,6 +87,8 @@ export class Publisher {
       const fd = bindSocket(wanted);
       // A kernel without sockets of SCTP has no program that holds a port of it.
       if (port.protocol === 'sctp' && NO_SCTP.includes(-fd)) continue;
+      // A relay that goes: others of ours were looked at above.
+      if (fd === -constants.errno.EADDRINUSE && this.#relays.mayHold(wanted)) continue;
       if (fd < 0) throw bindError(wanted, -fd);
       closeSync(fd);
     }

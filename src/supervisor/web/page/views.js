@@ -211,7 +211,7 @@ export function facts(container, links) {
   ];
 }
 
-const LABELS = { hold: 'waits', override: 'asked', adopt: 'adopted', drift: 'repaired' };
+const LABELS = { hold: 'waits', override: 'asked', adopt: 'adopted', drift: 'repaired', resolver: 'names' };
 
 export function event({ time, kind, ok, resource, what, message, cause, log }) {
   const details = [message, cause].filter((text) => text !== '').join(' – ');

@@ -2,28 +2,19 @@ import { constants } from 'node:os';
 import { sysError } from '../../../../ffi/call/errno.ts';
 import { portHolder } from '../../../../ffi/network/port-holder.ts';
 import { TsdError } from '../../../../model/errors/errors.ts';
-import { type Listener, listenerKey } from '../publication.ts';
-import { forwardTcp, type Route, TCP_WAITS, type TcpWaits } from './forward-tcp.ts';
-import { forwardUdp } from './forward-udp.ts';
-import { type BoundAddress, bindSocket } from './host-sockets.ts';
-import { descriptorBudget, OpenFlows } from './open-flows.ts';
+import { relayKey } from '../../relay-key.ts';
+import type { RelaySockets } from '../../relay-sockets.ts';
+import type { Listener } from '../publication.ts';
+import type { BoundAddress } from './host-sockets.ts';
 
-interface Running {
-  readonly listener: Listener;
-  readonly route: Route;
-  close(): void;
-}
-
-/** Listeners of this process that pass connections and datagrams on to containers. */
+/** Which container has which listeners; they pass connections and datagrams on to it. */
 export class Forwarders {
-  readonly #running = new Map<string, Map<string, Running>>();
-  readonly #flows: OpenFlows;
-  readonly #waits: TcpWaits;
+  readonly #running = new Map<string, Map<string, Listener>>();
+  readonly #relays: RelaySockets;
   #version = 0;
 
-  constructor({ budget = descriptorBudget(), waits = TCP_WAITS } = {}) {
-    this.#flows = new OpenFlows(budget);
-    this.#waits = waits;
+  constructor(relays: RelaySockets) {
+    this.#relays = relays;
   }
 
   /** Another number when {@link listenersOf} may have another answer. */
@@ -37,32 +28,29 @@ export class Forwarders {
    */
   set(owner: string, listeners: readonly Listener[]): void {
     this.#version++;
-    const before = this.#running.get(owner) ?? new Map<string, Running>();
-    const wanted = new Map(listeners.map((listener) => [listenerKey(listener), listener]));
-    const after = new Map<string, Running>();
-    const started: Running[] = [];
-    const ended: Listener[] = [];
+    const before = this.#running.get(owner) ?? new Map<string, Listener>();
+    const wanted = new Map(listeners.map((listener) => [relayKey(listener), listener]));
+    const started: Listener[] = [];
+    // Those that go make room first: one may have an address that includes that of another.
+    const ended = [...before].flatMap(([key, listener]) => (wanted.has(key) ? [] : [listener]));
     try {
-      for (const [key, running] of before) {
-        if (sameTarget(running.listener, wanted.get(key))) after.set(key, running);
-        else {
-          running.close();
-          ended.push(running.listener);
-        }
-      }
+      for (const listener of ended) this.#relays.close(listener);
       for (const [key, listener] of wanted) {
-        if (after.has(key)) continue;
-        const running = this.#start(listener);
-        started.push(running);
-        after.set(key, running);
+        if (before.has(key)) continue;
+        this.#start(listener);
+        started.push(listener);
       }
     } catch (error) {
-      for (const running of started) running.close();
-      for (const listener of ended) before.set(listenerKey(listener), this.#start(listener));
+      for (const listener of started) this.#relays.close(listener);
+      for (const listener of ended) this.#start(listener);
       throw error;
     }
-    if (after.size === 0) this.#running.delete(owner);
-    else this.#running.set(owner, after);
+    for (const [key, listener] of wanted) {
+      const last = before.get(key);
+      if (last !== undefined && !sameTarget(last, listener)) this.#relays.move(listener);
+    }
+    if (wanted.size === 0) this.#running.delete(owner);
+    else this.#running.set(owner, wanted);
   }
 
   /**
@@ -86,55 +74,42 @@ export class Forwarders {
   }
 
   listenersOf(owner: string): Listener[] {
-    return [...(this.#running.get(owner)?.values() ?? [])].map(({ listener }) => listener);
+    return [...(this.#running.get(owner)?.values() ?? [])];
   }
 
-  close(): void {
-    for (const listeners of this.#running.values()) for (const running of listeners.values()) running.close();
-    this.#running.clear();
+  /** Ends all. */
+  clear(): void {
+    for (const owner of [...this.#running.keys()]) this.set(owner, []);
   }
 
   /** Moves the listeners that these describe, as they run, and points them to their new targets. */
   #give(from: string, to: string, listeners: readonly Listener[]): void {
     this.#version++;
-    const given = this.#running.get(from) ?? new Map<string, Running>();
-    const taken = this.#running.get(to) ?? new Map<string, Running>();
+    const given = this.#running.get(from) ?? new Map<string, Listener>();
+    const taken = this.#running.get(to) ?? new Map<string, Listener>();
     for (const listener of listeners) {
-      const key = listenerKey(listener);
-      const running = given.get(key);
-      if (running === undefined) continue;
-      running.route.target = listener.target;
-      given.delete(key);
-      taken.set(key, { ...running, listener });
+      const key = relayKey(listener);
+      if (!given.delete(key)) continue;
+      this.#relays.move(listener);
+      taken.set(key, listener);
     }
     if (taken.size > 0) this.#running.set(to, taken);
   }
 
-  #start(listener: Listener): Running {
-    const fd = bindSocket(listener);
-    if (fd < 0) throw bindError(listener, -fd);
-    const route: Route = { target: listener.target };
-    const options = { flows: this.#flows, waits: this.#waits, onEnd: () => this.#forget(route) };
-    const close =
-      listener.protocol === 'tcp' ? forwardTcp(fd, route, options) : forwardUdp(fd, listener, route, options);
-    return { listener, route, close };
+  #start(listener: Listener): void {
+    const errno = this.#relays.open(listener, () => this.#forget(relayKey(listener)));
+    if (errno !== 0) throw bindError(listener, errno);
   }
 
   /** Forgets a listener that ended by itself, so that the next observation reports it as missing. */
-  #forget(route: Route): void {
+  #forget(key: string): void {
     this.#version++;
-    for (const listeners of this.#running.values()) {
-      for (const [key, running] of listeners) {
-        if (running.route !== route) continue;
-        listeners.delete(key);
-        running.close();
-      }
-    }
+    for (const listeners of this.#running.values()) listeners.delete(key);
   }
 }
 
-function sameTarget(a: Listener, b: Listener | undefined): boolean {
-  return b !== undefined && a.target.address === b.target.address && a.target.port === b.target.port;
+function sameTarget({ target: a }: Listener, { target: b }: Listener): boolean {
+  return a.address === b.address && a.port === b.port;
 }
 
 /** Names the holder of a port that bind(2) refused. */

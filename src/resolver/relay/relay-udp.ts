@@ -1,38 +1,38 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
-import { isIpv6, type Listener } from '../publication.ts';
-import type { ForwardOptions, Route } from './forward-tcp.ts';
+import { isIPv6 } from 'node:net';
+import type { RelayTarget } from '../protocol.ts';
 import type { Flow } from './open-flows.ts';
+import type { RelayOptions, RunningRelay } from './relay-tcp.ts';
 
 /** A UDP client that was silent this long is forgotten (Docker's userland proxy: 90 s). */
 const FLOW_MS = 90_000;
 
 interface Client extends Flow {
   readonly socket: Socket;
-  readonly target: Listener['target'];
+  readonly target: RelayTarget;
   readonly timer: NodeJS.Timeout;
 }
 
 /**
  * Passes the datagrams of a bound socket on. Each client gets a socket of its own towards the container, so that answers
- * find their way back. Returns what ends it.
+ * find their way back.
  */
-export function forwardUdp(
+export function relayUdp(
   fd: number,
-  { address }: Listener,
-  route: Route,
-  { flows, onEnd }: Omit<ForwardOptions, 'waits'>,
-): () => void {
+  family: 4 | 6,
+  { flows, target, onEnd }: Omit<RelayOptions, 'waits' | 'onFailed'>,
+): RunningRelay {
   const group = flows.group();
   const clients = new Map<string, Client>();
-  const server = createSocket(isIpv6(address) ? 'udp6' : 'udp4');
+  const server = createSocket(family === 6 ? 'udp6' : 'udp4');
   const open = (key: string, from: RemoteInfo): Client => {
-    const socket = createSocket('udp4');
-    const { target } = route;
+    const to = target();
+    const socket = createSocket(isIPv6(to.address) ? 'udp6' : 'udp4');
     const forget = (): void => flows.close(group, client);
     const client: Client = {
       descriptors: 1,
       socket,
-      target,
+      target: to,
       timer: setTimeout(forget, FLOW_MS).unref(),
       end: () => {
         clients.delete(key);
@@ -41,7 +41,7 @@ export function forwardUdp(
       },
     };
     socket.on('message', (answer, { port, address: sender }) => {
-      if (port === target.port && sender === target.address) server.send(answer, from.port, from.address);
+      if (port === to.port && sender === to.address) server.send(answer, from.port, from.address);
     });
     socket.on('error', forget);
     clients.set(key, client);
@@ -59,12 +59,21 @@ export function forwardUdp(
   server.on('listening', () => {
     bound = true;
   });
-  server.on('error', () => {
-    if (!bound) onEnd();
+  server.on('error', (error) => {
+    if (!bound) onEnd(error);
   });
   server.bind({ fd });
-  return () => {
+  const close = (): void => {
     flows.closeGroup(group);
     server.close();
+  };
+  return {
+    close,
+    // Answers leave by the socket.
+    leave: close,
+    // A client that never stops would never find the other one.
+    moved: () => {
+      for (const client of [...group]) flows.close(group, client);
+    },
   };
 }

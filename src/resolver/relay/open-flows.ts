@@ -1,9 +1,9 @@
-import { readTextOrEmpty } from '../../../../ffi/files/text-files.ts';
+import { readTextOrEmpty } from '../../ffi/files/text-files.ts';
 
 /** Descriptors that forwarded connections and clients may take, however many this process may open. */
 const MOST_DESCRIPTORS = 8192;
 
-/** Half of the descriptors this process may open, so that the rest of the supervisor never runs out of them. */
+/** Half of the descriptors this process may open, so that answering names never runs out of them. */
 export function descriptorBudget(limits = readTextOrEmpty('/proc/self/limits')): number {
   const allowed = Number(/^Max open files +(\d+)/m.exec(limits)?.[1] ?? Number.POSITIVE_INFINITY);
   return Math.min(MOST_DESCRIPTORS, Math.floor(allowed / 2));
@@ -28,9 +28,21 @@ export class OpenFlows {
   readonly #budget: number;
   readonly #groups = new Set<FlowGroup>();
   #used = 0;
+  #count = 0;
+  #opened = 0;
 
   constructor(budget: number) {
     this.#budget = budget;
+  }
+
+  /** How many are open. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** How many ever were. */
+  get opened(): number {
+    return this.#opened;
   }
 
   group(): FlowGroup {
@@ -47,6 +59,8 @@ export class OpenFlows {
     }
     group.add(flow);
     this.#used += flow.descriptors;
+    this.#count++;
+    this.#opened++;
   }
 
   /** Says that something passed. */
@@ -58,6 +72,7 @@ export class OpenFlows {
   close(group: FlowGroup, flow: Flow): void {
     if (!group.delete(flow)) return;
     this.#used -= flow.descriptors;
+    this.#count--;
     flow.end();
   }
 
