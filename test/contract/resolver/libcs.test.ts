@@ -1,35 +1,13 @@
 /** What programs of glibc and musl make of the answers: getaddrinfo(3) inside a sandbox with a resolv.conf of its own. */
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { buildProbes } from '../../support/libc-probe.ts';
 import { enterOwnHost, type TestSandbox, World } from '../../support/resolver/fixture.ts';
 import { addressOf, StubServer } from '../../support/resolver/stub-server.ts';
 
 enterOwnHost();
-
-/** Prints each address once, or the error as EAI_…. */
-const PROBE = `
-#define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <netdb.h>
-#include <stdio.h>
-#include <string.h>
-int main(int argc, char **argv) {
-  struct addrinfo hints = {0}, *list;
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_family = strcmp(argv[1], "4") == 0 ? AF_INET : strcmp(argv[1], "6") == 0 ? AF_INET6 : AF_UNSPEC;
-  int error = getaddrinfo(argv[2], 0, &hints, &list);
-  if (error != 0) { printf(error == EAI_NONAME ? "EAI_NONAME\\n" : error == EAI_AGAIN ? "EAI_AGAIN\\n" : error == EAI_NODATA ? "EAI_NODATA\\n" : "error %d\\n", error); return 0; }
-  for (; list; list = list->ai_next) {
-    char text[INET6_ADDRSTRLEN], name[256];
-    void *address = list->ai_family == AF_INET ? (void *)&((struct sockaddr_in *)list->ai_addr)->sin_addr : (void *)&((struct sockaddr_in6 *)list->ai_addr)->sin6_addr;
-    puts(inet_ntop(list->ai_family, address, text, sizeof text));
-    if (argc > 3 && getnameinfo(list->ai_addr, list->ai_addrlen, name, sizeof name, 0, 0, NI_NAMEREQD) == 0) puts(name);
-  }
-}
-`;
 
 let world: World;
 let directory: string;
@@ -38,9 +16,7 @@ let server: StubServer;
 
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'tsd-libcs-'));
-  writeFileSync(join(directory, 'probe.c'), PROBE);
-  execFileSync('gcc', ['-o', join(directory, 'glibc'), join(directory, 'probe.c')]);
-  execFileSync('musl-gcc', ['-DEAI_NODATA=-5', '-static', '-o', join(directory, 'musl'), join(directory, 'probe.c')]);
+  buildProbes(directory);
   writeFileSync(join(directory, 'resolv.conf'), 'nameserver 127.0.0.11\noptions ndots:0\n');
   writeFileSync(join(directory, 'nsswitch.conf'), 'hosts: dns\n');
   world = await World.start();
