@@ -58,6 +58,10 @@ install_packages() {
   again apt_install "${missing[@]}" || status=$?
   [ "$made_policy" = yes ] && rm -f "$policy"
   [ "$status" = 0 ] || fail "apt-get could not install: ${missing[*]}" "see its output above"
+  # Installed for its programs too: a firewall must not come up with the next boot because of it.
+  if [[ " ${missing[*]} " == *" firewalld "* ]]; then
+    systemctl disable firewalld 2>/dev/null || say "firewalld may start at the next boot: systemctl disable firewalld"
+  fi
 }
 
 # better-sqlite3 is compiled here; Debian ships Node's headers as a package, so nothing is downloaded for it.
