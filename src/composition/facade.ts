@@ -1,5 +1,6 @@
 /** The facade behind the API, over the parts of a supervisor. */
 import type { Driver } from '../drivers/contract/driver.ts';
+import { shownFamilies } from '../reconcile/ops/networks/network-families.ts';
 import type { ContainerRecord } from '../state/containers/container-record.ts';
 import type { StateIssue } from '../state/files/state-file.ts';
 import { hasNetworks, runDoctor } from '../supervisor/doctor/doctor.ts';
@@ -63,6 +64,7 @@ export function createFacade(wired: Wired, logTroubles: LogTroubles): Supervisor
     events,
     sysinfo,
     limits,
+    newNetworks: parts.settings.newNetworks,
     facts: { ...daemonFacts(opened.config, opened.id, stores.issues), ...driverFacts(opened) },
     resolver: () => opened.resolver.view(),
     doctor: async () => doctorChecks(opened),
@@ -194,6 +196,7 @@ export function laterIssues({ stores, parts }: Opened): readonly StateIssue[] {
 
 function doctorChecks(opened: Opened) {
   const { config, gates, state, stores, sources, parts, loopPauses, sysinfo } = opened;
+  const families = shownFamilies(parts.settings.newNetworks);
   const drivers: readonly (readonly Driver[])[] = [
     [parts.graph],
     parts.network.drivers.filter(hasNetworks),
@@ -205,7 +208,8 @@ function doctorChecks(opened: Opened) {
       ipForward: config.ipForward,
       pauses: loopPauses.view(),
       cutOff: cutOffContainers(parts),
-      earlierNetworks: earlierNetworks(parts.resources.networks(), parts.settings.newNetworks.families().ipv6),
+      newNetworks: families,
+      earlierNetworks: earlierNetworks(parts.resources.networks(), families.ipv6),
       sharing: sharingContainers(parts),
       state: stateFacts(state.root, [...stores.issues, ...laterIssues(opened)], sources.uncertain),
       unfiltered: unfilteredRuns(parts),

@@ -131,6 +131,7 @@ function opSettings(
     dns: config.dns,
     dnsSearch: config.dnsSearch,
     defaultIp: config.ip,
+    hostGateway: config.hostGatewayIp,
     networkDriver: DEFAULT_NETWORK_DRIVER,
     networkDrivers: NETWORK_DRIVER_TABLE,
     newNetworks,

@@ -154,6 +154,8 @@ export interface ObservedState {
   /** The record of one that may be any volume. Left out, there is none. */
   readonly unknownVolume?: Unread;
   readonly networks: ReadonlyMap<ResourceKey, ObservedNetwork>;
+  /** Why a network that is made now has no IPv6 where it leaves that open. Left out, it has, or is not to, or none is made. */
+  readonly lacksIpv6?: string;
   readonly containers: ReadonlyMap<ResourceKey, ObservedContainer>;
   readonly orphans: readonly Orphan[];
   /** Failures of earlier ops by key: when to try again, on the boot clock; null waits for a change. */

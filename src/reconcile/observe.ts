@@ -15,7 +15,9 @@ import { healthchecks } from './health/probes-of.ts';
 import type { ContainerSight } from './observed-container.ts';
 import type { OpFailureCache } from './op-failure-cache.ts';
 import type { ImageStores } from './ops/images/image-of.ts';
+import type { NewNetworks } from './ops/networks/network.ts';
 import { decidedOf, type KnownNetworks } from './ops/networks/network-config.ts';
+import { shownFamilies } from './ops/networks/network-families.ts';
 import { type VolumeUsers, volumesLeftBehind } from './ops/released-volumes.ts';
 import { type OrphanSightPorts, orphans } from './orphans.ts';
 import type { PathBook } from './path-book.ts';
@@ -33,6 +35,7 @@ type ObservedVolumePorts = Omit<VolumeUsers, 'desired'> & UnreadVolumePorts;
 
 interface ObservedNetworkPorts extends Omit<KnownNetworks, 'defaultNetworkProblem'> {
   readonly drifts: Pick<DriftMemory, 'of' | 'record'>;
+  readonly settings: KnownNetworks['settings'] & { readonly newNetworks: Pick<NewNetworks, 'families'> };
 }
 
 /** What the loop remembers of keys. */
@@ -124,6 +127,22 @@ function observedNetworks(
   return networks;
 }
 
+/** Looked at only for a network that is not made yet. */
+function lacksIpv6(
+  { resources, settings }: ObservedNetworkPorts,
+  keys: Iterable<ResourceKey>,
+): Pick<ObservedState, 'lacksIpv6'> {
+  let made: Set<ResourceKey> | null = null;
+  for (const key of keys) {
+    if (!key.startsWith('network/')) continue;
+    made ??= new Set(resources.networks().map((record) => record.key));
+    if (made.has(key)) continue;
+    const { lacking } = shownFamilies(settings.newNetworks);
+    return lacking === null ? {} : { lacksIpv6: lacking };
+  }
+  return {};
+}
+
 /** Filesystems that answer do so in much less. */
 const ANSWER_MS = 100;
 
@@ -158,6 +177,7 @@ export class Observer {
       volumes: observedVolumes({ ...of.volumes, desired: () => wanted.state }),
       ...unreadVolumes(of.volumes),
       networks: observedNetworks(of.networks, kernel),
+      ...lacksIpv6(of.networks, scope ?? wanted.state.resources.keys()),
       containers,
       orphans: kernel === null ? [] : orphans(ports.orphans, wanted.state, kernel),
       failures: new Map(remembered.failures.all()),

@@ -72,6 +72,8 @@ const isHost = (text: string) => {
   }
 };
 
+const notAnAddress = (text: string) => (isIP(text) === 0 ? `${text} is not an ip address` : null);
+
 const httpAddress = z.string().transform((text, context): HttpAddress => {
   try {
     return parseHttpAddress(text);
@@ -139,7 +141,7 @@ const shape = {
   fixedCidr: cidr.optional(),
   /** Empty: the default ones, as for a family that none is of. */
   defaultAddressPool: addressPools.prefault([]),
-  ipv6: z.union([boolean, z.literal('auto')], 'must be true, false or auto').default(false),
+  ipv6: z.union([boolean, z.literal('auto')], 'must be true, false or auto').default('auto'),
   /** 0 takes the MTU of the default route. */
   mtu: z.coerce
     .number('must be a number')
@@ -154,7 +156,11 @@ const shape = {
     .string()
     .refine((text) => isIP(text) !== 0, { error: (issue) => `${issue.input} is not an ip address` })
     .default('0.0.0.0'),
-  dns: listOf((text) => (isIP(text) === 0 ? `${text} is not an ip address` : null)),
+  hostGatewayIp: listOf(notAnAddress).refine(
+    (addresses) => new Set(addresses.map(isIP)).size === addresses.length,
+    'host-gateway has at most one address of each family',
+  ),
+  dns: listOf(notAnAddress),
   dnsSearch: listOf((text) => (isSearchDomain(text) ? null : `${text} is not a valid domain`)),
   storageDriver: z.string().min(1).optional(),
   storageOpt: listOf((text) => (text.includes('=') ? null : `bad option format: ${text}`)),

@@ -83,7 +83,7 @@ export const SETTINGS = {
   ipv6: {
     flags: '--ipv6 [when]',
     env: 'TSDOCKER_IPV6',
-    doc: 'new networks that do not say otherwise have IPv6: true, false, or auto for where this host has it and rules are written (default: false)',
+    doc: 'new networks that do not say otherwise, the default bridge too, have IPv6: true, false, or auto for where this host has it, not switched off for new interfaces, and rules are written (default: auto)',
   },
   mtu: {
     flags: '--mtu <bytes>',
@@ -114,6 +114,12 @@ export const SETTINGS = {
     flags: '--ip <address>',
     env: 'TSDOCKER_IP',
     doc: 'host address of published ports that name none (default: 0.0.0.0)',
+  },
+  hostGatewayIp: {
+    flags: '--host-gateway-ip <address>',
+    list: true,
+    env: 'TSDOCKER_HOST_GATEWAY_IP',
+    doc: 'what `host-gateway` in extraHosts stands for, one address of each family (default: those that this host has on the network of the container)',
   },
   dns: {
     flags: '--dns <address>',

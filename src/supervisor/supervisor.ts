@@ -31,11 +31,12 @@ import type { DeclarationNote } from '../model/notes/update-notes.ts';
 import { type Kind, parseKey, type ResourceKey } from '../model/resource.ts';
 import { requireFeature } from '../reconcile/exec-features.ts';
 import { type LimitSupport, limitNotes } from '../reconcile/kernel-limits.ts';
+import type { NewNetworks } from '../reconcile/ops/networks/network.ts';
 import type { ContainerRecord } from '../state/containers/container-record.ts';
 import type { ContainerStore } from '../state/containers/containers.ts';
 import type { History } from '../state/history/history.ts';
 import type { GraphIndex } from '../state/images/graph-index.ts';
-import { abilityWarnings, hostAbilities } from './doctor/host-abilities.ts';
+import { abilityWarnings, hostAbilities, newNetworksView } from './doctor/host-abilities.ts';
 import type { SupervisorEventBus } from './events.ts';
 import type { Builds } from './images/builds.ts';
 import type { ImageFiles } from './images/image-files.ts';
@@ -108,6 +109,7 @@ export interface SupervisorParts {
   readonly limits: LimitSupport;
   readonly facts: Facts;
   readonly resolver: () => ResolverView;
+  readonly newNetworks: Pick<NewNetworks, 'families'>;
   readonly doctor: () => Promise<readonly DoctorCheck[]>;
   /** Ends the loop and stops all containers; resolves with how many ran. */
   readonly stopEverything: () => Promise<HostShutdownView>;
@@ -130,12 +132,13 @@ export class Supervisor implements SupervisorApi {
   }
 
   info(): InfoView {
-    const { images, exec, sources, facts, loop, sysinfo, limits } = this.#parts;
+    const { images, exec, sources, facts, loop, sysinfo, limits, newNetworks } = this.#parts;
     const containers = this.#parts.containers.all();
     const ended = loop.ended();
     return {
       ...facts,
       ...hostAbilities(sysinfo),
+      newNetworks: newNetworksView(newNetworks),
       warnings: [
         ...facts.warnings,
         ...abilityWarnings(sysinfo, limits),

@@ -2,7 +2,7 @@
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { ContainerView } from '../../src/api/views/resource-views.ts';
+import type { ContainerView, NetworkView } from '../../src/api/views/resource-views.ts';
 import { armed } from '../support/armed.ts';
 import { BUSYBOX_IMAGE, FOREVER, IDLE, shell } from '../support/manifests.ts';
 import { hasCommit, programOf } from '../support/past-version.ts';
@@ -127,6 +127,8 @@ async function expectQuiet(before: Record<string, unknown>): Promise<void> {
   const { ops } = JSON.parse((await supervisor.cli('plan', '-o', 'json')).stdout);
   expect(ops).toEqual([]);
   expect(await everything()).toEqual(before);
+  const networks = JSON.parse(await supervisor.ok('get', 'networks', '-o', 'json')) as readonly NetworkView[];
+  expect(networks.filter(({ subnet6 }) => subnet6 !== null)).toEqual([]);
 }
 
 /** Operations on the apps, also those that are of no consequence for what runs. */

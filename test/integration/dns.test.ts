@@ -129,7 +129,8 @@ containers:
   const [dns, db] = [await ready('dns'), await ready('db')];
   await finds(dns, 'db', db.address);
   await finds(db, 'dns', dns.address);
-  const fetched = await supervisor.ok('exec', 'db', 'busybox', 'wget', '-q', '-O', '-', 'http://dns:53/');
+  // It listens to IPv4 alone, and by the name busybox tries one address, which may be that of IPv6.
+  const fetched = await supervisor.ok('exec', 'db', 'busybox', 'wget', '-q', '-O', '-', `http://${dns.address}:53/`);
   expect(fetched).toBe('payload\n');
 });
 

@@ -1,15 +1,23 @@
 /** The manifests of manifests/, unchanged, on images that stand in for those of Docker Hub. */
-import { spawnSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import {
+  applyAll,
+  filesWithSecrets,
+  imagesOf,
+  type Kept,
+  pidsOf,
+  placeManifests,
+  request,
+  uidOf,
+} from '../support/ready-made.ts';
 import type { RegistryServer } from '../support/registry.ts';
 import { missingForStandIns, serveStandIns } from '../support/stand-ins/stand-ins.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
 import { until } from '../support/wait.ts';
 
-const MANIFESTS = resolve(import.meta.dirname, '../../manifests');
 const FILES = ['nginx', 'postgres', 'redis', 'registry', 'gitea', 'prometheus'].map((name) => `${name}.yaml`);
 const SECRETS = [
   'postgres-password',
@@ -38,9 +46,7 @@ let secrets: Record<string, string>;
 
 beforeAll(async () => {
   if (missing !== null) return;
-  const texts = FILES.map((file) => readFileSync(join(MANIFESTS, file), 'utf8'));
-  const images = texts.flatMap((text) => [...text.matchAll(/^ +image: (\S+)$/gm)].map(([, image = '']) => image));
-  registry = await serveStandIns([...new Set(images)].sort());
+  registry = await serveStandIns(imagesOf(FILES));
 });
 
 afterAll(async () => {
@@ -50,37 +56,14 @@ afterAll(async () => {
 beforeEach(async () => {
   supervisor = await new TestSupervisor().start('--registry-mirror', `http://${registry?.host}`);
   directory = join(supervisor.base, 'ready-made');
-  cpSync(MANIFESTS, directory, { recursive: true });
-  mkdirSync(join(directory, 'secrets'), { mode: 0o700 });
-  secrets = Object.fromEntries(SECRETS.map((name) => [name, randomBytes(24).toString('hex')]));
-  for (const [name, value] of Object.entries(secrets)) writeFileSync(join(directory, 'secrets', name), `${value}\n`);
+  secrets = placeManifests(directory, SECRETS);
 });
 
 afterEach(() => supervisor.destroy());
 
 const files = () => FILES.flatMap((file) => ['-f', join(directory, file)]);
 
-async function apply(): Promise<void> {
-  const { status, stdout, stderr } = await supervisor.cli('apply', '--wait=2m', ...files());
-  if (status === 0) return;
-  const names = (await supervisor.containers()).filter(({ ready }) => !ready).map(({ app, name }) => `${app}/${name}`);
-  const logs = await Promise.all(names.map((name) => supervisor.cli('logs', '--tail', '20', name)));
-  const texts = names.map((name, index) => `${name}:\n${logs[index]?.stdout}${logs[index]?.stderr}`);
-  throw new Error([stdout.split('\n').slice(-10).join('\n'), stderr, ...texts].join('\n'));
-}
-
-async function request(url: string, init: RequestInit = {}): Promise<string> {
-  const response = await fetch(url, { ...init, headers: { connection: 'close', ...init.headers } });
-  const text = await response.text();
-  if (!response.ok) throw new Error(`${init.method ?? 'GET'} ${url} answers ${response.status}: ${text}`);
-  return text;
-}
-
-/** What a user keeps in one of the services. */
-interface Kept {
-  readonly write: () => Promise<unknown>;
-  readonly read: () => Promise<unknown>;
-}
+const apply = () => applyAll(supervisor, files());
 
 const PAGE = '<p>Written by a person</p>\n';
 const BLOB = randomBytes(10_000);
@@ -159,27 +142,7 @@ const KEPT: Readonly<Record<string, Kept>> = {
 const writeAll = () => Promise.all(Object.values(KEPT).map(({ write }) => write()));
 const readAll = () => Promise.all(Object.values(KEPT).map(({ read }) => read()));
 
-async function pids(): Promise<Readonly<Record<string, number>>> {
-  // A predecessor goes a while after its successor is ready.
-  const containers = await until('the declared ones alone', async () => {
-    const all = await supervisor.containers();
-    return all.length === Object.keys(UIDS).length ? all : null;
-  });
-  return Object.fromEntries(containers.map(({ app, name, pid }) => [`${app}/${name}`, pid ?? 0]));
-}
-
-/** Of the payload's process, or of the program that its init started. */
-const uidOf = (pid: number): number =>
-  Number(/^Uid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? -1);
-
-/** Files below the root that hold one of the secrets, those in volumes apart: what programs write there is their own. */
-function filesWithSecrets(): { readonly state: readonly string[]; readonly volumes: readonly string[] } {
-  const patterns = Object.values(secrets).flatMap((secret) => ['-e', secret]);
-  const { stdout } = spawnSync('grep', ['-rlaF', ...patterns, supervisor.root], { encoding: 'utf8' });
-  const found = stdout.split('\n').filter((path) => path !== '');
-  const isOfVolume = (path: string): boolean => path.startsWith(join(supervisor.root, 'vfs/dir/'));
-  return { state: found.filter((path) => !isOfVolume(path)), volumes: found.filter(isOfVolume) };
-}
+const pids = () => pidsOf(supervisor, Object.keys(UIDS).length);
 
 describe.skipIf(missing !== null)(`the ready-made manifests (${missing ?? 'on stand-ins of their images'})`, () => {
   test('run unchanged, keep data over an edit, a rollback and kill -9 of the supervisor, and leave no secret in the state', async () => {
@@ -211,7 +174,10 @@ describe.skipIf(missing !== null)(`the ready-made manifests (${missing ?? 'on st
     expect(await pids()).toEqual(back);
     await readAll();
     // Gitea writes the password of its database into its own volume, where the search does find it.
-    expect(filesWithSecrets()).toEqual({ state: [], volumes: [expect.stringMatching(/gitea\/conf\/app\.ini$/)] });
+    expect(filesWithSecrets(supervisor, secrets)).toEqual({
+      state: [],
+      volumes: [expect.stringMatching(/gitea\/conf\/app\.ini$/)],
+    });
     // Eight servers start three times.
   }, 600_000);
 });

@@ -61,6 +61,7 @@ export const DEFAULT_BRIDGE = {
 const SETTINGS = {
   dns: [],
   dnsSearch: [],
+  hostGateway: [],
   defaultIp: '0.0.0.0',
   networkDriver: 'sim',
   networkDrivers: {
@@ -71,7 +72,7 @@ const SETTINGS = {
   },
   newNetworks: {
     pools: { ipv4: [{ base: '10.200.0.0/16', size: 24 }], ipv6: [] },
-    families: () => ({ ipv6: false, ipv6Problem: null }),
+    families: () => ({ ipv6: false, ipv6Problem: null, lacking: null }),
   },
   mtu: 1500,
   fixedCidr: null,

@@ -42,6 +42,12 @@ export interface InfoView extends HostAbilities {
   readonly execDriver: string;
   readonly networkDriver: string;
   readonly defaultBridge: string;
+  /** What networks get that do not say whether they have IPv6. */
+  readonly newNetworks: {
+    readonly ipv6: boolean;
+    /** Why they have none although they would; null otherwise. */
+    readonly lacking: string | null;
+  };
   readonly generation: number;
   readonly containers: number;
   readonly running: number;

@@ -97,6 +97,8 @@ export interface WorkInProgress {
 export interface OpSettings {
   readonly dns: readonly string[];
   readonly dnsSearch: readonly string[];
+  /** What `host-gateway` stands for; empty for what the host has on the network of the container. */
+  readonly hostGateway: readonly string[];
   /** Host address of published ports that name none. */
   readonly defaultIp: string;
   /** Driver of networks that name none. */

@@ -2,7 +2,10 @@
  * Routing rules by the source of a packet: ip-rule(8). Builders return messages for {@link NetlinkSocket.request}; list
  * functions read dumps. Layouts and constants: linux/fib_rules.h.
  */
-import { addressAt, addressBytes, familyNumber } from './address-bytes.ts';
+import { constants } from 'node:os';
+import type { Family } from '../../model/addresses.ts';
+import { TsdError } from '../../model/errors/errors.ts';
+import { addressAt, addressBytes, FAMILY_OF, familyNumber } from './address-bytes.ts';
 import {
   attribute,
   eachAttribute,
@@ -20,6 +23,8 @@ const RTM_GETRULE = 34;
 
 const FRA = { SRC: 2, PRIORITY: 6, TABLE: 15 } as const;
 const FR_ACT_TO_TBL = 1;
+/** Answers of a kernel without rules. */
+const NO_RULES: readonly (number | undefined)[] = [constants.errno.EAFNOSUPPORT, constants.errno.EOPNOTSUPP];
 /** Before the rule of the main table, 32766. */
 const PRIORITY = 30_000;
 
@@ -54,6 +59,18 @@ export function deleteSourceRule(rule: SourceRule): NetlinkMessage {
 export function listSourceRules(socket: NetlinkSocket): SourceRule[] {
   const message = { step: 'list routing rules', type: RTM_GETRULE, flags: NLM_F_DUMP, body: Buffer.alloc(12) };
   return socket.dump(message, readRule).filter((rule) => rule !== null);
+}
+
+/** Whether the kernel has rules of a family (CONFIG_IPV6_MULTIPLE_TABLES): then at least those of its own tables are there. */
+export function hasRules(socket: NetlinkSocket, family: Family): boolean {
+  const body = Buffer.alloc(12);
+  body.writeUInt8(FAMILY_OF[family], 0);
+  try {
+    return socket.query({ step: 'list routing rules', type: RTM_GETRULE, flags: NLM_F_DUMP, body }).length > 0;
+  } catch (error) {
+    if (error instanceof TsdError && NO_RULES.includes(error.errno)) return false;
+    throw error;
+  }
 }
 
 function readRule(bytes: Buffer, start: number, end: number): SourceRule | null {

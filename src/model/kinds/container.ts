@@ -212,7 +212,7 @@ export const containerFields = z.strictObject({
     example: ['example.com'],
   }),
   extraHosts: field(extraHosts.prefault([]), {
-    doc: 'More lines of /etc/hosts: a list of `name:address` or a mapping. The address `host-gateway` is the one this host has on the network of the container.',
+    doc: 'More lines of /etc/hosts: a list of `name:address` or a mapping. The address `host-gateway` stands for those that this host has on the network of the container (`--host-gateway-ip` of the supervisor names others).',
     change: 'restart',
     example: ['gate:192.0.2.1'],
   }),

@@ -40,6 +40,15 @@ export function parentInterface({ parent, vlan }: Pick<NetworkAddresses, 'parent
   return parent === null || vlan === null ? parent : `${parent}.${vlan}`;
 }
 
+/** Whether a network has IPv6 is decided when it is made. Stored specs of earlier versions lack these fields. */
+export function leavesIpv6Open({
+  ipv4,
+  ipv6,
+  subnet6,
+}: Partial<Pick<NetworkAddresses, 'ipv4' | 'ipv6' | 'subnet6'>>): boolean {
+  return (ipv6 ?? null) === null && ipv4 !== false && (subnet6 ?? null) === null;
+}
+
 function ofFamily(spec: NetworkAddresses, family: Family): Contradiction[] {
   const names = FIELDS[family];
   const [subnet, gateway, range] = [spec[names.subnet], spec[names.gateway], spec[names.range]];

@@ -9,7 +9,7 @@ import { parseKey, type ResourceKey } from '../../model/resource.ts';
 import { baseKey } from '../../model/update.ts';
 import type { ContainerRecord } from '../../state/containers/container-record.ts';
 import type { ContainerStore, RecordWatcher } from '../../state/containers/containers.ts';
-import { endpointsOf, ownAddresses } from '../../state/containers/endpoints.ts';
+import { endpointsOf, hostAddresses, ownAddresses } from '../../state/containers/endpoints.ts';
 import { buildHosts, withNames } from '../../state/containers/hosts.ts';
 import { namesBeside, type Peer, PeerIndex, peersOf, samePeers } from './peer-index.ts';
 
@@ -49,7 +49,7 @@ function wholeText(record: ContainerRecord): string {
     domainname: config.Domainname,
     links: Object.entries(linkAddresses).map(([alias, address]) => ({ alias, address })),
     extraHosts: hostConfig.ExtraHosts ?? [],
-    gateway: record.network?.gateway ?? null,
+    hostGateway: hostAddresses(record),
   });
 }
 

@@ -301,7 +301,9 @@ export function changeIntent(
     return recreate(desired, container, because('source-changed', 'its image was loaded again with other content'));
   }
   const fields = changes.fields.map(({ path }) => path);
-  const endpoint = around.moved ? 'renew' : changesEndpoints(fields) ? 'repair' : 'keep';
+  // What it may reach by links is a part of its endpoints.
+  const repaired = changesEndpoints(fields) || fields.includes('links');
+  const endpoint = around.moved ? 'renew' : repaired ? 'repair' : 'keep';
   if (cause && changes.strongest === 'restart') return restart(desired, container, cause, endpoint);
 
   if (around.moved && container.running) {

@@ -1,5 +1,6 @@
 /** Images, volumes and networks that are declared: what they need before containers can use them. */
 import type { Desired, SpecOfKind } from '../../model/desired.ts';
+import { leavesIpv6Open } from '../../model/kinds/network-rules.ts';
 import { DEFAULT_NETWORK } from '../../model/network-mode.ts';
 import type { ObservedNetwork, Unread } from '../../model/observed.ts';
 import { own } from '../../model/own.ts';
@@ -159,9 +160,16 @@ function saysWhatIs({ decided }: ObservedNetwork, { path, from, to }: FieldChang
   return (from ?? null) === null && (to ?? null) !== null && sameData(to, own(decided, path));
 }
 
+/** Says where a network has less than it would on another host. */
+function made({ observed: { lacksIpv6 } }: Pass, desired: Desired<'network'>): Cause {
+  const cause = declared(desired);
+  if (lacksIpv6 === undefined || !leavesIpv6Open(desired.spec)) return cause;
+  return { ...cause, message: `${cause.message}; without IPv6: ${lacksIpv6}` };
+}
+
 function networkNeed(pass: Pass, desired: Desired<'network'>): NetworkNeed | null {
   const observed = pass.observed.networks.get(desired.key);
-  if (!observed) return { cause: declared(desired), recreate: false };
+  if (!observed) return { cause: made(pass, desired), recreate: false };
   const spec: SpecOfKind['network'] = desired.spec;
   const changes = observed.specHash === desired.specHash ? [] : diffSpecs('network', observed.spec, spec);
   if (changes.length > 0) {

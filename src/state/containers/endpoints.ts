@@ -81,6 +81,14 @@ export function ownAddresses(record: Connected): readonly string[] {
   return addressesOf(record).flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6].filter((address) => address !== null));
 }
 
+/** The addresses of the host on the network that leads out in their family; where none does, on the one in Docker's form. */
+export function hostAddresses(record: Connected): readonly string[] {
+  const all = endpointsOf(record);
+  const primary = all.find(({ bridge }) => bridge === record.network?.bridge);
+  const leading = (family: 'ipv4' | 'ipv6') => all.find(({ defaultRoute }) => defaultRoute[family]) ?? primary;
+  return [leading('ipv4')?.gateway4, leading('ipv6')?.gateway6].filter((address) => typeof address === 'string');
+}
+
 /** Ports that an endpoint publishes: those of a family are at the one that leads out, or at the one in Docker's form. */
 export function portsOn(record: Connected, { network }: RecordedEndpoint): readonly RecordedPort[] {
   const all = endpointsOf(record);

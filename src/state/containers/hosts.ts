@@ -9,8 +9,8 @@ export interface HostsContent {
   readonly links: readonly { readonly alias: string; readonly address: string }[];
   /** `name:address`; the address may itself contain colons, or be `host-gateway`. */
   readonly extraHosts: readonly string[];
-  /** What `host-gateway` stands for; without a network such lines are left out. */
-  readonly gateway: string | null;
+  /** What `host-gateway` stands for, a line for each; without a network such lines are left out. */
+  readonly hostGateway: readonly string[];
   /** Lines for the containers of its network, itself among them. Left out, none. */
   readonly names?: readonly string[];
 }
@@ -32,11 +32,11 @@ function line(address: string, names: string): string {
   return `${address}\t${names}`;
 }
 
-function extraHostLines(entry: string, gateway: string | null): string[] {
+function extraHostLines(entry: string, hostGateway: readonly string[]): string[] {
   const colon = entry.indexOf(':');
   const written = entry.slice(colon + 1);
-  const address = written === HOST_GATEWAY ? gateway : written;
-  return address === null ? [] : [line(address, entry.slice(0, colon))];
+  const addresses = written === HOST_GATEWAY ? hostGateway : [written];
+  return addresses.map((address) => line(address, entry.slice(0, colon)));
 }
 
 /** Lines between these are rewritten while the container runs; the payload can change the others. */
@@ -81,7 +81,7 @@ export function buildHosts(content: HostsContent): string {
     ...addresses.map((address) => line(address, names)),
     ...DEFAULT_LINES,
     ...content.links.map((link) => line(link.address, link.alias)),
-    ...content.extraHosts.flatMap((entry) => extraHostLines(entry, content.gateway)),
+    ...content.extraHosts.flatMap((entry) => extraHostLines(entry, content.hostGateway)),
   ];
   return withNames(`${lines.join('\n')}\n`, content.names ?? []);
 }

@@ -7,6 +7,7 @@ import type { Driver } from '../../drivers/contract/driver.ts';
 import type { NetworkDriver } from '../../drivers/contract/network.ts';
 import type { Sysinfo } from '../../ffi/host/sysinfo.ts';
 import { architectureProblem, kernelProblem } from '../../model/host-requirements.ts';
+import type { HostFamilies } from '../../reconcile/ops/networks/network-families.ts';
 import { isInMemory } from '../../state/root.ts';
 import { LATELY_MS, type LoopPause, type LoopPausesView } from '../loop-pauses.ts';
 import type { SharingContainer } from '../views/shared-groups.ts';
@@ -70,6 +71,12 @@ function forwardingCheck(sysinfo: Sysinfo, supervisor: DoctorFacts | null): Doct
       'net.ipv4.ip_forward is off; the supervisor turns it on, and the host then routes between its other interfaces too',
     fix: 'Where it must not, drop that in the forward chain first (docs/security.md), or start it with --ip-forward=false.',
   };
+}
+
+/** A host without IPv6 is in order. */
+function newNetworksCheck({ ipv6, lacking }: HostFamilies): DoctorCheck {
+  const without = lacking === null ? 'IPv4 (--ipv6=false)' : `IPv4, without IPv6: ${lacking}`;
+  return check('new networks', true, `those that do not say have ${ipv6 ? 'IPv4 and IPv6' : without}`, '');
 }
 
 /** Containers of the default network where that is switched off. */
@@ -176,6 +183,8 @@ export interface DoctorFacts {
   readonly ipForward: boolean;
   /** Null where there is, or should be, a default network. */
   readonly cutOff: readonly CutOff[] | null;
+  /** What networks get that leave IPv6 open. */
+  readonly newNetworks: HostFamilies;
   readonly earlierNetworks: readonly EarlierNetwork[];
   /** Containers that run in control groups of the host. */
   readonly sharing: readonly SharingContainer[];
@@ -212,6 +221,7 @@ export function runDoctor(
       ? []
       : [
           runDirCheck(supervisor.runDir),
+          newNetworksCheck(supervisor.newNetworks),
           earlierNetworksCheck(supervisor.earlierNetworks),
           sharedGroupsCheck(supervisor.sharing),
           filterCheck(supervisor.unfiltered),

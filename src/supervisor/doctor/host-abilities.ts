@@ -1,7 +1,9 @@
 /** The abilities of this host for containers, as `docker info` has them, and what is said where one is missing. Pure. */
-import type { HostAbilities } from '../../api/views/host-views.ts';
+import type { HostAbilities, InfoView } from '../../api/views/host-views.ts';
 import type { LimitName, Sysinfo } from '../../ffi/host/sysinfo.ts';
 import type { LimitSupport } from '../../reconcile/kernel-limits.ts';
+import type { NewNetworks } from '../../reconcile/ops/networks/network.ts';
+import { shownFamilies } from '../../reconcile/ops/networks/network-families.ts';
 
 export function hostAbilities({ limits, appArmor, cgroupVersion, forwarding }: Sysinfo): HostAbilities {
   const { ipv4, ipv6 } = forwarding();
@@ -14,6 +16,11 @@ export function hostAbilities({ limits, appArmor, cgroupVersion, forwarding }: S
     appArmor,
     cgroupVersion,
   };
+}
+
+export function newNetworksView(newNetworks: Pick<NewNetworks, 'families'>): InfoView['newNetworks'] {
+  const { ipv6, lacking } = shownFamilies(newNetworks);
+  return { ipv6, lacking };
 }
 
 /** What a user may rely on and this host lacks. */

@@ -1,6 +1,7 @@
 /** Networks with IPv6, beside IPv4 and alone, and those without. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { closeSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import type { EndpointConfig, NetworkConfig, Networks } from '../../../src/drivers/contract/network.ts';
@@ -9,17 +10,21 @@ import { inNetns } from '../../../src/ffi/process/namespaces.ts';
 import { macOfAddress } from '../../../src/model/addresses.ts';
 import { until } from '../../support/wait.ts';
 import {
+  blocked,
   endpoint,
   endpoint6,
   enterPrivateHost,
+  HOST_ADDRESS,
   idOf,
   inMemory,
   network,
   network6,
   newDriver,
+  OUTSIDE_ADDRESS,
   reaches,
   serve,
   shell,
+  sourceSeen,
   start,
   stopServers,
   strayLinks,
@@ -129,6 +134,24 @@ s.send(bytes.fromhex('333300000001') + mac + b'\\x86\\xdd' + packet)
   expect(ip(a, '-6 route show')).not.toContain('2001:db8:bad');
 });
 
+test('without inter-container communication a link leads to its port, for as many packets as there are', async () => {
+  driver.ensureNetwork(network6(1, { icc: false }));
+  const a = start(driver, endpoint6('a', 1, 2));
+  const b = start(driver, endpoint6('b', 1, 3));
+  serve(b, 80, '::', Buffer.alloc(4_000_000, 'x'));
+  serve(b, 81, '::');
+  serve(a, 80, '::');
+  const to = 'fd00:231:0:1::3';
+  expect(blocked(a, to, 80)).toBe(true);
+  const reach = [to, '10.231.1.3'].map((address) => ({ address, port: 80, protocol: 'tcp' }) as const);
+  driver.attach(endpoint6('a', 1, 2, { reach }));
+  expect((await sourceSeen(a, to, 80)).length).toBe(4_000_000);
+  expect(blocked(a, to, 81)).toBe(true);
+  expect(blocked(b, 'fd00:231:0:1::2', 80)).toBe(true);
+  driver.attach(endpoint6('a', 1, 2));
+  expect(blocked(a, to, 80)).toBe(true);
+});
+
 test('without inter-container communication the only neighbour is the gateway', () => {
   driver.ensureNetwork(network6(1, { icc: false }));
   const a = start(driver, endpoint6('a', 1, 2));
@@ -137,6 +160,100 @@ test('without inter-container communication the only neighbour is the gateway', 
   serve(null, PORT, '::');
   expect(answers(a, 'fd00:231:0:1::1')).toBe(true);
   expect(drift('a')).toEqual([]);
+});
+
+test('what leaves has the address of the host, or the own one in the families that are routed', async () => {
+  inNetns(outside, () =>
+    shell('ip route add fd00:231::/32 via 2001:db8::1; ip route add 10.231.0.0/16 via 198.51.100.1'),
+  );
+  onTestFinished(() => inNetns(outside, () => void shell('ip route del fd00:231::/32; ip route del 10.231.0.0/16')));
+  for (const [port, address] of [
+    [82, '0.0.0.0'],
+    [83, '::'],
+  ] as const) {
+    serve(outside, port, address);
+  }
+  const seen = async (netns: number) => [
+    await sourceSeen(netns, OUTSIDE_ADDRESS, 82),
+    await sourceSeen(netns, '2001:db8::2', 83),
+  ];
+  driver.ensureNetwork(network6(1));
+  const a = start(driver, endpoint6('a', 1, 2));
+  expect(await seen(a)).toEqual([HOST_ADDRESS, '2001:db8::1']);
+  driver.ensureNetwork(network6(1, { gatewayMode6: 'routed' }));
+  expect(await seen(a)).toEqual([HOST_ADDRESS, 'fd00:231:0:1::2']);
+  driver.ensureNetwork(network6(1, { gatewayMode4: 'routed' }));
+  expect(await seen(a)).toEqual(['10.231.1.2', '2001:db8::1']);
+  driver.ensureNetwork(network6(1, { masquerade: false }));
+  expect(await seen(a)).toEqual(['10.231.1.2', 'fd00:231:0:1::2']);
+});
+
+test('containers of different networks do not reach each other, and an internal network leads nowhere', () => {
+  driver.ensureNetwork(network6(1));
+  driver.ensureNetwork(network6(2));
+  driver.ensureNetwork(network6(3, { internal: true }));
+  const a = listening(endpoint6('a', 1, 2));
+  const b = listening(endpoint6('b', 2, 2));
+  const inner = start(driver, endpoint6('c', 3, 2, { defaultRoute: { ipv4: false, ipv6: false } }));
+  listening(endpoint6('d', 3, 3, { defaultRoute: { ipv4: false, ipv6: false } }));
+  serve(outside, PORT, '::');
+  expect(answers(a, '2001:db8::2')).toBe(true);
+  expect(blocked(a, 'fd00:231:0:2::2', PORT)).toBe(true);
+  expect(blocked(b, 'fd00:231:0:1::2', PORT)).toBe(true);
+  expect(answers(inner, 'fd00:231:0:3::3')).toBe(true);
+  ip(inner, '-6 route add default via fd00:231:0:3::1');
+  for (const address of ['2001:db8::2', 'fd00:231:0:1::2']) expect(blocked(inner, address, PORT)).toBe(true);
+  expect(blocked(a, 'fd00:231:0:3::3', PORT)).toBe(true);
+});
+
+const FLOOD = `
+import socket
+ends = [(socket.socket(family, socket.SOCK_DGRAM), to) for family, to in
+        ((socket.AF_INET, '10.231.1.2'), (socket.AF_INET6, 'fd00:231:0:1::2'))]
+while True:
+    for s, to in ends:
+        try: s.sendto(b'?', (to, 7777))
+        except OSError: pass
+`;
+
+/** Datagrams that arrived where nothing listens, of both families. */
+const unheard = (netns: number): number =>
+  inNetns(netns, () => {
+    const text = (file: string) => readFileSync(`/proc/thread-self/net/${file}`, 'utf8');
+    const [, counts = ''] = text('snmp')
+      .split('\n')
+      .filter((line) => line.startsWith('Udp: '));
+    return Number(counts.split(' ')[2]) + Number(/^Udp6NoPorts\s+(\d+)$/m.exec(text('snmp6'))?.[1]);
+  });
+
+test('what is sent from outside while a network is made does not wait for its first container', async () => {
+  const sent = () =>
+    inNetns(outside, () =>
+      Number(/^Udp6OutDatagrams\s+(\d+)$/m.exec(readFileSync('/proc/thread-self/net/snmp6', 'utf8'))?.[1]),
+    );
+  inNetns(outside, () =>
+    shell('ip route add fd00:231::/32 via 2001:db8::1; ip route add 10.231.0.0/16 via 198.51.100.1'),
+  );
+  const flood = inNetns(outside, () => spawn('python3', ['-c', FLOOD], { stdio: 'inherit' }));
+  onTestFinished(async () => {
+    flood.kill();
+    await once(flood, 'exit');
+    inNetns(outside, () => void shell('ip route del fd00:231::/32; ip route del 10.231.0.0/16'));
+  });
+  const before = sent();
+  await until('the flood', () => sent() > before + 1000);
+  for (let times = 0; times < 5; times++) {
+    driver.ensureNetwork(network6(1));
+    const a = start(driver, endpoint6('a', 1, 2));
+    serve(a, PORT, '::');
+    expect(answers(null, 'fd00:231:0:1::2')).toBe(true);
+    const now = sent();
+    await until('more of it', () => sent() > now + 1000);
+    expect(unheard(a)).toBe(0);
+    stopServers();
+    driver.detach(idOf('a'));
+    driver.removeNetwork(network(1).key);
+  }
 });
 
 test('an address that another container gets is reached at once by who knew the last one', () => {
@@ -207,6 +324,15 @@ describe('drift', () => {
     for (let looks = 0; !drift('a')?.includes(expected); looks++) expect(looks).toBeLessThan(10);
     driver.attach(endpoint6('a', 1, 2));
 
+    expect(drift('a')).toEqual([]);
+    expect(answers(a, 'fd00:231:0:1::3')).toBe(true);
+  });
+
+  test('IPv6 that a container switches off itself is seen and switched on again', () => {
+    inNetns(a, () => writeFileSync('/proc/sys/net/ipv6/conf/eth0/disable_ipv6', '1'));
+    expect(ip(a, '-6 address show dev eth0')).toBe('');
+    expect(drift('a')).toContain('address fd00:231:0:1::2/64 missing');
+    driver.attach(endpoint6('a', 1, 2));
     expect(drift('a')).toEqual([]);
     expect(answers(a, 'fd00:231:0:1::3')).toBe(true);
   });

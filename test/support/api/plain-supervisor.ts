@@ -202,6 +202,7 @@ const INFO: InfoView = {
   execDriver: 'native',
   networkDriver: 'bridge',
   defaultBridge: 'tsdocker0',
+  newNetworks: { ipv6: true, lacking: null },
   generation: 7,
   containers: 2,
   running: 1,

@@ -59,9 +59,10 @@ export class Guest {
   /**
    * Boots a fresh guest and waits until it takes commands.
    * @param debianPackage a file of this host, for /opt/tsdocker/tsdocker.deb
+   * @param kernelArguments beside those that the guest needs
    * @throws Error with the end of its console
    */
-  static async boot(debianPackage: string | null = null): Promise<Guest> {
+  static async boot(debianPackage: string | null = null, kernelArguments = ''): Promise<Guest> {
     const image = guestImage();
     const directory = mkdtempSync('/var/tmp/tsd-guest-');
     const disk = join(directory, 'root.qcow2');
@@ -74,7 +75,7 @@ export class Guest {
       [
         ...['-machine', 'q35', '-accel', 'tcg,thread=multi', '-cpu', 'qemu64', '-smp', '2', '-m', '1536'],
         ...['-nodefaults', '-display', 'none', '-no-user-config'],
-        ...['-kernel', image.kernel, '-initrd', image.initrd, '-append', KERNEL_ARGUMENTS],
+        ...['-kernel', image.kernel, '-initrd', image.initrd, '-append', `${KERNEL_ARGUMENTS} ${kernelArguments}`],
         ...['-drive', `file=${disk},if=virtio,format=qcow2,cache=unsafe`],
         ...['-drive', `file=${payload},if=virtio,format=raw,cache=unsafe`],
         ...['-serial', `file:${join(directory, 'console.log')}`],

@@ -14,56 +14,16 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { imageReference } from '../../../src/manifest/importers/names.ts';
 import { REGISTRY_INSTALLED, RegistryServer } from '../registry.ts';
+import { storedName } from '../stored-name.ts';
 import { TestSupervisor } from '../supervisor.ts';
+import { APPLETS, basesOf, PACKAGES, postgresBin, STAND_INS } from './images.ts';
 
 const CACHE = '/var/tmp/tsdocker-stand-ins';
 const SOURCES = import.meta.dirname;
-const POSTGRES = '/usr/lib/postgresql';
-/** Debian's packages whose programs are in the images. */
-const PACKAGES = [
-  'busybox-static',
-  'docker-registry',
-  'nginx-light',
-  'postgresql',
-  'prometheus',
-  'redis-server',
-  'util-linux',
-];
-const APPLETS = [
-  '[',
-  'cat',
-  'chmod',
-  'chown',
-  'env',
-  'id',
-  'ln',
-  'ls',
-  'mkdir',
-  'rm',
-  'sed',
-  'sh',
-  'sleep',
-  'test',
-  'wget',
-];
-
-interface StandIn {
-  /** As a manifest names it, without tag. */
-  readonly name: string;
-  /** `name:x:uid:gid` lines of its users beside root. */
-  readonly users: readonly string[];
-}
-
-const STAND_INS: Readonly<Record<string, StandIn>> = {
-  gitea: { name: 'gitea/gitea', users: ['git:x:1000:1000'] },
-  grafana: { name: 'grafana/grafana', users: ['grafana:x:472:0'] },
-  nginx: { name: 'library/nginx', users: ['nginx:x:101:101'] },
-  postgres: { name: 'library/postgres', users: ['postgres:x:999:999'] },
-  prometheus: { name: 'prom/prometheus', users: ['nobody:x:65534:65534'] },
-  redis: { name: 'library/redis', users: ['redis:x:999:999'] },
-  registry: { name: 'library/registry', users: [] },
-};
+/** A package of this checkout that programs of stand-ins read YAML with. */
+const YAML = join(SOURCES, '../../../node_modules/yaml');
 
 /** Why the images cannot be made here; null when they can. */
 export function missingForStandIns(): string | null {
@@ -77,12 +37,6 @@ function versionOf(name: string): string {
   const { stdout } = spawnSync('dpkg-query', ['--status', name], { encoding: 'utf8' });
   const isInstalled = /^Status: install ok installed$/m.test(stdout);
   return isInstalled ? (/^Version: (.*)$/m.exec(stdout)?.[1] ?? '') : '';
-}
-
-/** `/usr/lib/postgresql/17` of the newest that is installed. */
-function postgresHome(): string {
-  const [newest = ''] = readdirSync(POSTGRES).sort((a, b) => Number(b) - Number(a));
-  return join(POSTGRES, newest);
 }
 
 /**
@@ -120,18 +74,7 @@ async function build(storage: string, references: readonly string[]): Promise<vo
   const registry = await new RegistryServer().start({ storage });
   const supervisor = await new TestSupervisor().start();
   try {
-    const wanted = Object.entries(STAND_INS).flatMap(([directory, { name }]) =>
-      references
-        .map(fullName)
-        .filter((reference) => reference.startsWith(`${name}:`))
-        .map((reference) => ({ directory, reference })),
-    );
-    for (const { directory } of wanted) writeContext(supervisor.base, directory);
-    const manifest = supervisor.file(
-      'stand-ins.yaml',
-      JSON.stringify({ images: declarations(wanted.map(({ directory }) => directory)) }),
-    );
-    await supervisor.ok('apply', '--wait=180s', '-f', manifest);
+    const wanted = await buildIn(supervisor, references);
     await Promise.all(
       wanted.map(async ({ directory, reference }) => {
         await supervisor.ok('tag', `stand-ins/${directory}`, `${registry.host}/${reference}`);
@@ -144,41 +87,52 @@ async function build(storage: string, references: readonly string[]): Promise<vo
   }
 }
 
+/** Stand-ins in a supervisor itself, which then pulls none of them. */
+export async function makeStandIns(supervisor: TestSupervisor, references: readonly string[]): Promise<void> {
+  const wanted = await buildIn(supervisor, references);
+  await Promise.all(
+    wanted.map(({ directory, reference }) =>
+      supervisor.ok('tag', `stand-ins/${directory}`, storedName(imageReference(reference))),
+    ),
+  );
+}
+
+interface Wanted {
+  readonly directory: string;
+  readonly reference: string;
+}
+
+async function buildIn(supervisor: TestSupervisor, references: readonly string[]): Promise<readonly Wanted[]> {
+  const wanted = Object.entries(STAND_INS).flatMap(([directory, { name }]) =>
+    references
+      .map(fullName)
+      .filter((reference) => reference.startsWith(`${name}:`))
+      .map((reference) => ({ directory, reference })),
+  );
+  for (const { directory } of wanted) writeContext(supervisor.base, directory);
+  const images = declarations(wanted.map(({ directory }) => directory));
+  const manifest = supervisor.file('stand-ins.yaml', JSON.stringify({ images }));
+  await supervisor.ok('apply', '--wait=180s', '-f', manifest);
+  return wanted;
+}
+
 const fullName = (reference: string): string => (reference.includes('/') ? reference : `library/${reference}`);
 
 /** Images of the host, and what is built on them. */
 function declarations(directories: readonly string[]): Record<string, object> {
-  const home = postgresHome();
-  const bin = (name: string): string => join(home, 'bin', name);
-  const version = home.slice(POSTGRES.length + 1);
-  const host = (binaries: readonly string[], ...paths: readonly string[]) => ({ host: { binaries, paths } });
-  // Of its modules those that initdb asks for.
-  const modules = ['dict_snowball.so', 'plpgsql.so'].map((name) => join(home, 'lib', name));
-  const server = ['postgres', 'initdb', 'pg_ctl', 'psql', 'pg_isready'].map(bin);
-  return {
-    'postgres-base': host(
-      [...server, 'busybox', 'setpriv'],
-      ...modules,
-      `/usr/share/postgresql/${version}`,
-      '/usr/share/zoneinfo',
-      '/usr/lib/locale/C.utf8',
-    ),
-    'psql-base': host([bin('psql'), 'setpriv']),
-    'redis-base': host(['redis-server', 'redis-cli', 'busybox', 'setpriv']),
-    'nginx-base': host(['nginx', 'busybox'], '/etc/nginx/mime.types'),
-    'registry-base': host(['docker-registry', 'busybox']),
-    'prometheus-base': host(['prometheus', 'busybox']),
-    'node-base': host(['node', 'busybox']),
-    ...Object.fromEntries(
-      directories.map((name) => [name, { build: { context: `./${name}`, args: { PG_BIN: join(home, 'bin') } } }]),
-    ),
-  };
+  const args = { PG_BIN: postgresBin() };
+  const built = directories.map((name) => [name, { build: { context: `./${name}`, args } }] as const);
+  return { ...basesOf(directories), ...Object.fromEntries(built) };
 }
 
-/** The sources of a stand-in, with a shell's programs and its users below root/. */
+/** The sources of a stand-in, with a shell's programs and its users below root/, and what several of them share. */
 function writeContext(base: string, name: string): void {
   const context = join(base, name);
   cpSync(join(SOURCES, name), context, { recursive: true });
+  cpSync(join(SOURCES, 'common'), context, { recursive: true });
+  if (readFileSync(join(context, 'Dockerfile'), 'utf8').includes('COPY yaml/')) {
+    cpSync(YAML, join(context, 'yaml'), { recursive: true });
+  }
   for (const directory of ['usr/bin', 'etc']) mkdirSync(join(context, 'root', directory), { recursive: true });
   for (const applet of APPLETS) symlinkSync('busybox', join(context, 'root/usr/bin', applet));
   const users = ['root:x:0:0', ...(STAND_INS[name]?.users ?? [])];

@@ -62,6 +62,7 @@ test('the defaults are complete', () => {
       "gcLow": 80,
       "gcMinAge": 120000,
       "group": "tsdocker",
+      "hostGatewayIp": [],
       "hosts": [
         "unix:///run/tsdocker/tsdocker.sock",
       ],
@@ -72,7 +73,7 @@ test('the defaults are complete', () => {
       "ipForward": true,
       "ipMasq": true,
       "iptables": true,
-      "ipv6": false,
+      "ipv6": "auto",
       "keepGenerations": 10,
       "label": [],
       "logBudget": null,

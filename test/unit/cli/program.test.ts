@@ -27,6 +27,7 @@ test('info', async () => {
     ID:               ABCD:EFGH
     Drivers:          graph overlay, network bridge, exec native
     Default bridge:   tsdocker0
+    New networks:     IPv4 and IPv6
     Host:             Linux 6.12.0, 2 CPUs, 24GiB
     Control groups:   version 2
     Limits:           memory yes, swap no

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { DEFAULT_NETWORK } from '../../../src/model/network-mode.ts';
+import { plan } from '../../../src/reconcile/plan/plan.ts';
 import type { App } from '../../support/declare.ts';
 import { declare } from '../../support/declare.ts';
 import { hostWith, planOn, textOn } from '../../support/planning.ts';
@@ -31,6 +32,16 @@ describe('the strongest change class decides', () => {
       "stop container/blog/web — env.A, ports changed in blog.yaml:2:3
       connect container/blog/web — env.A, ports changed in blog.yaml:2:3
       start container/blog/web — env.A, ports changed in blog.yaml:2:3"
+    `);
+  });
+
+  test('restart with other links repairs the endpoint, whose rules say what is reached', () => {
+    const linked = (links: readonly string[]) => ({ blog: { containers: { db: {}, web: { links } } } });
+    const host = hostWith(linked([]));
+    expect(textOn(host, declare(linked(['db']), 2))).toMatchInlineSnapshot(`
+      "stop container/blog/web — links changed in blog.yaml:2:3
+      connect container/blog/web — links changed in blog.yaml:2:3
+      start container/blog/web — links changed in blog.yaml:2:3"
     `);
   });
 
@@ -136,6 +147,22 @@ describe('networks', () => {
       networks: { back: { subnet, ...extra } },
       containers: { db: { network: 'back' }, web: { network: 'back', links: ['db'] } },
     },
+  });
+
+  test('that leave IPv6 open are said to have none where the host lacks it', () => {
+    const networks = { open: {}, said: { ipv6: false }, asked: { ipv6: true }, six: { subnet6: 'fd00:1::/64' } };
+    const host = hostWith({});
+    const observed = { ...host.observe(), lacksIpv6: 'this kernel has no IPv6' };
+    const desired = declare({ blog: { networks } });
+    const made = plan({ desired, observed, now: host.now(), seed: 'seed', scope: null, busy: new Set<never>() });
+    expect(made.ops.map(({ key, cause }) => `${key}: ${cause.message}`)).toMatchInlineSnapshot(`
+      [
+        "network/blog/open: declared in blog.yaml:1:3; without IPv6: this kernel has no IPv6",
+        "network/blog/said: declared in blog.yaml:2:3",
+        "network/blog/asked: declared in blog.yaml:3:3",
+        "network/blog/six: declared in blog.yaml:4:3",
+      ]
+    `);
   });
 
   test('a rule is changed under running containers', () => {

@@ -163,7 +163,7 @@ describe('files of running containers', () => {
       const id = files.put(n);
       files.texts.set(
         id,
-        buildHosts({ addresses: [], hostname: 'x', domainname: '', links: [], extraHosts: [], gateway: null }),
+        buildHosts({ addresses: [], hostname: 'x', domainname: '', links: [], extraHosts: [], hostGateway: [] }),
       );
     }
     await time.advance(1_000);

@@ -91,8 +91,8 @@ describe('the subnet of a network', () => {
 });
 
 describe('the families of a network', () => {
-  const able = { ipv6: true, ipv6Problem: null };
-  const unable = { ipv6: false, ipv6Problem: 'this kernel has no IPv6' };
+  const able = { ipv6: true, ipv6Problem: null, lacking: null };
+  const unable = { ipv6: false, ipv6Problem: 'this kernel has no IPv6', lacking: 'this kernel has no IPv6' };
 
   test.each([
     [{}, null, able, { ipv4: true, ipv6: true }],

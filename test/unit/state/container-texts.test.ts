@@ -15,7 +15,7 @@ describe('hosts', () => {
         { alias: 'database', address: '10.80.0.3' },
       ],
       extraHosts: ['printer:192.0.2.7', 'v6:2001:db8::1', 'host:host-gateway'],
-      gateway: '10.80.0.1',
+      hostGateway: ['10.80.0.1', 'fd00:80::1'],
     });
     expect(text).toBe(
       [
@@ -31,6 +31,7 @@ describe('hosts', () => {
         '192.0.2.7\tprinter',
         '2001:db8::1\tv6',
         '10.80.0.1\thost',
+        'fd00:80::1\thost',
         '',
       ].join('\n'),
     );
@@ -43,7 +44,7 @@ describe('hosts', () => {
       domainname: '',
       links: [],
       extraHosts: ['host:host-gateway'],
-      gateway: null,
+      hostGateway: [],
     });
     expect(text.startsWith('127.0.0.1\tlocalhost\n')).toBe(true);
   });
@@ -55,7 +56,7 @@ describe('hosts', () => {
       domainname: '',
       links: [],
       extraHosts: ['a\n1.2.3.4 bank:1.1.1.1'],
-      gateway: null,
+      hostGateway: [],
     };
     expect(() => buildHosts(content)).toThrow(expect.objectContaining({ code: 'TSD_CONTAINER_SETUP' }));
   });

@@ -71,6 +71,7 @@ async function run(context: CliContext, { output, wait = 0 }: InfoOptions): Prom
       ['ID', info.id],
       ['Drivers', `graph ${info.graphDriver}, network ${info.networkDriver}, exec ${info.execDriver}`],
       ['Default bridge', info.defaultBridge],
+      ['New networks', families(info.newNetworks)],
       ['Host', `Linux ${info.kernel}, ${info.cpus} CPUs, ${formatBytes(info.memoryBytes)}`],
       ['Control groups', info.cgroupVersion === null ? 'none mounted' : `version ${info.cgroupVersion}`],
       ['Limits', `memory ${answer(info.memoryLimit, 'yes', 'no')}, swap ${answer(info.swapLimit, 'yes', 'no')}`],
@@ -97,6 +98,11 @@ function namesText({ state, pid, containers, ports, restarts, memoryBytes, probl
     ...(restarts === 0 ? [] : [`started again ${restarts} times`]),
   ];
   return problem === null ? parts.join(', ') : `${parts.join(', ')}: ${printable(problem)}`;
+}
+
+function families({ ipv6, lacking }: InfoView['newNetworks']): string {
+  if (ipv6) return 'IPv4 and IPv6';
+  return lacking === null ? 'IPv4' : `IPv4, without IPv6: ${lacking}`;
 }
 
 const answer = (value: boolean | null, yes: string, no: string): string =>

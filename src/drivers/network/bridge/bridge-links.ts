@@ -42,8 +42,12 @@ export class BridgeLinks {
     return this.#names.idOf('network', link.alias) ?? `${UNFINISHED}${link.name}`;
   }
 
-  /** Creates or repairs a bridge of ours. */
-  ensure(config: BridgeNetwork): void {
+  /**
+   * Creates or repairs a bridge of ours.
+   * @param close sets its rules, before anything is passed on to it: what is let through waits for seconds for a container that
+   * answers, and reaches one that is made meanwhile
+   */
+  ensure(config: BridgeNetwork, close: () => void): void {
     const found = findLink(this.#socket, config.bridge);
     if (found !== null) this.#checkOurs(config, found);
     else this.#create(config);
@@ -53,6 +57,7 @@ export class BridgeLinks {
     const settings = { alias, ...(link.mtu !== config.mtu && { mtu: config.mtu }) };
     this.#socket.request([changeLink(link.index, settings), ...withoutLinkLocal(link.index, config.mtu)]);
     this.#settings.changeBridge(config);
+    close();
     this.#setAddresses(link.index, bridgeAddresses(config));
     this.#socket.request([changeLink(link.index, { up: true })]);
   }

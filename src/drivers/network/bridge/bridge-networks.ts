@@ -55,12 +55,16 @@ export class BridgeNetworks {
     const config = bridgeNetwork(wanted);
     checkNetwork(config);
     const firewall = rules.open();
-    if (config.foreign) bridges.checkForeign(config);
-    else bridges.ensure(config);
+    const close = (): void => firewall?.set(networkOwner(config.bridge), networkElements(config));
+    if (config.foreign) {
+      bridges.checkForeign(config);
+      close();
+    } else {
+      bridges.ensure(config, close);
+    }
     this.#known.set(config.key, config);
     if (!config.internal) this.#forward(config);
     if (firewall === null) return;
-    firewall.set(networkOwner(config.bridge), networkElements(config));
     firewall.repair();
     this.#syncNeighbour(firewall);
   }

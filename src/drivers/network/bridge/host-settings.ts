@@ -64,7 +64,12 @@ export class HostSettings {
   forwardIpv6(names: readonly string[]): void {
     const isOn = readSetting(FORWARDING.ipv6) === '1';
     if (isOn && !this.hasChanged(FORWARDING.ipv6)) return;
-    for (const path of names.map(acceptsAdvertisements)) if (readSetting(path) === '1') this.change(path, '2');
+    for (const name of names) {
+      // Those without IPv6, as bridges of other instances may be, listen to none.
+      if (readSetting(`ipv6/conf/${name}/disable_ipv6`) === '1') continue;
+      const path = acceptsAdvertisements(name);
+      if (readSetting(path) === '1') this.change(path, '2');
+    }
     this.change(FORWARDING.ipv6, '1');
   }
 

@@ -26,5 +26,8 @@ export function withoutLinkLocal(link: number, mtu: number): NetlinkMessage[] {
 export function switchIpv6(name: string, { ipv6, mtu }: Pick<BridgeNetwork, 'ipv6' | 'mtu'>): void {
   if (mtu < MIN_IPV6_MTU || !hasIpv6()) return;
   writeSetting(`ipv6/conf/${name}/disable_ipv6`, ipv6 === null ? '1' : '0');
-  if (ipv6 !== null) writeSetting(`ipv6/conf/${name}/accept_ra`, '0');
+  if (ipv6 === null) return;
+  writeSetting(`ipv6/conf/${name}/accept_ra`, '0');
+  // The host tells who reaches a neighbour through it that the way is straight, where ports are isolated and it is not.
+  writeSetting(`ipv6/conf/${name}/accept_redirects`, '0');
 }

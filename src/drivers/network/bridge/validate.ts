@@ -79,7 +79,7 @@ export function checkEndpoint(config: BridgeEndpoint, network: BridgeNetwork): v
     throw invalid(`${config.network} is internal: a container on it cannot publish ports`);
   }
   for (const { address, port, protocol } of config.reach) {
-    if (parseAddress(address, 'ipv4') === null) throw invalid(`${JSON.stringify(address)} is not an address`);
+    if (parseAddress(address) === null) throw invalid(`${JSON.stringify(address)} is not an address`);
     checkPortNumber(port);
     checkProtocol(protocol);
   }

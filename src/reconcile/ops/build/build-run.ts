@@ -127,7 +127,7 @@ function textMounts(
             domainname: '',
             links: [],
             extraHosts: [],
-            gateway: null,
+            hostGateway: [],
           }),
     hostname: `${hostname}\n`,
     'resolv.conf': resolvConfOf(ports.buildNetworks, network),

@@ -5,7 +5,7 @@ import type { Desired } from '../../../model/desired.ts';
 import type { ContainerTextFile } from '../../../state/containers/container-directory.ts';
 import type { ResolverUse } from '../../../state/containers/container-record.ts';
 import type { ContainerStore } from '../../../state/containers/containers.ts';
-import { endpointsOf } from '../../../state/containers/endpoints.ts';
+import { endpointsOf, hostAddresses } from '../../../state/containers/endpoints.ts';
 import { buildHostname, buildHosts } from '../../../state/containers/hosts.ts';
 import { buildResolvConf, buildResolverConf } from '../../../state/containers/resolv-conf.ts';
 import { shortId } from '../../../state/ids.ts';
@@ -29,8 +29,13 @@ export interface TextPorts extends HostnamePorts {
   readonly addresses: AddressPorts;
   readonly networks: DefaultNetworks;
   readonly names: Pick<NetworkNames, 'lines'>;
-  /** Name servers of containers that declare none. */
-  readonly settings: { readonly dns: readonly string[]; readonly dnsSearch: readonly string[] };
+  readonly settings: {
+    /** Name servers of containers that declare none. */
+    readonly dns: readonly string[];
+    readonly dnsSearch: readonly string[];
+    /** What `host-gateway` stands for; empty for what the host has on the network of the container. */
+    readonly hostGateway: readonly string[];
+  };
 }
 
 function hostText(path: string): string {
@@ -93,7 +98,8 @@ export function hostsText(
     domainname: spec.domainname,
     links,
     extraHosts: spec.extraHosts.map((host) => `${host.name}:${host.address}`),
-    gateway: record?.network?.gateway ?? null,
+    hostGateway:
+      ports.settings.hostGateway.length > 0 ? ports.settings.hostGateway : record ? hostAddresses(record) : [],
     names: resolver ? [] : ports.names.lines(bridges, key, beside),
   });
 }

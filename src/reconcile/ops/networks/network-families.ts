@@ -1,13 +1,24 @@
 /** Whether a network has IPv6 where its manifest does not say. Pure. */
 import type { Desired } from '../../../model/desired.ts';
-import { TsdError } from '../../../model/errors/errors.ts';
-import { MIN_IPV6_MTU } from '../../../model/kinds/network-rules.ts';
+import { describeError, TsdError, toTsdError } from '../../../model/errors/errors.ts';
+import { leavesIpv6Open, MIN_IPV6_MTU } from '../../../model/kinds/network-rules.ts';
 
 export interface HostFamilies {
   /** Networks whose spec does not say have IPv6. */
   readonly ipv6: boolean;
   /** Why this host has no IPv6; null where it has. */
   readonly ipv6Problem: string | null;
+  /** Why networks whose spec does not say have none although they would; null otherwise. */
+  readonly lacking: string | null;
+}
+
+/** For people: where it cannot be looked at, that is what they see. */
+export function shownFamilies({ families }: { families(): HostFamilies }): HostFamilies {
+  try {
+    return families();
+  } catch (thrown) {
+    return { ipv6: false, ipv6Problem: null, lacking: describeError(toTsdError(thrown)) };
+  }
 }
 
 /**
@@ -21,7 +32,7 @@ export function familiesOf(
   host: HostFamilies,
 ): { readonly ipv4: boolean; readonly ipv6: boolean } {
   const ipv4 = spec.ipv4 !== false;
-  const asked = spec.ipv6 ?? (!ipv4 || spec.subnet6 !== null ? true : null);
+  const asked = leavesIpv6Open(spec) ? null : (spec.ipv6 ?? true);
   const fits = spec.mtu === null || spec.mtu >= MIN_IPV6_MTU;
   const ipv6 = asked ?? standard ?? (host.ipv6 && fits);
   if (ipv6 && asked === true && host.ipv6Problem !== null) {

@@ -11,12 +11,21 @@ const element = (set: SetName, ...key: readonly string[]): Element => ({ set, ke
 
 /** The sets of each family of addresses. */
 const FAMILIES = {
-  ipv4: { proto: 'ipv4', ranges: 'ranges', subnets: 'subnets', outbound: 'outbound', any: '0.0.0.0/0', own: [] },
+  ipv4: {
+    proto: 'ipv4',
+    ranges: 'ranges',
+    subnets: 'subnets',
+    outbound: 'outbound',
+    reach: 'reach',
+    any: '0.0.0.0/0',
+    own: [],
+  },
   ipv6: {
     proto: 'ipv6',
     ranges: 'ranges6',
     subnets: 'subnets6',
     outbound: 'outbound6',
+    reach: 'reach6',
     any: '::/0',
     // Neighbours are asked for from link-local addresses, and from none at all.
     own: ['fe80::/10', '::'],
@@ -71,10 +80,14 @@ export function withAnySource(owned: ReadonlyMap<Owner, readonly Element[]>): Ma
 
 /** Ways of an endpoint to its links, in a network whose containers do not reach each other otherwise. */
 export function reachElements(endpoint: BridgeEndpoint, { bridge }: BridgeNetwork): Element[] {
-  const sources = addressesOf(endpoint).filter((address) => familyOf(address) === 'ipv4');
-  return endpoint.reach.flatMap(({ address, port, protocol }) =>
-    sources.map((source) => element('reach', bridge, source, address, protocol, String(port))),
-  );
+  const sources = addressesOf(endpoint);
+  return endpoint.reach.flatMap(({ address, port, protocol }) => {
+    const family = familyOf(address);
+    const set = FAMILIES[family].reach;
+    return sources
+      .filter((source) => familyOf(source) === family)
+      .map((source) => element(set, bridge, source, address, protocol, String(port)));
+  });
 }
 
 /** Those that its connections may have: also what it had before it took over the ones of its predecessor. */

@@ -1,0 +1,2 @@
+#!/bin/sh
+exec node /var/www/html/cron.mjs
