@@ -14,18 +14,21 @@ const LANES_FD = 4;
 /** How long questions that wait for servers are waited for at the end: three servers of four seconds. */
 const END_MS = 12_500;
 const END_LOOK_MS = 20;
-/** How often the servers of the host are looked at while no supervisor does. */
+/** How often it is looked at what tells nothing by itself. */
 const LOOK_MS = 2_000;
+/** A program without a supervisor and without sockets is one that no supervisor knows. */
+const UNUSED_MS = 60_000;
 
-const HELP = `usage: node dist/resolver.js --program IDENTITY [--uid N --gid N]
+const HELP = `usage: node dist/resolver.js --program IDENTITY [--uid N --gid N] [--unused-ms N]
 
 Answers DNS questions of containers, and relays published ports that the kernel cannot translate. The supervisor starts it, with its log as descriptor 2 and two listening sockets
-as descriptors 3 and 4. Example: node dist/resolver.js --program 0123abcd --uid 65534 --gid 65534
+as descriptors 3 and 4. It ends after --unused-ms (60000) without a supervisor and without sockets. Example: node dist/resolver.js --program 0123abcd --uid 65534 --gid 65534
 `;
 
 interface Arguments {
   readonly program: string;
   readonly identity: Identity | null;
+  readonly unusedMs: number;
 }
 
 /** Null where help is wanted. */
@@ -36,20 +39,24 @@ function parse(args: readonly string[]): Arguments | null {
       program: { type: 'string' },
       uid: { type: 'string' },
       gid: { type: 'string' },
+      'unused-ms': { type: 'string', default: `${UNUSED_MS}` },
       help: { type: 'boolean' },
     },
   });
   if (values.help) return null;
   const [uid, gid] = [Number(values.uid), Number(values.gid)];
   if (values.program === undefined) throw new Error('--program is missing');
-  if (process.getuid?.() !== 0) return { program: values.program, identity: null };
+  const { program } = values;
+  const unusedMs = Number(values['unused-ms']);
+  if (!(unusedMs > 0)) throw new Error('--unused-ms is a number of milliseconds');
+  if (process.getuid?.() !== 0) return { program, unusedMs, identity: null };
   if (!(uid > 0 && gid > 0)) throw new Error('root gives --uid and --gid of another user');
-  return { program: values.program, identity: { uid, gid } };
+  return { program, unusedMs, identity: { uid, gid } };
 }
 
 /** Ends when no question waits for a server any more, and nothing is relayed. */
 function endWhenQuiet(registry: Registry): void {
-  registry.closeAll();
+  registry.end();
   const end = performance.now() + END_MS;
   setInterval(() => {
     const { waiting, relaying } = registry.busy;
@@ -65,7 +72,7 @@ function followHost(registry: Registry): void {
   if (JSON.stringify(servers) !== JSON.stringify(registry.hostServers)) registry.setHostServers(servers, null);
 }
 
-function run({ program, identity }: Arguments): void {
+function run({ program, identity, unusedMs }: Arguments): void {
   const log = logTo(LOG_FD, () => new Date());
   const starter = process.getuid?.() ?? null;
   closeInherited(LANES_FD);
@@ -85,9 +92,16 @@ function run({ program, identity }: Arguments): void {
     log,
     onEnd: () => endWhenQuiet(registry),
   });
-  setInterval(() => {
-    if (!isSupervised()) followHost(registry);
-  }, LOOK_MS).unref();
+  let usedAt = performance.now();
+  setInterval(
+    () => {
+      registry.look();
+      if (!isSupervised()) followHost(registry);
+      if (isSupervised() || registry.isUsed) usedAt = performance.now();
+      else if (performance.now() - usedAt >= unusedMs) process.exit(0);
+    },
+    Math.min(LOOK_MS, unusedMs),
+  ).unref();
   log(`resolver ${program} answers`);
 }
 

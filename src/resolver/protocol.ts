@@ -222,6 +222,8 @@ export interface Hello {
   }[];
   /** Left out by programs that know none. */
   readonly relays?: readonly RelayState[];
+  /** It was asked to end, and does so when what it relays has ended. */
+  readonly isEnding?: true;
 }
 
 interface TakenRelay {

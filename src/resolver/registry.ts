@@ -30,6 +30,7 @@ export class Registry {
   readonly #host: { -readonly [Key in keyof Upstream]: Upstream[Key] };
   #hostDigest: string | null = null;
   #version = 0;
+  #isEnding = false;
   readonly relays: Relays;
   readonly #shared: Shared;
 
@@ -108,12 +109,24 @@ export class Registry {
     this.#sandboxes.delete(id);
   }
 
-  closeAll(): void {
+  /** Looks at what tells nothing by itself. */
+  look(): void {
+    for (const sandbox of this.#sandboxes.values()) sandbox.look();
+  }
+
+  /** Whether it has sockets, or is told of containers. */
+  get isUsed(): boolean {
+    return this.#sandboxes.size > 0 || this.relays.states().length > 0 || this.relays.counts.relaying > 0;
+  }
+
+  /** No more comes: what waits is still answered, and what is relayed goes on. */
+  end(): void {
+    this.#isEnding = true;
     for (const id of [...this.#sandboxes.keys()]) this.removeSandbox(id);
     this.relays.end();
   }
 
-  held(): Pick<Hello, 'hostServers' | 'networks' | 'sandboxes' | 'relays'> {
+  held(): Pick<Hello, 'hostServers' | 'networks' | 'sandboxes' | 'relays' | 'isEnding'> {
     return {
       hostServers: this.#hostDigest,
       networks: [...this.#zones.values()].map(({ key, digest }) => ({ key, digest })),
@@ -123,6 +136,7 @@ export class Registry {
         roles: sandbox.sockets().roles,
       })),
       relays: this.relays.states(),
+      ...(this.#isEnding && { isEnding: true }),
     };
   }
 

@@ -1,5 +1,6 @@
 /** One container: its sockets, what it knows, and its questions. */
 import { randomInt } from 'node:crypto';
+import { mayWait } from './forward/fair-share.ts';
 import type { Forwarder, Transport, Upstream } from './forward/forwarder.ts';
 import { TcpDialer } from './forward/tcp-dialer.ts';
 import { UdpPool } from './forward/udp-pool.ts';
@@ -12,9 +13,6 @@ import { bareReply, type Prepared, prepare, replyFrom, roomFor } from './packet/
 import { CODE } from './packet/wire.ts';
 import { type SandboxState, SOCKET_ROLES, type SocketRole } from './protocol.ts';
 
-/** Questions of one container that wait for servers (as Docker has it), and of all. */
-const MAX_WAITING = 1024;
-const MAX_WAITING_IN_ALL = 8192;
 /** Answers of names that are kept in their encoded form, for each container. */
 const MAX_PREPARED = 256;
 /** Of the question of such an answer: a name and some options. */
@@ -147,6 +145,14 @@ export class Sandbox {
     this.close();
   }
 
+  /** Looks at what the container itself may have ended. */
+  look(): void {
+    const ended = this.#tcp.filter((listener) => listener.closeIfEnded());
+    if (ended.length === 0) return;
+    this.#tcp = this.#tcp.filter((listener) => !ended.includes(listener));
+    this.#onError('tcp')(new Error('it was ended inside the container; no questions are taken by TCP any more'));
+  }
+
   close(): void {
     this.#replaceUdp([]);
     this.#replaceTcp([]);
@@ -209,7 +215,7 @@ export class Sandbox {
       reply(fitted(transport, cached, bytes, query));
       return;
     }
-    if (this.#waiting >= MAX_WAITING || counts.waiting >= MAX_WAITING_IN_ALL) {
+    if (!mayWait(this.#waiting, counts.waiting)) {
       this.#fail(bytes, query, reply);
       return;
     }

@@ -96,6 +96,8 @@ const TABLE = {
   process_vm_readv: [310, 270],
   process_vm_writev: [311, 271],
   io_uring_setup: [425, 425],
+  clone: [56, 220],
+  clone3: [435, 435],
 } as const satisfies Record<string, readonly [number, number]>;
 
 export type SyscallName = keyof typeof TABLE;

@@ -37,10 +37,19 @@ export function sendDatagram(fd: number, bytes: Buffer, address: string, port: n
 
 // asm-generic/socket.h
 const SOL_SOCKET = 1;
+const SO_REUSEADDR = 2;
 const SO_TYPE = 3;
 const SO_ACCEPTCONN = 30;
 const SO_DOMAIN = 39;
 const SOCK_STREAM = 1;
+
+/** No other socket may be bound to its address beside it, from now on. */
+export function keepAddress(fd: number): void {
+  const zero = Buffer.alloc(4);
+  syscall('unset SO_REUSEADDR', 'setsockopt', fd, SOL_SOCKET, SO_REUSEADDR, zero, zero.length);
+}
+
+export const isListening = (fd: number): boolean => option(fd, SO_ACCEPTCONN) === 1;
 
 export interface SocketKind {
   readonly protocol: 'tcp' | 'udp';
@@ -56,7 +65,7 @@ export function socketKind(fd: number): SocketKind | null {
   return {
     protocol: type === SOCK_STREAM ? 'tcp' : 'udp',
     family: domain === AF_INET ? 4 : 6,
-    isListening: option(fd, SO_ACCEPTCONN) === 1,
+    isListening: isListening(fd),
   };
 }
 

@@ -33,15 +33,13 @@ export class TcpDialer {
     for (const fd of fds) lent.push({ fd, inUse: false, gone: false });
   }
 
-  /** @returns what stops it; null when all sockets are in use, or none is of the family */
+  /** @returns what stops it; null when all sockets are in use, none is of the family, or none can be duplicated */
   send(server: Server, question: Buffer, exchange: Exchange): Cancel | null {
     if (this.#lent === null) return ask(new Socket(), server, question, exchange, () => undefined);
     const free = this.#lent[server.address.includes(':') ? 6 : 4].find(({ inUse }) => !inUse);
-    if (free === undefined) return null;
+    const socket = free === undefined ? null : duplicateOf(free.fd);
+    if (free === undefined || socket === null) return null;
     free.inUse = true;
-    // Without manualStart it would be read before it is connected.
-    const options = { fd: duplicateSocket(free.fd), manualStart: true };
-    const socket = new Socket(options as ConstructorParameters<typeof Socket>[0]);
     return ask(socket, server, question, exchange, () => {
       disconnectSocket(free.fd);
       free.inUse = false;
@@ -52,6 +50,20 @@ export class TcpDialer {
   close(): void {
     if (this.#lent === null) return;
     for (const lent of Object.values(this.#lent)) for (const each of lent.splice(0)) retire(each);
+  }
+}
+
+/** Null where this process may have no more descriptors just now. */
+function duplicateOf(fd: number): Socket | null {
+  let duplicate = -1;
+  try {
+    duplicate = duplicateSocket(fd);
+    // Without manualStart it would be read before it is connected.
+    const options = { fd: duplicate, manualStart: true };
+    return new Socket(options as ConstructorParameters<typeof Socket>[0]);
+  } catch {
+    if (duplicate >= 0) closeSync(duplicate);
+    return null;
   }
 }
 

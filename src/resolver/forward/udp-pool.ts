@@ -1,5 +1,6 @@
 /** Sockets for questions over UDP, used in turn and shared only when all are in use. */
 import { randomInt } from 'node:crypto';
+import { closeSync } from 'node:fs';
 import { datagramSocket } from '../../ffi/sockets/internet.ts';
 import type { Server } from '../protocol.ts';
 import { type Exchange, UdpPort } from './udp-port.ts';
@@ -60,13 +61,26 @@ export class UdpPool {
     const ports = this.#ports[family];
     const free = ports.all.find(({ waiting }) => waiting === 0);
     if (free !== undefined) return free;
-    if (ports.mayMake > 0) {
-      ports.mayMake--;
-      const made = new UdpPort(datagramSocket(family), family, this.#onDistrusted);
-      ports.all.push(made);
-      return made;
-    }
+    const made = this.#made(family);
+    if (made !== null) return made;
     const shared = ports.all.filter((port) => port.isFor(server));
     return shared.length === 0 ? null : (shared[randomInt(shared.length)] as UdpPort);
+  }
+
+  /** Null where none may be made, or the host has none just now: it counts when it is there. */
+  #made(family: 4 | 6): UdpPort | null {
+    const ports = this.#ports[family];
+    if (ports.mayMake === 0) return null;
+    let fd = -1;
+    try {
+      fd = datagramSocket(family);
+      const made = new UdpPort(fd, family, this.#onDistrusted);
+      ports.all.push(made);
+      ports.mayMake--;
+      return made;
+    } catch {
+      if (fd >= 0) closeSync(fd);
+      return null;
+    }
   }
 }

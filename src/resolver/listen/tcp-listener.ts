@@ -1,5 +1,6 @@
 /** Takes questions by TCP, any number on a connection, answered as they are ready (RFC 7766, 6.2.1.1 and 7). */
 import { createServer, type Server, type Socket } from 'node:net';
+import { isListening } from '../../ffi/sockets/internet.ts';
 import { MAX_QUESTION_BYTES } from '../packet/query.ts';
 import type { OnPacket } from './udp-listener.ts';
 
@@ -39,6 +40,17 @@ export class TcpListener {
   close(): void {
     this.#server.close();
     for (const connection of this.#connections) connection.destroyIfIdle();
+  }
+
+  /**
+   * Who administers the network of the container can end a listening socket (sock_diag(7), `ss -K`). No error comes of that
+   * here, and the event loop would be woken by the socket for ever.
+   * @returns whether it was ended, and is closed now
+   */
+  closeIfEnded(): boolean {
+    if (isListening(this.fd)) return false;
+    this.close();
+    return true;
   }
 
   #accept(socket: Socket): void {

@@ -45,7 +45,11 @@ export class UdpListener {
 
   /** Reads no more, and closes when the questions that it has read are answered: another program has the socket too. */
   leave(): void {
-    if (this.#waiting > 0) this.#late = duplicateSocket(this.fd);
+    try {
+      if (this.#waiting > 0) this.#late = duplicateSocket(this.fd);
+    } catch {
+      // Without one more descriptor these are not answered, and asked again.
+    }
     this.close();
   }
 

@@ -13,6 +13,10 @@ const PLAIN_BYTES = 512;
 /** What we take, and more than what we send over UDP whatever a client says; there is no path here with a smaller MTU. */
 const EDNS_BYTES = 1232;
 const MAX_DATAGRAM_BYTES = 4096;
+/** What the length before a message by TCP can say, RFC 1035, 4.2.2. */
+const MAX_STREAM_BYTES = 65_535;
+/** No message has room for so many records: each has 14 bytes before its address. */
+const MAX_RECORDS = 4_096;
 const POINTER_TO_QUESTION = 0xc000 | HEADER_BYTES;
 
 export interface LocalRecord {
@@ -81,7 +85,8 @@ function recordBytes(records: readonly LocalRecord[]): Buffer[] {
 }
 
 /** @param asked the client's packet */
-export function prepare(asked: Buffer, query: Query, { code, records }: LocalAnswer): Prepared {
+export function prepare(asked: Buffer, query: Query, { code, records: all }: LocalAnswer): Prepared {
+  const records = all.slice(0, MAX_RECORDS);
   const question = asked.subarray(HEADER_BYTES, query.questionEnd);
   const header = Buffer.alloc(HEADER_BYTES);
   header.writeUInt16BE(replyFlags(query.flags, code), 2);
@@ -99,8 +104,8 @@ const replyFlags = (flags: number, code: number): number =>
   FLAG.response | (flags & FLAG.recursionDesired) | FLAG.recursionAvailable | code;
 
 /**
- * The reply to one client, its records in another order each time so that all of a name's containers are used. Over UDP,
- * records that have no room are left out, and the client is asked to come by TCP.
+ * The reply to one client, its records in another order each time so that all of a name's containers are used.
+ * Records that have no room are left out, and the reply says so: over UDP the client then comes by TCP.
  * @param random a number from 0 up to, but not including, the given one
  */
 export function replyFrom(prepared: Prepared, id: number, isUdp: boolean, random: (below: number) => number): Buffer {
@@ -108,7 +113,8 @@ export function replyFrom(prepared: Prepared, id: number, isUdp: boolean, random
   const count = places.length - 1;
   const tail = edns?.length ?? 0;
   const full = bytes.length + tail;
-  const kept = isUdp && full > prepared.room ? fitting(places, prepared.room - tail) : count;
+  const room = isUdp ? prepared.room : MAX_STREAM_BYTES;
+  const kept = full > room ? fitting(places, room - tail) : count;
   const reply = Buffer.allocUnsafe((places[kept] as number) + tail);
   bytes.copy(reply, 0, 0, places[kept]);
   if (count > 1) placeShuffled(prepared, reply, kept, random);

@@ -219,6 +219,22 @@ it('a program that ends lets its connection go, and says how it is started', asy
   expect(run('--program', 'x').stderr).toContain('another user');
 });
 
+it('a program that no supervisor knows ends, unless it has sockets', async () => {
+  const other = await World.start('test', [], ['--unused-ms', '20']);
+  others.push(other);
+  await other.network('n1', { web: '10.1.0.2' });
+  const sandbox = await other.sandbox('s1');
+  other.client.close();
+  expect(await sandbox.short('web')).toEqual(['10.1.0.2']);
+  const { client, hello } = await other.resolver.connect();
+  other.client = client;
+  expect(hello.pid).toBe(other.resolver.pid);
+  await client.ask({ kind: 'remove-sandbox', id: 's1' });
+  expect(await client.ask({ kind: 'stats' })).toMatchObject({ sandboxes: 0 });
+  client.close();
+  expect(await other.resolver.ended).toBe(0);
+});
+
 it('a program that gets a namespace by mistake does not keep it open', async () => {
   const namespace = openSync('/proc/self/ns/net', 'r');
   const careless = await World.start('careless', [namespace]);

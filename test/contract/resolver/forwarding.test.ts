@@ -1,8 +1,11 @@
 /** The program of the build (npm run build), with servers on its host and inside sandboxes. */
+import { execFileSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
-import { encode, type Packet } from 'dns-packet';
+import { readFileSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { decode, encode, type Packet } from 'dns-packet';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { enterOwnHost, type TestSandbox, World } from '../../support/resolver/fixture.ts';
+import { enterOwnHost, type TestSandbox, UNPRIVILEGED, World } from '../../support/resolver/fixture.ts';
 import { addressOf, replyTo, StubServer, withCode } from '../../support/resolver/stub-server.ts';
 import { until } from '../../support/wait.ts';
 
@@ -11,6 +14,8 @@ enterOwnHost();
 const NXDOMAIN = 3;
 const SERVFAIL = 2;
 const REFUSED = 5;
+/** May change the limits of the program. */
+const SAME_USER = { uid: UNPRIVILEGED, gid: UNPRIVILEGED };
 
 let world: World;
 const servers: StubServer[] = [];
@@ -133,6 +138,82 @@ describe('questions for names outside', () => {
     expect(text).toContain('ANSWER: 0');
     expect(await sandbox.short('long.name')).toEqual(['192.0.2.1']);
     expect(server.names).toEqual(['long.name']);
+  });
+});
+
+/** Answers by the id of their question, as they come. */
+class Answers extends Map<number, readonly string[]> {
+  readonly take = (bytes: Buffer): void => {
+    const { id = 0, answers = [] } = decode(bytes);
+    this.set(
+      id,
+      answers.map((each) => ('data' in each ? String(each.data) : '')),
+    );
+  };
+}
+
+const asking = (id: number, name: string): Buffer =>
+  encode({ type: 'query', id, flags: 0x100, questions: [{ type: 'A', name }] } as Packet);
+
+/** Asks while the program may open nothing; it may again when it has read the question, as another one behind it shows. */
+async function asksWithoutDescriptors(name: string, send: (bytes: Buffer) => void, answers: Answers): Promise<void> {
+  const limit = (soft: string) =>
+    execFileSync('prlimit', ['--pid', `${world.resolver.pid}`, `--nofile=${soft}:`], SAME_USER);
+  const before = /^Max open files\s+(\d+)/m.exec(readFileSync(`/proc/${world.resolver.pid}/limits`, 'utf8'))?.[1];
+  limit('3');
+  try {
+    send(asking(1, name));
+    send(asking(2, 'web'));
+    await until('the second is answered', () => answers.has(2));
+    expect(answers.has(1)).toBe(false);
+  } finally {
+    limit(before ?? '');
+  }
+  await until('the first is answered', () => answers.has(1));
+}
+
+describe('questions that find no descriptor left are sent when there is one again', () => {
+  it('to servers of the host', async () => {
+    serve('127.0.0.61', (asked) => [addressOf(asked, '192.0.2.61')]);
+    // The sockets that others have used are taken: none of them waits.
+    const fresh = await World.start();
+    const [before, answers] = [world, new Answers()];
+    world = fresh;
+    try {
+      await world.network('n1', { web: '10.1.0.2' });
+      const sandbox = await forwarded('127.0.0.61');
+      const socket = createSocket('udp4');
+      socket.on('message', answers.take);
+      socket.bind({ fd: sandbox.socket() });
+      await asksWithoutDescriptors('udp.test', (bytes) => socket.send(bytes, 53, '127.0.0.11'), answers);
+      expect(answers.get(1)).toEqual(['192.0.2.61']);
+      socket.close();
+    } finally {
+      world = before;
+      await fresh.remove();
+    }
+  });
+
+  it('to servers of a container, by TCP', async () => {
+    const forwarding = { from: 'inside', servers: [{ address: '127.0.0.1', port: 53 }] } as const;
+    const sandbox = await world.sandbox('without', { forwarding }, ['dial-tcp4']);
+    sandbox.inside(() => serve('127.0.0.1', (asked) => [addressOf(asked, '192.0.2.1')]));
+    const options = { fd: sandbox.socket('tcp'), manualStart: true };
+    const socket = new Socket(options as ConstructorParameters<typeof Socket>[0]);
+    const answers = new Answers();
+    socket.on('data', (bytes: Buffer) => {
+      for (let at = 0; at < bytes.length; at += 2 + bytes.readUInt16BE(at)) {
+        answers.take(bytes.subarray(at + 2, at + 2 + bytes.readUInt16BE(at)));
+      }
+    });
+    socket.connect(53, '127.0.0.11');
+    const send = (bytes: Buffer) => socket.write(Buffer.concat([Buffer.from([0, bytes.length]), bytes]));
+    // It is taken while there are descriptors.
+    send(asking(3, 'web'));
+    await until('the connection is served', () => answers.has(3));
+    await asksWithoutDescriptors('tcp.test', send, answers);
+    expect(answers.get(1)).toEqual(['192.0.2.1']);
+    socket.destroy();
   });
 });
 

@@ -32,7 +32,7 @@ class Refused extends Error {
 }
 
 export class ResolverClient {
-  readonly #lane: number;
+  #lane: number;
   readonly #socket: Socket;
   readonly #waiting = new Map<number, (reply: Reply) => void>();
   readonly closed: Promise<unknown>;
@@ -95,6 +95,7 @@ export class ResolverClient {
 
   close(): void {
     this.#socket.destroy();
-    closeSync(this.#lane);
+    if (this.#lane >= 0) closeSync(this.#lane);
+    this.#lane = -1;
   }
 }

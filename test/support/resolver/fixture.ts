@@ -28,12 +28,12 @@ export class Resolver {
   readonly child: ChildProcess;
   readonly ended: Promise<number | null>;
 
-  /** @param leaked descriptors that the program is started with by mistake */
-  constructor(program = 'test', leaked: readonly number[] = []) {
+  /** @param leaked descriptors that the program is started with by mistake. @param more arguments */
+  constructor(program = 'test', leaked: readonly number[] = [], more: readonly string[] = []) {
     const log = openSync(join(this.directory, 'log'), 'a');
     const control = listenAt(join(this.directory, 'control.sock'), 16);
     const lanes = listenAt(join(this.directory, 'descriptors.sock'), 16, 'packets');
-    const args = ['dist/resolver.js', '--program', program];
+    const args = ['dist/resolver.js', '--program', program, ...more];
     this.child = spawn(process.execPath, [...args, '--uid', `${UNPRIVILEGED}`, '--gid', `${UNPRIVILEGED}`], {
       stdio: ['ignore', log, log, control, lanes, ...leaked],
       detached: true,
@@ -66,9 +66,10 @@ export class TestSandbox {
   readonly netns: number;
   readonly id: string;
 
-  constructor(id: string) {
+  /** @param netns of a namespace that is there; the caller closes it */
+  constructor(id: string, netns?: number) {
     this.id = id;
-    this.netns = createNetns(() => execFileSync('ip', ['link', 'set', 'lo', 'up']));
+    this.netns = netns ?? createNetns(() => execFileSync('ip', ['link', 'set', 'lo', 'up']));
   }
 
   inside<T>(use: () => T): T {
@@ -161,8 +162,8 @@ export class World {
     this.resolver = resolver;
   }
 
-  static async start(program?: string, leaked?: readonly number[]): Promise<World> {
-    const world = new World(new Resolver(program, leaked));
+  static async start(program?: string, leaked?: readonly number[], more?: readonly string[]): Promise<World> {
+    const world = new World(new Resolver(program, leaked, more));
     world.client = (await until('the resolver answers', () => world.resolver.connect())).client;
     return world;
   }

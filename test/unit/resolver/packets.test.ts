@@ -127,6 +127,21 @@ describe('an answer', () => {
     }
   });
 
+  it('says that it is cut where no message has room for all', () => {
+    const many = Array.from({ length: 70_000 }, (_, index) => ({
+      type: 'A' as const,
+      data: `10.${index >> 16}.${(index >> 8) & 255}.${index & 255}`,
+    }));
+    const bytes = question('web', 'A', opt(1232));
+    const prepared = prepare(bytes, read(bytes), { code: 0, records: many });
+    const reply = replyFrom(prepared, 1, false, first);
+    expect(reply.length).toBeLessThanOrEqual(65_535);
+    const decoded = decode(reply);
+    expect(decoded.answers?.length).toBeGreaterThan(4_000);
+    expect(decoded.flag_tc).toBe(true);
+    expect(decode(replyFrom(prepared, 1, true, first)).flag_tc).toBe(true);
+  });
+
   it('has each record once, in any order', () => {
     const bytes = question('web');
     const prepared = prepare(bytes, read(bytes), { code: 0, records: addresses.slice(0, 5) });
