@@ -32,6 +32,7 @@ export default {
     'dpkg-query',
     'make',
     'perl',
+    'prlimit',
     'mount',
     'umount',
     'unshare',

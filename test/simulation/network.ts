@@ -101,6 +101,10 @@ export class SimNetwork implements Networks {
     return netnsFd === undefined ? null : { containerId, netnsFd };
   }
 
+  openSockets(): readonly number[] {
+    throw new TsdError('TSD_BUG', 'not simulated');
+  }
+
   openSocket(): number {
     throw new TsdError('TSD_BUG', 'not simulated');
   }

@@ -178,6 +178,12 @@ export interface NetworkDriver extends Driver {
   close(): void;
 }
 
+/** A socket that is neither bound nor connected. */
+export interface UnboundSocket {
+  readonly protocol: 'tcp' | 'udp';
+  readonly family: 'ipv4' | 'ipv6';
+}
+
 /** All sandboxes and networks of an instance, whichever their drivers. */
 export interface Networks extends Omit<NetworkConnections, 'interfaces'> {
   /** In the order of the registry. */
@@ -198,6 +204,8 @@ export interface Networks extends Omit<NetworkConnections, 'interfaces'> {
    * @throws TSD_NETWORK when there is no sandbox
    */
   openSocket(containerId: string, protocol: 'tcp' | 'udp', family: 'ipv4' | 'ipv6'): number;
+  /** As {@link openSocket}, of many at once: all, or none where one cannot be opened. */
+  openSockets(containerId: string, wanted: readonly UnboundSocket[]): readonly number[];
   /** Returns what the host itself uses of the address space, which a new network must not overlap. */
   hostUse(): HostUse;
   /**

@@ -14,6 +14,7 @@ import type {
   ObservedNetworks,
   PublishedPort,
   Sandbox,
+  UnboundSocket,
 } from '../contract/network.ts';
 import { collectErrors } from './collect-errors.ts';
 import { readHostUse } from './host-use.ts';
@@ -92,6 +93,10 @@ export class NetworksByDriver implements Networks {
 
   openSocket(containerId: string, protocol: 'tcp' | 'udp', family: 'ipv4' | 'ipv6'): number {
     return this.#sandboxes.openSocket(containerId, protocol, family);
+  }
+
+  openSockets(containerId: string, wanted: readonly UnboundSocket[]): readonly number[] {
+    return this.#sandboxes.openSockets(containerId, wanted);
   }
 
   openNameSockets(containerId: string): NameSockets {

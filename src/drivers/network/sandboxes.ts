@@ -2,7 +2,7 @@ import { closeSync } from 'node:fs';
 import { changeLink } from '../../ffi/network/links.ts';
 import { createNetns, inNetns } from '../../ffi/process/namespaces.ts';
 import { TsdError } from '../../model/errors/errors.ts';
-import type { NameSockets, Sandbox } from '../contract/network.ts';
+import type { NameSockets, Sandbox, UnboundSocket } from '../contract/network.ts';
 import { checkContainerId, isContainerId } from './container-id.ts';
 import { openInternetSocket } from './internet-socket.ts';
 import { NameSocketOpener } from './name-sockets.ts';
@@ -69,6 +69,20 @@ export class Sandboxes {
 
   openSocket(containerId: string, protocol: 'tcp' | 'udp', family: 'ipv4' | 'ipv6'): number {
     return inNetns(this.#required(containerId).netnsFd, () => openInternetSocket(protocol, family));
+  }
+
+  /** As {@link Networks.openSockets}. */
+  openSockets(containerId: string, wanted: readonly UnboundSocket[]): readonly number[] {
+    return inNetns(this.#required(containerId).netnsFd, () => {
+      const opened: number[] = [];
+      try {
+        for (const { protocol, family } of wanted) opened.push(openInternetSocket(protocol, family));
+        return opened;
+      } catch (error) {
+        for (const fd of opened) closeSync(fd);
+        throw error;
+      }
+    });
   }
 
   openNameSockets(containerId: string): NameSockets {

@@ -52,6 +52,8 @@ export class ZoneBook implements RecordWatcher {
   readonly #links = new Map<string, readonly Linked[]>();
   /** Records as they were last taken. */
   readonly #taken = new Map<string, ContainerRecord>();
+  /** Containers that ask, with a network that is not known just now: what others know of them stays as it was. */
+  readonly #unknown = new Set<string>();
   #onChange = (): void => {};
 
   constructor(parts: ZoneBookParts) {
@@ -79,6 +81,24 @@ export class ZoneBook implements RecordWatcher {
     return changed;
   }
 
+  isUnknown(id: string): boolean {
+    return this.#unknown.has(id);
+  }
+
+  get areSomeUnknown(): boolean {
+    return this.#unknown.size > 0;
+  }
+
+  /** Looks whether the networks of those are known by now. */
+  retake(): void {
+    const before = this.#unknown.size;
+    for (const id of [...this.#unknown]) {
+      const record = this.#parts.containers.get(id);
+      if (record === undefined || this.#areNetworksKnown(record)) this.#take(id);
+    }
+    if (this.#unknown.size < before) this.#onChange();
+  }
+
   recordChanged(id: string): void {
     if (this.#take(id)) this.#onChange();
   }
@@ -89,8 +109,11 @@ export class ZoneBook implements RecordWatcher {
   #take(id: string): boolean {
     const record = this.#parts.containers.get(id);
     const before = this.#taken.get(id);
-    if (record !== undefined && before !== undefined && sameForNames(before, record)) return false;
-    if (record !== undefined && this.#areNetworksKnown(record)) this.#taken.set(id, record);
+    const isKnown = record === undefined || this.#areNetworksKnown(record);
+    if (isKnown || record.owner === null || record.resolver === null) this.#unknown.delete(id);
+    else this.#unknown.add(id);
+    if (record !== undefined && before !== undefined && (!isKnown || sameForNames(before, record))) return false;
+    if (record !== undefined && isKnown) this.#taken.set(id, record);
     else this.#taken.delete(id);
     this.zones.put(id, record ? this.#named(record) : this.#unreadable(id));
     this.#follow(id, record ? linksOf(record) : []);

@@ -1,11 +1,12 @@
 /** Finds the resolvers of an instance, and makes one of them: of this program, with the sockets of all. */
 
 import { startTimeOf } from '../../ffi/process/processes.ts';
+import { keepAddress } from '../../ffi/sockets/internet.ts';
 import type { Timers } from '../../model/clock.ts';
 import { describeError, TsdError, toTsdError } from '../../model/errors/errors.ts';
-import type { RelayState } from '../../resolver/protocol.ts';
+import type { RelayState, SocketRole } from '../../resolver/protocol.ts';
 import type { ResolverEvent } from './resolver-event.ts';
-import { ResolverLink } from './resolver-link.ts';
+import { ResolverLink, UnseenError } from './resolver-link.ts';
 import { endProcess, hasEnded, type ResolverProcess, type ResolverProgram } from './resolver-program.ts';
 
 export interface Resolver {
@@ -61,11 +62,16 @@ export async function end(
   program.places.remove(link.directory);
 }
 
-/** All that answer. What runs in the group and does not answer is killed: it cannot be told anything any more. */
+/**
+ * All that answer, but those that end already. What runs in the group and does not answer is killed: it cannot be told
+ * anything any more.
+ * @throws UnseenError where that cannot be found out of one
+ */
 export async function findResolvers(parts: AdoptionParts): Promise<readonly Resolver[]> {
   const { program, timers, onProblem } = parts;
   const inGroup = new Set(program.group.pids());
   const found: Resolver[] = [];
+  const kept = { pids: new Set<number>(), directories: new Set<string>() };
   for (const directory of program.places.list()) {
     try {
       const link = await ResolverLink.open(directory, timers);
@@ -74,44 +80,62 @@ export async function findResolvers(parts: AdoptionParts): Promise<readonly Reso
       if (startTime === null) {
         link.close();
         onProblem(`${directory}: who answers there is no resolver of this instance (pid ${pid})`);
-      } else found.push({ link, process: { pid, startTime } });
+        continue;
+      }
+      kept.pids.add(pid);
+      kept.directories.add(directory);
+      if (link.hello.isEnding) link.close();
+      else found.push({ link, process: { pid, startTime } });
     } catch (thrown) {
       const error = toTsdError(thrown);
+      if (error instanceof UnseenError) {
+        for (const { link } of found) link.close();
+        throw error;
+      }
       if (error.class === 'not-found') program.places.remove(directory);
       else onProblem(`${directory}: ${describeError(error)}`);
     }
   }
-  const known = new Set(found.map(({ process }) => process.pid));
   for (const pid of inGroup) {
-    const startTime = known.has(pid) ? null : startTimeOf(pid);
+    const startTime = kept.pids.has(pid) ? null : startTimeOf(pid);
     if (startTime !== null) await kill({ pid, startTime }, timers);
   }
-  const left = new Set(found.map(({ link }) => link.directory));
-  for (const directory of program.places.list()) if (!left.has(directory)) program.places.remove(directory);
+  for (const directory of program.places.list()) {
+    if (!kept.directories.has(directory)) program.places.remove(directory);
+  }
   return found;
 }
 
+/** Containers whose questions a resolver hears, and all sockets that it has of each. */
+export type HeldSockets = ReadonlyMap<string, readonly SocketRole[]>;
+
+export function heldBy({ link }: Resolver): HeldSockets {
+  const heard = link.hello.sandboxes.filter(({ roles }) => roles.includes('udp') && roles.includes('tcp'));
+  return new Map(heard.map(({ id, roles }) => [id, roles]));
+}
+
 export interface Moved {
-  /** Containers whose questions the other one hears now. */
-  readonly ids: readonly string[];
+  readonly held: HeldSockets;
   readonly relays: readonly RelayState[];
 }
 
 /** Hands all sockets of one on to another, and ends it. Questions and connections wait in the sockets meanwhile. */
 export async function replace(from: Resolver, to: Resolver, parts: AdoptionParts): Promise<Moved> {
-  const moved: string[] = [];
+  const moved = new Map<string, readonly SocketRole[]>();
   for (const { id, roles } of from.link.hello.sandboxes) {
     if (roles.length === 0) continue;
     const sockets = await from.link.take(id);
     if (sockets.length === 0) continue;
+    // Earlier programs let others bind the same address.
+    for (const { role, fd } of sockets) if (role.includes('udp')) keepAddress(fd);
     await to.link.give(id, sockets).then(
-      () => moved.push(id),
+      () => moved.set(id, roles),
       (error: Error) => parts.onProblem(`${id.slice(0, 12)}: its sockets were not handed on: ${error.message}`),
     );
   }
   const relays = await replaceRelays(from, to, parts);
   await end(from, parts, true);
-  return { ids: moved, relays };
+  return { held: moved, relays };
 }
 
 async function replaceRelays(from: Resolver, to: Resolver, parts: AdoptionParts): Promise<readonly RelayState[]> {

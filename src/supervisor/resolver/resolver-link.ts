@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { receiveDescriptors, sendDescriptors } from '../../ffi/sockets/descriptors.ts';
 import { peerUid } from '../../ffi/sockets/peer.ts';
@@ -39,6 +40,12 @@ const ANSWER_MS = 30_000;
 /** Parcels under way: the kernel queues ten for a lane. */
 const PARCELS = 8;
 
+/** Full queues of connections are waited for, as those of a busy resolver. */
+const CONNECT_TRIES = 50;
+const CONNECT_AGAIN_MS = 100;
+/** Answers of connect(2) where no process listens any more. */
+const GONE = new Set(['ECONNREFUSED', 'ENOENT']);
+
 /** A socket of a sandbox, and what it is for. */
 export interface RoleSocket {
   readonly role: SocketRole;
@@ -56,6 +63,13 @@ export class RefusedError extends Error {
   constructor(refusal: Refusal, message: string) {
     super(message);
     this.refusal = refusal;
+  }
+}
+
+/** It could not be found out whether one runs: what is there stays as it is. */
+export class UnseenError extends TsdError {
+  constructor(message: string, cause: unknown) {
+    super('TSD_RESOLVER', message, { class: 'unavailable', cause });
   }
 }
 
@@ -99,18 +113,12 @@ export class ResolverLink {
   }
 
   /**
-   * @throws TsdError class not-found where no process listens any more; timeout where it says nothing;
+   * @throws UnseenError; TsdError class not-found where no process listens any more; timeout where it says nothing;
    * denied where somebody else's listens
    */
   static async open(directory: string, timers: Timers): Promise<ResolverLink> {
     const path = join(directory, CONTROL_SOCKET);
-    const control = await new Promise<Socket>((resolve, reject) => {
-      const socket = connect(path);
-      socket.once('connect', () => resolve(socket));
-      socket.once('error', (cause) =>
-        reject(new TsdError('TSD_RESOLVER', `connect to ${path}: ${cause.message}`, { class: 'not-found', cause })),
-      );
-    });
+    const control = await connected(path, timers);
     const name = randomBytes(16).toString('hex');
     let lane = -1;
     try {
@@ -119,7 +127,7 @@ export class ResolverLink {
       if (uid !== process.geteuid?.() && uid !== UNPRIVILEGED) {
         throw new TsdError('TSD_RESOLVER', `${path} was made by another user`, { class: 'denied' });
       }
-      lane = connectTo(join(directory, LANE_SOCKET), 'packets');
+      lane = laneOf(join(directory, LANE_SOCKET));
       sendDescriptors(lane, laneName(name), []);
     } catch (error) {
       control.destroy();
@@ -135,6 +143,11 @@ export class ResolverLink {
       link.close();
       throw error;
     }
+  }
+
+  /** Whether it can be asked no more. */
+  get isOver(): boolean {
+    return this.#ended !== null;
   }
 
   /** What it said first. */
@@ -243,6 +256,38 @@ export class ResolverLink {
     this.#waiting.clear();
     for (const next of this.#queued.splice(0)) next();
     for (const ended of this.#onEnd.splice(0)) ended(error);
+  }
+}
+
+async function connected(path: string, timers: Timers): Promise<Socket> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await connectedOnce(path);
+    } catch (thrown) {
+      const cause = thrown as NodeJS.ErrnoException;
+      const message = `connect to ${path}: ${cause.message}`;
+      if (GONE.has(cause.code ?? '')) throw new TsdError('TSD_RESOLVER', message, { class: 'not-found', cause });
+      if (cause.code !== 'EAGAIN' || tries === CONNECT_TRIES) throw new UnseenError(message, cause);
+      await new Promise<void>((next) => timers.after(CONNECT_AGAIN_MS, next));
+    }
+  }
+}
+
+function connectedOnce(path: string): Promise<Socket> {
+  return new Promise<Socket>((resolve, reject) => {
+    const socket = connect(path);
+    socket.once('connect', () => resolve(socket));
+    socket.once('error', reject);
+  });
+}
+
+function laneOf(path: string): number {
+  try {
+    return connectTo(path, 'packets');
+  } catch (thrown) {
+    const error = toTsdError(thrown);
+    const { ECONNREFUSED, ENOENT } = constants.errno;
+    throw error.errno === ECONNREFUSED || error.errno === ENOENT ? error : new UnseenError(error.message, error);
   }
 }
 

@@ -9,10 +9,10 @@ import { describeError, TsdError, toTsdError } from '../../model/errors/errors.t
 import { append } from '../../model/lists.ts';
 import type { ZoneBook } from '../../reconcile/names/zone-book.ts';
 import type { NameService } from '../../reconcile/ops/containers/run-record.ts';
-import { type RelayState, type Stats, serversAt } from '../../resolver/protocol.ts';
+import { type RelayState, type SocketRole, type Stats, serversAt } from '../../resolver/protocol.ts';
 import type { ContainerStore } from '../../state/containers/containers.ts';
 import { RelaySync } from './relay-sync.ts';
-import { end, findResolvers, kill, type Resolver, replace } from './resolver-adoption.ts';
+import { end, findResolvers, heldBy, kill, type Resolver, replace } from './resolver-adoption.ts';
 import type { ResolverEvent } from './resolver-event.ts';
 import { ResolverLink } from './resolver-link.ts';
 import { identityOf, type ResolverProgram, startResolver } from './resolver-program.ts';
@@ -27,16 +27,19 @@ const IDLE_MS = 60_000;
 const WELL_MS = 10_000;
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 60_000;
-const OPEN_AT_A_TIME = 40;
+/** Containers, each with up to 26 sockets. */
+const OPEN_AT_A_TIME = 10;
 /** For the last requests to a resolver that stays. */
 const LAST_MS = 1_000;
+/** A take-over is tried so often. */
+const TAKE_OVERS = 2;
 /** After so many failures in a row new runs do without it. */
 const GIVEN_UP = 3;
 
 export interface ResolverParts {
   readonly program: ResolverProgram;
   readonly book: ZoneBook;
-  readonly network: Pick<Networks, 'sandbox' | 'openNameSockets' | 'openSocket' | 'relays'>;
+  readonly network: Pick<Networks, 'sandbox' | 'openNameSockets' | 'openSockets' | 'relays'>;
   readonly containers: Pick<ContainerStore, 'get' | 'damaged'>;
   readonly clock: Clock;
   readonly timers: Timers;
@@ -64,8 +67,8 @@ export class ResolverService implements NameService {
   readonly #sockets: SandboxSockets;
   /** Of the program on the disk; null where it is missing. */
   readonly #identity: string | null;
-  /** Ids that a resolver has sockets of; null while that is not known. */
-  #held: Set<string> | null = null;
+  /** What a resolver that was found has of each container; null while that is not known. */
+  #held: Map<string, readonly SocketRole[]> | null = null;
   #resolver: Resolver | null = null;
   #sync: ResolverSync | null = null;
   /** Of what is under way; starts and ends follow one another. */
@@ -87,7 +90,10 @@ export class ResolverService implements NameService {
     if (this.#identity === null) this.#problem = `the program of the resolver is missing: ${parts.program.path}`;
     this.#sockets = new SandboxSockets({
       network: parts.network,
-      mayBeHeld: (id) => this.#held?.has(id) ?? parts.containers.get(id)?.resolver != null,
+      heldRoles: (id) =>
+        this.#held === null
+          ? { mayBe: parts.containers.get(id)?.resolver != null, roles: [] }
+          : { mayBe: this.#held.has(id), roles: this.#held.get(id) ?? [] },
     });
     parts.network.relays.onChange(() => this.#schedule());
   }
@@ -158,7 +164,7 @@ export class ResolverService implements NameService {
   /** Whether anything needs it. */
   get #isAsked(): boolean {
     const { book, network } = this.#parts;
-    return book.askers.size > 0 || network.relays.wanted.size > 0;
+    return book.askers.size > 0 || book.areSomeUnknown || network.relays.wanted.size > 0;
   }
 
   #enqueue(work: () => Promise<void>): void {
@@ -189,16 +195,19 @@ export class ResolverService implements NameService {
   }
 
   async #adopt(): Promise<void> {
-    const found = await findResolvers(this.#parts);
+    await this.#takeOver(await findResolvers(this.#parts));
+  }
+
+  async #takeOver(found: readonly Resolver[]): Promise<void> {
     const same = found.find(({ link }) => link.hello.program === this.#identity);
     const current =
       same ?? (this.#identity === null || found.length === 0 ? found[0] : await this.#successor(found[0]));
-    const held = new Set(current === undefined ? [] : idsOf(current));
+    const held = new Map(current === undefined ? [] : heldBy(current));
     const relays = [...(current?.link.hello.relays ?? [])];
     for (const other of found) {
       if (other === current || current === undefined) continue;
       const moved = await replace(other, current, this.#parts);
-      for (const id of moved.ids) held.add(id);
+      for (const [id, roles] of moved.held) held.set(id, roles);
       append(relays, moved.relays);
       const message = `the resolver with pid ${other.process.pid} handed its sockets to pid ${current.process.pid}`;
       this.#parts.onEvent({ what: 'replaced', ok: true, message });
@@ -222,18 +231,28 @@ export class ResolverService implements NameService {
   }
 
   async #start(): Promise<void> {
-    this.#held = new Set();
+    const left = await this.#leftBehind();
+    if (left.length > 0) return this.#takeOver(left);
+    this.#held = new Map();
     // Questions wait in them while it starts.
     this.#parts.network.relays.bind();
     await this.#open();
     this.#use(await this.#launch(), [], 'started');
   }
 
+  /** What a take-over that failed has left: each has sockets of some containers. Where that failed again, all are ended. */
+  async #leftBehind(): Promise<readonly Resolver[]> {
+    const found = await findResolvers(this.#parts);
+    if (this.#failures < TAKE_OVERS) return found;
+    for (const each of found) await end(each, this.#parts);
+    return [];
+  }
+
   /** Opens the sockets of all that ask, a few at a time. */
   async #open(): Promise<void> {
     let opened = 0;
-    for (const id of [...this.#parts.book.askers.keys()]) {
-      this.#sockets.open(id);
+    for (const [id, { forwarding }] of [...this.#parts.book.askers]) {
+      if (this.#sockets.open(id)) this.#sockets.dial(id, forwarding);
       if (++opened % OPEN_AT_A_TIME === 0) await new Promise(setImmediate);
     }
   }
@@ -299,7 +318,7 @@ export class ResolverService implements NameService {
     const { onEvent, timers, network } = this.#parts;
     this.#sockets.lost();
     network.relays.lost();
-    this.#held = new Set();
+    this.#held = new Map();
     this.#restarts++;
     const pause = this.#failures === 0 ? 0 : Math.min(FIRST_PAUSE_MS * 2 ** (this.#failures - 1), LONGEST_PAUSE_MS);
     this.#failures++;
@@ -318,6 +337,8 @@ export class ResolverService implements NameService {
       this.#look();
       const servers = this.#sync === null ? null : readNameServers();
       if (servers !== null) this.#sync?.hostServers(serversAt(servers));
+      this.#parts.book.retake();
+      this.#sync?.retry();
       this.#ask();
       this.#rest();
     });
@@ -352,9 +373,4 @@ export class ResolverService implements NameService {
       this.#ready();
     });
   }
-}
-
-/** Containers whose questions it hears. */
-function idsOf({ link }: Resolver): string[] {
-  return link.hello.sandboxes.flatMap(({ id, roles }) => (roles.includes('udp') && roles.includes('tcp') ? [id] : []));
 }

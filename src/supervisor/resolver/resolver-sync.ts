@@ -23,6 +23,8 @@ export class ResolverSync {
   readonly #networks: Map<ResourceKey, string>;
   readonly #sandboxes: Map<string, string | null>;
   #servers: string | null;
+  /** Whether networks that it has may be of containers whose networks are not known just now. */
+  #areSomeKept = false;
 
   constructor(parts: SyncParts) {
     this.#parts = parts;
@@ -42,11 +44,23 @@ export class ResolverSync {
   }
 
   changes(): void {
-    const { zones } = this.#parts.book;
+    const { zones, areSomeUnknown } = this.#parts.book;
+    if (this.#areSomeKept && !areSomeUnknown) {
+      this.#areSomeKept = false;
+      this.all();
+      return;
+    }
     for (const key of [...zones.changed]) this.#network(key);
     for (const id of this.#parts.book.changedAskers()) this.#sandbox(id);
     this.#give();
     this.#parts.relays.changes();
+  }
+
+  /** Tries again what could not be opened or given. */
+  retry(): void {
+    const { sockets, book } = this.#parts;
+    for (const id of sockets.due((each) => book.askers.has(each))) this.#sandbox(id);
+    this.#give();
   }
 
   hostServers(servers: readonly Server[]): void {
@@ -57,10 +71,14 @@ export class ResolverSync {
   }
 
   #network(key: ResourceKey): void {
-    const { zones } = this.#parts.book;
+    const { zones, areSomeUnknown } = this.#parts.book;
     const change = zones.change(key);
     const [known, digest] = [this.#networks.get(key), zones.digest(key)];
     if (known === digest) return;
+    if (digest === null && areSomeUnknown) {
+      this.#areSomeKept = true;
+      return;
+    }
     if (digest === null) {
       if (this.#networks.delete(key)) this.#tell({ kind: 'remove-network', key });
       return;
@@ -80,6 +98,10 @@ export class ResolverSync {
   #sandbox(id: string): void {
     const { book, sockets, isReadable } = this.#parts;
     const sandbox = book.askers.get(id);
+    if (book.isUnknown(id) && this.#sandboxes.has(id)) {
+      this.#areSomeKept = true;
+      return;
+    }
     if (sandbox === undefined) {
       if (!isReadable(id)) return;
       sockets.forget(id);
@@ -102,11 +124,15 @@ export class ResolverSync {
         sockets.forget(id);
         continue;
       }
-      link.give(id, opened).catch((error: Error) => {
-        if (!(error instanceof RefusedError)) return;
-        sockets.failed(id, error.message);
-        this.#parts.onProblem(`${id.slice(0, 12)}: its sockets were refused: ${error.message}`);
-      });
+      link.give(id, opened).then(
+        () => sockets.given(id, opened),
+        (error: Error) => {
+          // The end of the conversation is dealt with where it is kept.
+          if (link.isOver) return;
+          const problem = `its sockets were not handed over: ${error.message}`;
+          if (sockets.failed(id, opened, problem)) this.#parts.onProblem(`${id.slice(0, 12)}: ${problem}`);
+        },
+      );
     }
   }
 

@@ -2,18 +2,21 @@
 
 import { isIPv6 } from 'node:net';
 import { constants } from 'node:os';
-import type { Networks, Sandbox } from '../../drivers/contract/network.ts';
+import type { Networks, Sandbox, UnboundSocket } from '../../drivers/contract/network.ts';
 import { describeError, toTsdError } from '../../model/errors/errors.ts';
 import type { Forwarding, SocketRole } from '../../resolver/protocol.ts';
+import { Failures } from './failures.ts';
 import { closeSockets, type RoleSocket } from './resolver-link.ts';
 
 /** As many as 1,024 questions at a time need, of protocol.ts. */
 const DIALS = { udp: 8, tcp: 4 } as const;
+/** Containers whose sockets are tried again at a time. */
+const RETRIES = 16;
 
 export interface SandboxSocketsParts {
-  readonly network: Pick<Networks, 'sandbox' | 'openNameSockets' | 'openSocket'>;
-  /** Whether the resolver may have sockets of a container already. */
-  readonly mayBeHeld: (id: string) => boolean;
+  readonly network: Pick<Networks, 'sandbox' | 'openNameSockets' | 'openSockets'>;
+  /** Whether the resolver may have sockets of a container already, and which are known. */
+  readonly heldRoles: (id: string) => { readonly mayBe: boolean; readonly roles: readonly SocketRole[] };
 }
 
 export class SandboxSockets {
@@ -23,7 +26,8 @@ export class SandboxSockets {
   /** From which namespace its questions go on, and by which sockets. */
   readonly #dialling = new Map<string, { readonly sandbox: Sandbox; readonly roles: string }>();
   #ready = new Map<string, readonly RoleSocket[]>();
-  readonly #problems = new Map<string, string>();
+  readonly #unheard = new Failures();
+  readonly #undialled = new Failures();
 
   constructor(parts: SandboxSocketsParts) {
     this.#parts = parts;
@@ -31,12 +35,12 @@ export class SandboxSockets {
 
   /** Why a container's names are not answered; null where they are. */
   problem(id: string): string | null {
-    return this.#problems.get(id) ?? null;
+    return this.#unheard.textOf(id) ?? this.#undialled.textOf(id);
   }
 
   /** Opens those at which a container asks, where that has not been done. False where it cannot be done. */
   open(id: string): boolean {
-    const { network, mayBeHeld } = this.#parts;
+    const { network, heldRoles } = this.#parts;
     const sandbox = network.sandbox(id);
     if (sandbox === null) return false;
     if (this.#answered.get(id) === sandbox) return true;
@@ -48,13 +52,17 @@ export class SandboxSockets {
       ]);
     } catch (thrown) {
       const error = toTsdError(thrown);
-      if (error.errno !== constants.errno.EADDRINUSE || !mayBeHeld(id)) {
-        this.#problems.set(id, describeError(error));
+      const held = heldRoles(id);
+      if (error.errno !== constants.errno.EADDRINUSE || !held.mayBe) {
+        this.#unheard.failed(id, describeError(error));
         return false;
       }
+      // It is this namespace that it has sockets of, so those for servers are of it too.
+      const roles = held.roles.filter((role) => role.startsWith('dial-'));
+      if (roles.length > 0 && !this.#dialling.has(id)) this.#dialling.set(id, { sandbox, roles: sorted(roles) });
+      this.#unheard.ended(id);
     }
     this.#answered.set(id, sandbox);
-    this.#problems.delete(id);
     return true;
   }
 
@@ -64,17 +72,18 @@ export class SandboxSockets {
     const roles = dialRoles(forwarding);
     if (sandbox === null || roles.length === 0) return;
     const before = this.#dialling.get(id);
-    if (before?.sandbox === sandbox && before.roles === roles.join()) return;
-    const opened: RoleSocket[] = [];
+    if (before?.sandbox === sandbox && before.roles === sorted(roles)) return;
     try {
-      for (const role of roles) opened.push({ role, fd: this.#unbound(id, role) });
+      const fds = this.#parts.network.openSockets(id, roles.map(unbound));
+      this.#replaceReady(
+        id,
+        roles.map((role, index) => ({ role, fd: fds[index] as number })),
+      );
     } catch (thrown) {
-      closeSockets(opened);
-      this.#problems.set(id, describeError(toTsdError(thrown)));
+      this.#undialled.failed(id, describeError(toTsdError(thrown)));
       return;
     }
-    this.#dialling.set(id, { sandbox, roles: roles.join() });
-    this.#ready.set(id, [...(this.#ready.get(id) ?? []), ...opened]);
+    this.#dialling.set(id, { sandbox, roles: sorted(roles) });
   }
 
   /** Those that the resolver is to be given; they are the caller's. */
@@ -84,10 +93,22 @@ export class SandboxSockets {
     return ready;
   }
 
-  /** It was not given what was opened. */
-  failed(id: string, problem: string): void {
-    this.forget(id);
-    this.#problems.set(id, problem);
+  /** The resolver has them. */
+  given(id: string, sockets: readonly RoleSocket[]): void {
+    for (const failures of this.#failuresOf(sockets)) failures.ended(id);
+  }
+
+  /** It was not given what was opened. @returns whether it is news */
+  failed(id: string, sockets: readonly RoleSocket[], problem: string): boolean {
+    const failures = this.#failuresOf(sockets);
+    if (failures.has(this.#unheard)) this.#answered.delete(id);
+    if (failures.has(this.#undialled)) this.#dialling.delete(id);
+    return [...failures].map((each) => each.failed(id, problem)).includes(true);
+  }
+
+  /** A look: whose sockets are to be tried again. */
+  due(isWanted: (id: string) => boolean): ReadonlySet<string> {
+    return new Set([...this.#unheard.due(RETRIES, isWanted), ...this.#undialled.due(RETRIES, isWanted)]);
   }
 
   /** A container is not answered any more. */
@@ -96,7 +117,8 @@ export class SandboxSockets {
     this.#ready.delete(id);
     this.#answered.delete(id);
     this.#dialling.delete(id);
-    this.#problems.delete(id);
+    this.#unheard.ended(id);
+    this.#undialled.ended(id);
   }
 
   /** The resolver is gone with all that it had. */
@@ -113,10 +135,18 @@ export class SandboxSockets {
     this.#ready.set(id, [...before.filter(({ role }) => !replaced(role)), ...sockets]);
   }
 
-  #unbound(id: string, role: SocketRole): number {
-    const protocol = role.startsWith('dial-udp') ? 'udp' : 'tcp';
-    return this.#parts.network.openSocket(id, protocol, role.endsWith('6') ? 'ipv6' : 'ipv4');
+  #failuresOf(sockets: readonly RoleSocket[]): ReadonlySet<Failures> {
+    return new Set(sockets.map(({ role }) => (role.startsWith('dial-') ? this.#undialled : this.#unheard)));
   }
+}
+
+const sorted = (roles: readonly SocketRole[]): string => [...roles].sort().join();
+
+function unbound(role: SocketRole): UnboundSocket {
+  return {
+    protocol: role.startsWith('dial-udp') ? 'udp' : 'tcp',
+    family: role.endsWith('6') ? 'ipv6' : 'ipv4',
+  };
 }
 
 function dialRoles(forwarding: Forwarding): readonly SocketRole[] {

@@ -13,8 +13,7 @@ import {
 } from '../../../src/reconcile/names/zones.ts';
 import type { NetworkChange, NetworkState } from '../../../src/resolver/protocol.ts';
 import type { ContainerRecord } from '../../../src/state/containers/container-record.ts';
-import type { RecordWatcher } from '../../../src/state/containers/containers.ts';
-import { containerRecord } from '../../support/container-record.ts';
+import { container, type Made, Records } from '../../support/container-records.ts';
 import '../../support/property-seed.ts';
 
 const NETWORKS: Readonly<Record<string, { key: ResourceKey; internal: boolean }>> = {
@@ -23,53 +22,6 @@ const NETWORKS: Readonly<Record<string, { key: ResourceKey; internal: boolean }>
   tsdocker0: { key: 'network//bridge', internal: false },
 };
 const networkOf: NetworkLookup = (bridge) => NETWORKS[bridge] ?? null;
-
-interface Made {
-  readonly bridge?: string | null;
-  readonly spec?: object;
-  readonly resolver?: ContainerRecord['resolver'];
-}
-
-const idOf = (key: string): string => Buffer.from(key).toString('hex').padEnd(64, '0').slice(-64);
-
-function container(
-  app: string,
-  name: string,
-  last: number,
-  { bridge = 'br0', spec = {}, resolver = { ndots: null } }: Made = {},
-) {
-  const key = `container/${app}/${name}` as ResourceKey;
-  const base = containerRecord();
-  const network = {
-    address: `10.0.0.${last}`,
-    prefixLength: 24,
-    mac: '',
-    gateway: '',
-    bridge: bridge ?? '',
-    ports: [],
-    exposed: [],
-  };
-  return containerRecord({
-    id: idOf(key),
-    owner: base.owner && {
-      ...base.owner,
-      key,
-      written: {
-        hostname: null,
-        domainname: '',
-        links: [],
-        dns: [],
-        network: 'bridge',
-        volumes: [],
-        volumesFrom: [],
-        ...spec,
-      },
-    },
-    engineName: `${app}-${name}`,
-    network: bridge === null ? null : network,
-    resolver,
-  });
-}
 
 const endpointsFor = (record: ContainerRecord): readonly NamedEndpoint[] => {
   const named = namedOf(record);
@@ -154,31 +106,46 @@ describe('a container asks', () => {
 });
 
 /** The real book on records that come and go. */
-class Records {
-  readonly #records = new Map<string, ContainerRecord>();
-  readonly #watchers: RecordWatcher[] = [];
-  readonly damagedIds: string[] = [];
-  all = () => [...this.#records.values()];
-  get = (id: string) => this.#records.get(id);
-  byKey = (key: ResourceKey) => this.all().find(({ owner }) => owner?.key === key);
-  watch = (watcher: RecordWatcher) => this.#watchers.push(watcher);
-
-  put(record: ContainerRecord): void {
-    this.#records.set(record.id, record);
-    for (const watcher of this.#watchers) watcher.recordChanged(record.id);
-  }
-
-  remove({ id }: ContainerRecord): void {
-    this.#records.delete(id);
-    for (const watcher of this.#watchers) watcher.recordChanged(id);
-  }
-}
-
-function bookOf(records: Records): ZoneBook {
-  const book = new ZoneBook({ containers: records, networkOf, unread: () => [], servers: [] });
+function bookOf(records: Records, lookup = networkOf): ZoneBook {
+  const book = new ZoneBook({ containers: records, networkOf: lookup, unread: () => [], servers: [] });
   book.begin(() => {});
   return book;
 }
+
+describe('a container whose network is not known for a time', () => {
+  const web = container('shop', 'web', 2);
+
+  test('is taken when the network is known, and is unknown until then', () => {
+    const known = new Map<string, (typeof NETWORKS)[string]>();
+    const records = new Records();
+    records.put(web);
+    const book = bookOf(records, (bridge) => known.get(bridge) ?? null);
+    expect([book.isUnknown(web.id), book.areSomeUnknown, book.askers.size]).toEqual([true, true, 0]);
+    book.changedAskers();
+    known.set('br0', NETWORKS.br0 as (typeof NETWORKS)[string]);
+    book.retake();
+    expect([book.isUnknown(web.id), book.areSomeUnknown]).toEqual([false, false]);
+    expect(book.changedAskers()).toEqual([web.id]);
+    expect(book.zones.state('network/shop/back')?.names.map(({ name }) => name)).toContain('shop-web');
+  });
+
+  test('keeps its names while the network is unknown again, and loses them with its record', () => {
+    const known = new Map(Object.entries(NETWORKS));
+    const records = new Records();
+    records.put(web);
+    const book = bookOf(records, (bridge) => known.get(bridge) ?? null);
+    known.delete('br0');
+    records.put({ ...web, resolver: { ndots: 2 } });
+    expect([book.isUnknown(web.id), book.askers.get(web.id)?.ndots]).toEqual([true, null]);
+    expect(book.zones.state('network/shop/back')?.names.map(({ name }) => name)).toContain('shop-web');
+    known.set('br0', NETWORKS.br0 as (typeof NETWORKS)[string]);
+    book.retake();
+    expect(book.askers.get(web.id)?.ndots).toBe(2);
+    known.delete('br0');
+    records.remove(web);
+    expect([book.areSomeUnknown, book.askers.size]).toEqual([false, 0]);
+  });
+});
 
 describe('links', () => {
   const web = container('shop', 'web', 2, { spec: { links: [{ target: 'db', alias: 'store' }] } });
