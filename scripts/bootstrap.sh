@@ -8,6 +8,8 @@ need_packages=(gcc make g++ python3 libc6-dev libnftables1 libzstd1)
 test_packages=(apache2-utils bind9-dnsutils busybox-static docker-registry btrfs-progs libseccomp2 musl-tools nftables iproute2 iptables nginx-light postgresql prometheus redis-server rsyslog skopeo systemd umoci util-linux
   docker.io docker-cli ufw firewalld dbus # other firewalls beside ours
   caddy mariadb-client-core mariadb-server-core mosquitto mosquitto-clients nats-server rabbitmq-server valkey-server) # ready-made manifests
+# Of these only the programs are wanted, not the services.
+server_packages=(docker-registry prometheus redis-server docker.io firewalld ufw caddy mosquitto nats-server rabbitmq-server valkey-server)
 e2e_packages=(buildah netavark chromium mmdebstrap qemu-system-x86 qemu-utils zstd e2fsprogs debian-archive-keyring)
 
 say() { printf '\033[1m==>\033[0m %s\n' "$*"; }
@@ -59,10 +61,18 @@ install_packages() {
   again apt_install "${missing[@]}" || status=$?
   [ "$made_policy" = yes ] && rm -f "$policy"
   [ "$status" = 0 ] || fail "apt-get could not install: ${missing[*]}" "see its output above"
-  # Installed for its programs too: a firewall must not come up with the next boot because of it.
-  if [[ " ${missing[*]} " == *" firewalld "* ]]; then
-    systemctl disable firewalld 2>/dev/null || say "firewalld may start at the next boot: systemctl disable firewalld"
-  fi
+  keep_services_off "${missing[@]}"
+}
+
+# Nor do they come up with the next boot, a firewall least of all: those that packages installed just now have brought.
+keep_services_off() {
+  local package unit
+  for package in "$@"; do
+    [[ " ${server_packages[*]} " == *" $package "* ]] || continue
+    for unit in $(dpkg -L "$package" | sed -n 's|^\(/usr\)\?/lib/systemd/system/\([^/@]*\.\(service\|socket\)\)$|\2|p'); do
+      systemctl disable "$unit" >/dev/null 2>&1 || say "$unit may start at the next boot: systemctl disable $unit"
+    done
+  done
 }
 
 # better-sqlite3 is compiled here; Debian ships Node's headers as a package, so nothing is downloaded for it.
