@@ -205,8 +205,8 @@ const FOUND: readonly Found[] = [
       edit(3_000, { ...SMALL, containers: { ...inBack(['web']), ...inBack(['db'], CHANGED) } }),
       edit(500, { ...SMALL, containers: inBack(['db', 'web'], CHANGED) }),
       // The first has changed the network and waits for the disk when the second is refused.
-      after(1_400, { do: 'slow', what: 'disk.sync', ms: 2_000, times: 1 }),
-      after(300, { do: 'fail', what: 'network.publish', class: 'denied', times: 1 }),
+      after(770, { do: 'slow', what: 'disk.sync', ms: 2_000, times: 1 }),
+      after(200, { do: 'fail', what: 'network.publish', class: 'denied', times: 1 }),
       // Of five addresses each of the two has its own and the one that it took over.
       edit(60_000, { ...SMALL, containers: { ...inBack(['db', 'web'], CHANGED), ...inBack(['a']) } }),
     ],
