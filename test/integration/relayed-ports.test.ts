@@ -6,7 +6,7 @@ import { appendFileSync, readdirSync, readlinkSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { bindSocket } from '../../src/drivers/network/bridge/forwarders/host-sockets.ts';
+import { bindSocket } from '../../src/drivers/network/bound-socket.ts';
 import { BUSYBOX_IMAGE, FOREVER, IDLE, shell } from '../support/manifests.ts';
 import { inNetworkOf } from '../support/names.ts';
 import { otherBuild } from '../support/other-build.ts';

@@ -2,7 +2,7 @@
 import { createSocket } from 'node:dgram';
 import { closeSync, openSync } from 'node:fs';
 import { type Answer, decode, encode, type Packet, type RecordType } from 'dns-packet';
-import { bindSocket } from '../../src/drivers/network/bridge/forwarders/host-sockets.ts';
+import { bindSocket } from '../../src/drivers/network/bound-socket.ts';
 import { inNetns } from '../../src/ffi/process/namespaces.ts';
 
 const RESOLVER = '127.0.0.11';

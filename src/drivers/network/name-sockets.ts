@@ -10,7 +10,7 @@ import { loadPortRewrite, placeOnLoopback, rewriteOnLoopback } from '../../ffi/n
 import { inNetns } from '../../ffi/process/namespaces.ts';
 import { describeError, toTsdError } from '../../model/errors/errors.ts';
 import type { NameSockets } from '../contract/network.ts';
-import { bindSocket } from './bridge/forwarders/host-sockets.ts';
+import { bindSocket } from './bound-socket.ts';
 import { withRouteSocket } from './route-socket.ts';
 
 const { errno } = constants;

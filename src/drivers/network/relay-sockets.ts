@@ -2,7 +2,7 @@
 import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
 import type { BoundRelay, PortRelays } from '../contract/relay.ts';
-import { type BoundAddress, bindSocket } from './bridge/forwarders/host-sockets.ts';
+import { type BoundAddress, bindSocket } from './bound-socket.ts';
 import { relayKey } from './relay-key.ts';
 
 const { EADDRINUSE } = constants.errno;

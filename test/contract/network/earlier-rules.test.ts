@@ -4,7 +4,7 @@ import { openSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { Networks } from '../../../src/drivers/contract/network.ts';
-import { bindSocket } from '../../../src/drivers/network/bridge/forwarders/host-sockets.ts';
+import { bindSocket } from '../../../src/drivers/network/bound-socket.ts';
 import { inNetns } from '../../../src/ffi/process/namespaces.ts';
 import { arriving, sendFrames, udpFrame } from '../../support/frames.ts';
 import {

@@ -4,7 +4,7 @@ import { createSocket } from 'node:dgram';
 import { closeSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import type { EndpointConfig, NetworkConfig, Networks } from '../../../src/drivers/contract/network.ts';
-import { bindSocket } from '../../../src/drivers/network/bridge/forwarders/host-sockets.ts';
+import { bindSocket } from '../../../src/drivers/network/bound-socket.ts';
 import { inNetns } from '../../../src/ffi/process/namespaces.ts';
 import { macOfAddress } from '../../../src/model/addresses.ts';
 import { until } from '../../support/wait.ts';

@@ -4,7 +4,7 @@ import { closeSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { afterEach, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
 import type { Networks } from '../../../src/drivers/contract/network.ts';
-import { bindSocket } from '../../../src/drivers/network/bridge/forwarders/host-sockets.ts';
+import { bindSocket } from '../../../src/drivers/network/bound-socket.ts';
 import { trySyscall } from '../../../src/ffi/call/native.ts';
 import { inNetns } from '../../../src/ffi/process/namespaces.ts';
 import {

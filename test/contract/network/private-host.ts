@@ -19,7 +19,7 @@ import type {
   PublishedPort,
   Sandbox,
 } from '../../../src/drivers/contract/network.ts';
-import { bindSocket } from '../../../src/drivers/network/bridge/forwarders/host-sockets.ts';
+import { bindSocket } from '../../../src/drivers/network/bound-socket.ts';
 import type { BridgeNetwork, BridgeRange } from '../../../src/drivers/network/bridge/network-options.ts';
 import { type NetworkDriverContext, openNetworks } from '../../../src/drivers/network/open.ts';
 import { NETWORK_DRIVERS } from '../../../src/drivers/registry.ts';

@@ -4,7 +4,7 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { bindSocket } from '../../../src/drivers/network/bridge/forwarders/host-sockets.ts';
+import { bindSocket } from '../../../src/drivers/network/bound-socket.ts';
 import { openInternetSocket } from '../../../src/drivers/network/internet-socket.ts';
 import { syscall } from '../../../src/ffi/call/native.ts';
 import { createNetns, inNetns } from '../../../src/ffi/process/namespaces.ts';

@@ -2,7 +2,7 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { createServer, type Server } from 'node:net';
 import { type DecodedPacket, decode, encode, type Packet } from 'dns-packet';
-import { bindSocket } from '../../../src/drivers/network/bridge/forwarders/host-sockets.ts';
+import { bindSocket } from '../../../src/drivers/network/bound-socket.ts';
 
 export interface Asked {
   readonly packet: DecodedPacket;

@@ -2,10 +2,10 @@ import { constants } from 'node:os';
 import { sysError } from '../../../../ffi/call/errno.ts';
 import { portHolder } from '../../../../ffi/network/port-holder.ts';
 import { TsdError } from '../../../../model/errors/errors.ts';
+import type { BoundAddress } from '../../bound-socket.ts';
 import { relayKey } from '../../relay-key.ts';
 import type { RelaySockets } from '../../relay-sockets.ts';
 import type { Listener } from '../publication.ts';
-import type { BoundAddress } from './host-sockets.ts';
 
 /** Which container has which listeners; they pass connections and datagrams on to it. */
 export class Forwarders {

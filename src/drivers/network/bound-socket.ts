@@ -1,9 +1,9 @@
 /** Sockets bound at once, which Node cannot do: its listen and bind report errors later. socket(7), ip(7), ipv6(7). */
 import { isIPv6 } from 'node:net';
-import { syscall, trySyscall } from '../../../../ffi/call/native.ts';
-import { addressBytes } from '../../../../ffi/network/address-bytes.ts';
-import type { Protocol } from '../../../../model/kinds/short-forms.ts';
-import { AF_INET, AF_INET6, socketType } from '../../internet-socket.ts';
+import { syscall, trySyscall } from '../../ffi/call/native.ts';
+import { addressBytes } from '../../ffi/network/address-bytes.ts';
+import type { Protocol } from '../../model/kinds/short-forms.ts';
+import { AF_INET, AF_INET6, socketType } from './internet-socket.ts';
 
 const SOL_SOCKET = 1;
 const SO_REUSEADDR = 2;
