@@ -33,6 +33,7 @@ export default {
     'make',
     'perl',
     'prlimit',
+    'tc',
     'mount',
     'umount',
     'unshare',

@@ -24,7 +24,6 @@ const LATER: { readonly [S in Scope]: readonly string[] } = {
     'ipc',
     'pid',
     'userns',
-    'sysctls',
     'shmSize',
   ],
 };

@@ -49,6 +49,7 @@ export class SimNetwork implements Networks {
         sharedAddresses: name === 'sim',
         onHost: name === 'sim',
         ownMac: name === 'sim',
+        bandwidth: name === 'sim',
       },
       connections: name === 'sim' ? this : null,
       fingerprint: () => ({ works: true, problems: [], attributes: {} }),

@@ -17,6 +17,7 @@ export const PLAIN_TASK = {
   cwd: '/',
   user: '',
   domainname: '',
+  sysctls: {},
   mounts: [],
   netnsFd: null,
   privileged: false,

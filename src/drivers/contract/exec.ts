@@ -86,6 +86,8 @@ export interface TaskSpec {
   readonly user: string;
   readonly hostname: string;
   readonly domainname: string;
+  /** Kernel settings of its namespaces by name (`net.core.somaxconn`), written when they are set up. */
+  readonly sysctls: Readonly<Record<string, string>>;
   readonly mounts: readonly MountSpec[];
   /** Fd of the network namespace to enter, or null for the host's. */
   readonly netnsFd: number | null;

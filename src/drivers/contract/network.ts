@@ -4,6 +4,7 @@
  */
 
 import type { JsonValue } from '../../model/json.ts';
+import type { Bandwidth } from '../../model/kinds/bandwidth-forms.ts';
 import type { Protocol } from '../../model/kinds/short-forms.ts';
 import type { HostUse } from '../../model/networks/address-pools.ts';
 import type { Driver } from './driver.ts';
@@ -68,6 +69,10 @@ export interface EndpointConfig {
   readonly ports: readonly PublishedPort[];
   /** Ports of other containers (its links) that this one may reach although its network does not let containers connect to each other. */
   readonly reach: readonly { readonly address: string; readonly port: number; readonly protocol: Protocol }[];
+  /** Most that its interface lets through, in bits a second: to the container, and from it. Left out, there is no limit. */
+  readonly bandwidth?: Bandwidth;
+  /** Settings of its interface by name, with IFNAME in the place of the interface's. Left out, it has those it is made with. */
+  readonly sysctls?: Readonly<Record<string, string>>;
 }
 
 /** A network namespace, kept alive by an open fd. `netnsFd` is close-on-exec and belongs to {@link Networks}. */
@@ -171,6 +176,8 @@ export interface NetworkDriver extends Driver {
     readonly onHost: boolean;
     /** Endpoints have MACs of their own, which can be chosen; else they have that of another interface, whatever is asked for. */
     readonly ownMac: boolean;
+    /** {@link EndpointConfig.bandwidth} */
+    readonly bandwidth: boolean;
   };
   /** Null for a driver without networks. */
   readonly connections: NetworkConnections | null;

@@ -18,6 +18,7 @@ import type {
 } from '../contract/network.ts';
 import { collectErrors } from './collect-errors.ts';
 import { readHostUse } from './host-use.ts';
+import { setInterface } from './interface-settings.ts';
 import type { RelaySockets } from './relay-sockets.ts';
 import { withRouteSocket } from './route-socket.ts';
 import type { Sandboxes } from './sandboxes.ts';
@@ -109,6 +110,7 @@ export class NetworksByDriver implements Networks {
 
   attach(config: EndpointConfig): void {
     this.#of(config).attach(config);
+    this.#set(config);
   }
 
   resume(config: EndpointConfig): void {
@@ -117,6 +119,7 @@ export class NetworksByDriver implements Networks {
 
   handOver(from: string, to: EndpointConfig): void {
     this.#of(to).handOver(from, to);
+    this.#set(to);
   }
 
   withdraw(containerId: string): void {
@@ -181,11 +184,31 @@ export class NetworksByDriver implements Networks {
     this.relays.end();
   }
 
-  /** @throws TsdError TSD_NETWORK, precondition, for a network that was not established; unsupported, for ports that it cannot publish. */
-  #of({ network, ports }: EndpointConfig): NetworkConnections {
+  /** Settings of an interface that is there. */
+  #set(config: EndpointConfig): void {
+    const sandbox = this.#sandboxes.get(config.containerId);
+    if (sandbox !== null) setInterface(sandbox, config);
+  }
+
+  /**
+   * @throws TsdError TSD_NETWORK, precondition, for a network that was not established; unsupported, for ports that it cannot
+   * publish and for a limit that it cannot keep.
+   */
+  #of({ network, ports, bandwidth }: EndpointConfig): NetworkConnections {
     const driver = this.#byNetwork.get(network);
     if (!driver?.connections) {
       throw new TsdError('TSD_NETWORK', `network ${network} does not exist`, { class: 'precondition', step: 'attach' });
+    }
+    if (bandwidth !== undefined && !driver.capabilities.bandwidth) {
+      throw new TsdError(
+        'TSD_NETWORK',
+        `the bandwidth of a container on ${network} cannot be limited: its driver ${driver.name} has no interface on the host`,
+        {
+          class: 'unsupported',
+          step: 'limit the bandwidth',
+          hint: 'Leave `bandwidth` out, or use a network of the driver bridge.',
+        },
+      );
     }
     if (ports.length === 0 || driver.capabilities.ports) return driver.connections;
     throw new TsdError(

@@ -8,6 +8,7 @@ import { listNamedLinks, type NamedLink } from '../../ffi/network/links.ts';
 import { RouteChanges, RTMGRP } from '../../ffi/network/route-changes.ts';
 import { listRoutes, type NewRoute } from '../../ffi/network/routes.ts';
 import { listSourceRules, type SourceRule } from '../../ffi/network/source-rules.ts';
+import { listDisciplines, type Shape } from '../../ffi/network/traffic-control.ts';
 import { inNetns } from '../../ffi/process/namespaces.ts';
 import type { Sandbox } from '../contract/network.ts';
 import { withRouteSocket } from './route-socket.ts';
@@ -21,13 +22,19 @@ const ASKED_WHEN_UNKNOWN = 4;
 /** Asked at one look of the others: most keep their routes for life, and the kernel tells where one went. */
 const ASKED_IN_TURN = 1;
 
-/** A route, a rule by source, or an interface, as a text: equal texts, the same in every respect that counts. */
+/** A route, a rule by source, an interface or its limit, as a text: equal texts, the same in every respect that counts. */
 export type Fact = string;
 
 export const routeFact = ({ destination, gateway, link, table }: NewRoute): Fact =>
   `route ${destination} ${gateway ?? 'on'} ${link}${table === undefined ? '' : ` in ${table}`}`;
 
 export const ruleFact = ({ source, table }: SourceRule): Fact => `rule ${source} ${table}`;
+
+const SHAPE = 'shape ';
+
+/** What an interface lets out. */
+export const shapeFact = (link: number, { rate, queue }: Pick<Shape, 'rate' | 'queue'>): Fact =>
+  `${SHAPE}${rate} ${queue} ${link}`;
 
 export const linkFact = ({ index, name, mac }: NamedLink): Fact => `link ${index} ${name} ${mac}`;
 
@@ -41,7 +48,7 @@ function* first(count: number, ids: Iterable<string>): Generator<string> {
   }
 }
 
-const REPORTED = RTMGRP.IPV4_ROUTE | RTMGRP.IPV6_ROUTE | RTMGRP.IPV4_RULE | RTMGRP.IPV6_RULE | RTMGRP.LINK;
+const REPORTED = RTMGRP.IPV4_ROUTE | RTMGRP.IPV6_ROUTE | RTMGRP.IPV4_RULE | RTMGRP.IPV6_RULE | RTMGRP.LINK | RTMGRP.TC;
 
 export class SandboxRoutes {
   readonly #containerOf: (namespaceNumber: number) => string | undefined;
@@ -143,6 +150,9 @@ export class SandboxRoutes {
       withRouteSocket((socket) => [
         ...listRoutes(socket, null, 'any').map(routeFact),
         ...listSourceRules(socket).map(ruleFact),
+        ...(this.#wantsShape(containerId) ? listDisciplines(socket) : []).flatMap((found) =>
+          found.kind === 'shaper' ? [shapeFact(found.link, found)] : [],
+        ),
         ...listNamedLinks(socket).flatMap((link) => (link.name === 'lo' ? [] : [linkFact(link)])),
       ]),
     );
@@ -150,6 +160,11 @@ export class SandboxRoutes {
     const before = this.#known.get(containerId);
     this.#know(containerId, facts);
     return before === undefined || !areSame(before, facts);
+  }
+
+  #wantsShape(containerId: string): boolean {
+    const wanted = [...(this.#wanted.get(containerId)?.values() ?? [])];
+    return wanted.some((facts) => facts.some((fact) => fact.startsWith(SHAPE)));
   }
 
   #know(containerId: string, facts: ReadonlySet<Fact>): void {

@@ -1,37 +1,16 @@
-/** A filter of what comes in at a link. Layouts and constants: linux/rtnetlink.h, linux/pkt_sched.h, linux/pkt_cls.h; tc-bpf(8). */
+/** A program that drops what comes in at a link and is from or to 127/8. Layouts and constants: linux/pkt_cls.h; tc-bpf(8). */
 import { closeSync } from 'node:fs';
-import { constants } from 'node:os';
-import { TsdError } from '../../model/errors/errors.ts';
 import { loadPacketProgram } from '../bpf.ts';
-import { attribute, type NetlinkSocket, NLM_F_CREATE, NLM_F_EXCL, nested } from './netlink.ts';
+import type { NetlinkSocket } from './netlink.ts';
+import { makeIngress, newIngressFilter } from './traffic-control.ts';
 
-const RTM_NEWQDISC = 36;
-const RTM_NEWTFILTER = 44;
-const TCA = { KIND: 1, OPTIONS: 2 } as const;
-const TCA_BPF = { FD: 6, NAME: 7, FLAGS: 8 } as const;
-const TCA_BPF_FLAG_ACT_DIRECT = 1;
-const TC_H_CLSACT = 0xfffffff1;
-const TC_H_CLSACT_INGRESS = 0xfffffff2;
-const CLSACT_HANDLE = 0xffff0000;
-
-const ETH_P_IP = 0x0800;
-/** linux/if_ether.h: every packet, also one with a tag, which the kernel has taken off by then. */
-const ETH_P_ALL = 0x0003;
+/** linux/if_ether.h. */
 const TAGS = [0x8100, 0x88a8] as const;
 const ETHERNET_TYPE = 12;
+const ETH_P_IP = 0x0800;
 const ETHERNET_BYTES = 14;
 const IPV4_SOURCE = ETHERNET_BYTES + 12;
 const IPV4_DESTINATION = ETHERNET_BYTES + 16;
-
-/** struct tcmsg. */
-function tcmsg(link: number, handle: number, parent: number, info: number): Buffer {
-  const out = Buffer.alloc(20);
-  out.writeInt32LE(link, 4);
-  out.writeUInt32LE(handle, 8);
-  out.writeUInt32LE(parent, 12);
-  out.writeUInt32LE(info, 16);
-  return out;
-}
 
 /** struct bpf_insn. */
 function instruction(code: number, registers: number, offset: number, immediate: number): Buffer {
@@ -88,31 +67,10 @@ export class LoopbackFilter {
    */
   put(socket: NetlinkSocket, link: number, name: string): void {
     makeIngress(socket, link);
-    const options = [
-      attribute(TCA_BPF.FD, this.#program),
-      attribute(TCA_BPF.NAME, name),
-      attribute(TCA_BPF.FLAGS, TCA_BPF_FLAG_ACT_DIRECT),
-    ];
-    const protocol = ((ETH_P_ALL & 0xff) << 8) | (ETH_P_ALL >> 8);
-    const body = Buffer.concat([
-      tcmsg(link, 1, TC_H_CLSACT_INGRESS, (1 << 16) | protocol),
-      attribute(TCA.KIND, 'bpf'),
-      nested(TCA.OPTIONS, ...options),
-    ]);
-    socket.request([{ step: `filter link ${link}`, type: RTM_NEWTFILTER, flags: NLM_F_CREATE, body }]);
+    socket.request([newIngressFilter(link, this.#program, name)]);
   }
 
   close(): void {
     closeSync(this.#program);
-  }
-}
-
-function makeIngress(socket: NetlinkSocket, link: number): void {
-  const body = Buffer.concat([tcmsg(link, CLSACT_HANDLE, TC_H_CLSACT, 0), attribute(TCA.KIND, 'clsact')]);
-  try {
-    const flags = NLM_F_CREATE | NLM_F_EXCL;
-    socket.request([{ step: `make a place for filters of link ${link}`, type: RTM_NEWQDISC, flags, body }]);
-  } catch (error) {
-    if (!(error instanceof TsdError) || error.errno !== constants.errno.EEXIST) throw error;
   }
 }

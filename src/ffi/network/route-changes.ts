@@ -31,6 +31,7 @@ const [IOV, IOV_LENGTH, CONTROL, CONTROL_LENGTH] = [16, 24, 32, 40] as const;
 /** Groups of rtnetlink(7), to be added up. */
 export const RTMGRP = {
   LINK: 1,
+  TC: 8,
   IPV4_IFADDR: 0x10,
   IPV4_ROUTE: 0x40,
   IPV4_RULE: 0x80,
@@ -39,7 +40,7 @@ export const RTMGRP = {
   IPV6_RULE: 0x40000,
 } as const;
 
-const [RTM_NEWLINK, RTM_DELROUTE, RTM_DELRULE] = [16, 25, 33] as const;
+const [RTM_NEWLINK, RTM_DELROUTE, RTM_DELRULE, RTM_DELQDISC, RTM_DELTFILTER] = [16, 25, 33, 37, 45] as const;
 const [IFF_UP, IFF_RUNNING] = [0x1, 0x40] as const;
 /** Low bytes of a message's nlmsg_type, and of ifi_flags and ifi_change of the struct ifinfomsg behind its header. */
 const [TYPE_AT, FLAGS_AT, CHANGE_AT] = [4, 24, 28] as const;
@@ -50,14 +51,16 @@ const [TAKE, DROP] = [0xffffffff, 0] as const;
 
 /**
  * struct sock_filter: code, distances of the jump when it is true and when it is not, constant. It lets through that a route
- * or a rule was deleted, and that someone set a link down, which removes its routes without messages about them. A link that is deleted
- * is closed first and loses IFF_RUNNING in the same message; so that is filtered out, like
+ * a rule, a limit or a filter was deleted, and that someone set a link down, which removes its routes without messages about
+ * them. What goes with a link that is deleted has no messages of its own. That link is closed first and loses IFF_RUNNING in the same message; so that is filtered out, like
  * all other messages about adding and removing a link.
  */
 const ONLY_LOSSES: readonly (readonly [code: number, yes: number, no: number, value: number])[] = [
   [LOAD, 0, 0, TYPE_AT],
-  [JUMP_EQUAL, 7, 0, RTM_DELROUTE],
-  [JUMP_EQUAL, 6, 0, RTM_DELRULE],
+  [JUMP_EQUAL, 9, 0, RTM_DELROUTE],
+  [JUMP_EQUAL, 8, 0, RTM_DELRULE],
+  [JUMP_EQUAL, 7, 0, RTM_DELQDISC],
+  [JUMP_EQUAL, 6, 0, RTM_DELTFILTER],
   [JUMP_EQUAL, 0, 6, RTM_NEWLINK],
   [LOAD, 0, 0, FLAGS_AT],
   [JUMP_SET, 4, 0, IFF_UP],

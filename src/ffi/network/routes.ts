@@ -22,7 +22,7 @@ const RTM_GETROUTE = 26;
 
 const AF_UNSPEC = 0;
 
-const RTA = { DST: 1, OIF: 4, GATEWAY: 5, TABLE: 15 } as const;
+const RTA = { DST: 1, OIF: 4, GATEWAY: 5, PREFSRC: 7, TABLE: 15 } as const;
 const RT_TABLE_MAIN = 254;
 /** What the kernel keeps itself for addresses of its own. */
 const RT_TABLE_LOCAL = 255;
@@ -67,11 +67,13 @@ export interface NewRoute {
   readonly link: number;
   /** The main one when left out. */
   readonly table?: number;
+  /** The address that packets have of which a program says none. Left out, the kernel chooses. */
+  readonly source?: string;
 }
 
 /** `scope`: of a route of IPv4; those of IPv6 have none. */
 function routeBody(
-  { destination, gateway, link, table }: NewRoute,
+  { destination, gateway, link, table, source }: NewRoute,
   { scope, ...kind }: Pick<RouteHeader, 'protocol' | 'scope' | 'type'>,
 ): Buffer {
   const cidr = parseCidr(destination);
@@ -82,6 +84,7 @@ function routeBody(
   if (prefixLength > 0) parts.push(attribute(RTA.DST, addressBytes(formatAddress({ family, value: address }))));
   if (gateway !== null) parts.push(attribute(RTA.GATEWAY, addressBytes(gateway)));
   parts.push(attribute(RTA.OIF, u32(link)));
+  if (source !== undefined) parts.push(attribute(RTA.PREFSRC, addressBytes(source)));
   if (table !== undefined) parts.push(attribute(RTA.TABLE, u32(table)));
   return Buffer.concat(parts);
 }
@@ -121,17 +124,25 @@ export interface Route {
  * IPv4 and IPv6 routes.
  * @param family the only one that is wanted; null for both
  * @param where in the main table, or also in those that rules lead to
+ * @param link the only one that is wanted; null for all. With a strict socket the kernel leaves the others out
  */
-export function listRoutes(socket: NetlinkSocket, family: Family | null, where: 'main' | 'any' = 'main'): Route[] {
-  const body = rtmsg({
+export function listRoutes(
+  socket: NetlinkSocket,
+  family: Family | null,
+  where: 'main' | 'any' = 'main',
+  link: number | null = null,
+): Route[] {
+  const header = rtmsg({
     family: family === null ? AF_UNSPEC : FAMILY_OF[family],
     prefixLength: 0,
     protocol: RTPROT_UNSPEC,
     scope: RT_SCOPE_UNIVERSE,
     type: RTN_UNSPEC,
   });
+  const body = link === null ? header : Buffer.concat([header, attribute(RTA.OIF, u32(link))]);
   const message = { step: 'list routes', type: RTM_GETROUTE, flags: NLM_F_DUMP, body };
-  const routes = socket.dump(message, readRoute).filter((route) => route !== null);
+  const all = socket.dump(message, readRoute).filter((route) => route !== null);
+  const routes = link === null ? all : all.filter((route) => route.link === link);
   return where === 'any' ? routes : routes.filter(({ table }) => table === undefined);
 }
 

@@ -5,6 +5,7 @@
 import type { References } from '../../model/desired.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
 import { membershipField, membershipsOf } from '../../model/kinds/network-membership.ts';
+import { isOfNetwork } from '../../model/kinds/sysctl-forms.ts';
 import { append } from '../../model/lists.ts';
 import { isBridged, type NetworkMode, networkKey, networkMode, ownsNamespace } from '../../model/network-mode.ts';
 import { mayComplete } from '../../model/restart-policy.ts';
@@ -17,9 +18,20 @@ import type { Declared, Finding, Universe } from './universe.ts';
 const NOT_WITH: Readonly<Record<NetworkMode['type'], readonly (keyof ContainerSpec)[]>> = {
   bridge: [],
   network: [],
-  host: ['ports', 'links', 'address', 'dns', 'dnsSearch', 'hostname', 'domainname'],
-  none: ['ports', 'links', 'address'],
-  container: ['ports', 'expose', 'links', 'address', 'dns', 'dnsSearch', 'extraHosts', 'hostname', 'domainname'],
+  host: ['ports', 'links', 'address', 'bandwidth', 'dns', 'dnsSearch', 'hostname', 'domainname'],
+  none: ['ports', 'links', 'address', 'bandwidth'],
+  container: [
+    'ports',
+    'expose',
+    'links',
+    'address',
+    'bandwidth',
+    'dns',
+    'dnsSearch',
+    'extraHosts',
+    'hostname',
+    'domainname',
+  ],
 };
 
 const isGiven = (value: unknown): boolean => (Array.isArray(value) ? value.length > 0 : value !== null && value !== '');
@@ -28,6 +40,17 @@ const fieldsOfMode: Rule = (subject) =>
   NOT_WITH[networkMode(subject.spec.network).type]
     .filter((field) => isGiven(subject.spec[field]))
     .map((field) => refuse(subject, field, `${field} cannot be combined with network: ${subject.spec.network}`));
+
+/** Settings of a namespace that it shares are those of the host, or of the container whose it is. */
+const networkSettings: Rule = (subject) => {
+  const mode = networkMode(subject.spec.network);
+  if (ownsNamespace(mode)) return [];
+  return Object.keys(subject.spec.sysctls)
+    .filter(isOfNetwork)
+    .map((name) =>
+      refuse(subject, `sysctls.${name}`, `${name} cannot be combined with network: ${subject.spec.network}`),
+    );
+};
 
 const sharedNetwork: Rule = (subject) => {
   const { at, references, universe } = subject;
@@ -187,6 +210,7 @@ const settlesInTime: Rule = (subject) => {
 
 const RULES: readonly Rule[] = [
   fieldsOfMode,
+  networkSettings,
   sharedNetwork,
   ...NETWORK_RULES,
   links,

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { field } from '../field.ts';
 import { networkMode } from '../network-mode.ts';
 import { NAME_PATTERN } from '../resource.ts';
+import { bandwidth } from './bandwidth-forms.ts';
 import { health } from './health-forms.ts';
 import { resources } from './limit-forms.ts';
 import { log } from './log-forms.ts';
@@ -25,6 +26,7 @@ import {
 } from './schema-parts.ts';
 import { DEPENDENCY_CONDITIONS, DRIFT_POLICIES, type ExtraHost, parseDuration } from './short-forms.ts';
 import { isReference, parseDevice, parseVolumesFrom } from './storage-forms.ts';
+import { sysctls } from './sysctl-forms.ts';
 import { update } from './update-forms.ts';
 
 const extraHosts = z
@@ -192,7 +194,7 @@ export const containerFields = z.strictObject({
     example: 'back',
   }),
   networks: field(networks, {
-    doc: 'Several networks, in place of `network`: a list of names (`bridge` is the default one), or a mapping of names to `aliases` (more names on that network), `ipv4` and `ipv6` (fixed addresses, in a network with a subnet), `mac`, `priority` (the highest comes first among the interfaces; else they are in the order of the names), `gatewayPriority` (the highest has the default route and the published ports, among networks that are not `internal`) and `interfaceName` (default: the lowest free one of eth0, eth1, kept as long as the container is there). Networks are attached, changed and detached while the container runs.',
+    doc: 'Several networks, in place of `network`: a list of names (`bridge` is the default one), or a mapping of names to `aliases` (more names on that network), `ipv4` and `ipv6` (fixed addresses, in a network with a subnet), `mac`, `priority` (the highest comes first among the interfaces; else they are in the order of the names), `gatewayPriority` (the highest has the default route and the published ports, among networks that are not `internal`), `interfaceName` (default: the lowest free one of eth0, eth1, kept as long as the container is there) and `sysctls` (settings of that interface, with `IFNAME` in the place of its name: `net.ipv4.conf.IFNAME.rp_filter: 2`). Networks are attached, changed and detached while the container runs.',
     change: 'in-place',
     example: { front: { gatewayPriority: 1 }, back: { aliases: ['db'], ipv4: '10.80.0.5' } },
   }),
@@ -228,6 +230,16 @@ export const containerFields = z.strictObject({
     text: true,
   }),
   resources: field(resources, { doc: 'Limits.', change: 'in-place', example: { memory: '256MiB', cpus: 0.5 } }),
+  bandwidth: field(bandwidth, {
+    doc: 'Most that it may receive (`ingress`) and send (`egress`) at each of its interfaces, in bits a second: `8kbit` to `400Gbit`, one rate for both or a mapping. Needs networks of the driver `bridge`. What comes faster waits up to 25ms and is dropped then. A container with the capability NET_ADMIN can lift its own `egress`; it is put back.',
+    change: 'in-place',
+    example: { ingress: '100Mbit', egress: '10Mbit' },
+  }),
+  sysctls: field(sysctls, {
+    doc: 'Kernel settings that each container has for itself: `net.*` (not with the network of the host), `fs.mqueue.*` and those of System V IPC (`kernel.shmmax`, `kernel.sem`). Written before its program starts, when its interfaces are there; a `/` stands for a dot in the name of an interface. Those of one interface, whatever its name, are `sysctls` below `networks`.',
+    change: 'restart',
+    example: { 'net.core.somaxconn': 1024 },
+  }),
   capabilities: field(capabilities, {
     doc: 'Capabilities to `add` to or `drop` from the default set, with or without CAP_; `ALL` means all of them.',
     example: { add: ['NET_ADMIN'], drop: ['ALL'] },

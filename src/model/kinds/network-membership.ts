@@ -6,6 +6,7 @@ import { isHostName } from './port-forms.ts';
 import { listOf, orNull, shortForm } from './schema-parts.ts';
 import { type Parsed, parsed, refused } from './short-forms.ts';
 import { isReference } from './storage-forms.ts';
+import { interfaceSysctls } from './sysctl-forms.ts';
 
 /** One network of a container. */
 export interface NetworkMembership {
@@ -24,6 +25,8 @@ export interface NetworkMembership {
   readonly gatewayPriority: number;
   /** Null for the lowest free one of eth0, eth1... */
   readonly interfaceName: string | null;
+  /** Of its interface, by name with IFNAME in the place of the interface's. Absent where there are none. */
+  readonly sysctls?: Readonly<Record<string, string>> | undefined;
 }
 
 /** More of them would not be seen in a resolver's time, and each is a link of the host. */
@@ -70,6 +73,7 @@ const membership = z.strictObject({
   interfaceName: orNull(
     z.string().regex(INTERFACE_NAME, 'an interface name has 1 to 15 characters, without "/", ":", "%" or spaces'),
   ),
+  sysctls: interfaceSysctls,
 });
 
 const networkName = z.string().refine((text) => {
@@ -129,8 +133,8 @@ export function normalNetworks<T extends NetworkFields>(spec: T): T {
   const { networks: all } = spec;
   const first = all?.[0];
   if (!all || !first) return spec;
-  const { network, ipv4, ipv6, mac, aliases, interfaceName } = first;
-  const isPlain = aliases.length === 0 && ipv6 === null && mac === null && interfaceName === null;
+  const { network, ipv4, ipv6, mac, aliases, interfaceName, sysctls } = first;
+  const isPlain = [aliases.length > 0, ipv6, mac, interfaceName, sysctls].every((set) => !set);
   if (all.length > 1 || !isPlain) return { ...spec, network };
   return { ...spec, network, networks: null, address: ipv4 };
 }

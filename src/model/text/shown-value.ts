@@ -1,7 +1,7 @@
 /** Field values as shown in differences. */
 
 /** `30s`, `1m30s`, `256MiB`: values that need no quotes in text. */
-const MEASURE = /^(?:\d+(?:\.\d+)?(?:ms|s|m|h))+$|^\d+(?:\.\d+)?\s?[kmgt]i?b?$/i;
+const MEASURE = /^(?:\d+(?:\.\d+)?(?:ms|s|m|h))+$|^\d+(?:\.\d+)?\s?[kmgt](?:i?b?|bit)$/i;
 /** What people name themselves: text of theirs is always quoted. */
 const OWN_TEXT = /^(?:env|labels)\./;
 

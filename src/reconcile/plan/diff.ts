@@ -1,5 +1,6 @@
 import type { ChangeClass } from '../../model/field.ts';
 import { changeClasses } from '../../model/field.ts';
+import { writtenRate } from '../../model/kinds/bandwidth-forms.ts';
 import { type ContainerSpec, containerFields } from '../../model/kinds/container.ts';
 import { networkFields } from '../../model/kinds/network.ts';
 import { membershipsOf, type NetworkMembership } from '../../model/kinds/network-membership.ts';
@@ -27,12 +28,13 @@ const OTHER_NAMES: Readonly<Record<string, string>> = { maxBytes: 'maxSize' };
 
 /** Returns the name of a member as in a manifest, without its unit (`memoryBytes`, `stopTimeoutMs`). */
 function writtenName(member: string): string {
-  return OTHER_NAMES[member] ?? member.replace(/(?:Bytes|Ms)$/, '');
+  return OTHER_NAMES[member] ?? member.replace(/(?:Bytes|Ms|Bits)$/, '');
 }
 
 /** Returns a value as manifests write it, with the unit that its member's name carries. */
 function measured(member: string, value: unknown): unknown {
   if (typeof value !== 'number' || writtenName(member) === member) return value;
+  if (member.endsWith('Bits')) return writtenRate(value);
   return member.endsWith('Ms') ? writtenDuration(value) : writtenSize(value);
 }
 

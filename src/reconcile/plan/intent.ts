@@ -303,7 +303,9 @@ export function changeIntent(
   const fields = changes.fields.map(({ path }) => path);
   // What it may reach by links is a part of its endpoints.
   const repaired = changesEndpoints(fields) || fields.includes('links');
-  const endpoint = around.moved ? 'renew' : repaired ? 'repair' : 'keep';
+  // What a setting was before is not known: a new namespace has what the kernel gives it.
+  const isNew = around.moved || fields.some((field) => /^sysctls(\.|$)/.test(field));
+  const endpoint = isNew ? 'renew' : repaired ? 'repair' : 'keep';
   if (cause && changes.strongest === 'restart') return restart(desired, container, cause, endpoint);
 
   if (around.moved && container.running) {

@@ -15,7 +15,7 @@ export function changesNetworks(fields: readonly string[]): boolean {
 
 /** True for a change that is carried out at the endpoints. */
 export function changesEndpoints(fields: readonly string[]): boolean {
-  return changesNetworks(fields) || fields.includes('ports');
+  return changesNetworks(fields) || fields.some((field) => field === 'ports' || /^bandwidth(\.|$)/.test(field));
 }
 
 /** Networks on which a container has an endpoint, or may have one: those it was made for are connected step by step. */

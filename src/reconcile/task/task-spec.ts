@@ -117,6 +117,8 @@ export function buildTaskSpec(input: TaskSpecInput): TaskSpec {
     user: spec.user === '' ? image.user : spec.user,
     hostname,
     domainname: spec.domainname,
+    // Absent in specs that were stored before.
+    sysctls: spec.sysctls ?? {},
     mounts: mounts(input),
     netnsFd: input.netnsFd,
     capabilities: effectiveCapabilities(spec.capabilities.add, spec.capabilities.drop, spec.privileged),

@@ -45,7 +45,8 @@ export function restoreEndpoints(
       if (container && container.spec.drift !== 'heal' && !isConnected(seen().get(id), endpoint)) continue;
       attempt(record.engineName, () => {
         const reach = container ? reachOf(ports.reach, container, endpoint.network) : [];
-        ports.network.resume(endpointConfig(record, endpoint, reach));
+        const bandwidth = container?.spec.bandwidth ?? null;
+        ports.network.resume(endpointConfig(record, endpoint, { reach, ...(bandwidth && { bandwidth }) }));
       });
     }
   }
@@ -59,7 +60,7 @@ function isConnected(seen: readonly ObservedEndpoint[] = [], { network }: Record
 function endpointConfig(
   record: ContainerRecord,
   endpoint: RecordedEndpoint,
-  reach: EndpointConfig['reach'],
+  declared: Pick<EndpointConfig, 'reach' | 'bandwidth'>,
 ): EndpointConfig {
   const { network, interfaceName, ipv4, ipv6, mac, defaultRoute, former } = endpoint;
   return {
@@ -67,7 +68,7 @@ function endpointConfig(
     ...{ network, interfaceName, ipv4, ipv6, mac, defaultRoute },
     ...(former && { former }),
     ports: portsOn(record, endpoint),
-    reach,
+    ...declared,
   };
 }
 

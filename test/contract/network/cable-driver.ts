@@ -39,7 +39,7 @@ function remove(name: string): void {
 export function createCableDriver(context: NetworkDriverContext): NetworkDriver {
   return {
     name: 'cable',
-    capabilities: { sandbox: true, ports: false, sharedAddresses: false, onHost: true, ownMac: true },
+    capabilities: { sandbox: true, ports: false, sharedAddresses: false, onHost: true, ownMac: true, bandwidth: false },
     connections: new Cables(context.instance.id, context.sandboxes),
     fingerprint: () => ({ works: true, problems: [], attributes: {} }),
     close: () => {},

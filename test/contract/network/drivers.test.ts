@@ -25,15 +25,15 @@ beforeAll(() => {
 });
 afterAll(stopServers);
 
-const onHost = { sandbox: true, onHost: true, ownMac: true, networks: true };
-const onWire = { sandbox: true, ports: false, onHost: false, networks: true };
-const without = { ports: false, onHost: false, ownMac: false, networks: false };
+const onHost = { sandbox: true, onHost: true, ownMac: true, bandwidth: false, networks: true };
+const onWire = { sandbox: true, ports: false, onHost: false, bandwidth: false, networks: true };
+const without = { ports: false, onHost: false, ownMac: false, bandwidth: false, networks: false };
 
 /** Why this kernel cannot have networks of a driver; null when it can. */
 const lacking = (kind: L2Kind) => () =>
   withRouteSocket((socket) => knowsKind(socket, kind)) ? null : `this kernel has no ${kind} (the guest has)`;
 
-describeNetworkDriver('bridge', { create: bridge, capabilities: { ...onHost, ports: true } });
+describeNetworkDriver('bridge', { create: bridge, capabilities: { ...onHost, ports: true, bandwidth: true } });
 describeNetworkDriver('none', { create: none, capabilities: { ...without, sandbox: true } });
 describeNetworkDriver('host', { create: host, capabilities: { ...without, sandbox: false } });
 describeNetworkDriver('cable', { create: createCableDriver, capabilities: { ...onHost, ports: false } });

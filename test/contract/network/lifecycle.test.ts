@@ -190,7 +190,9 @@ describe('repeating an operation', () => {
     const plug = `link add fill$i master ${interfaceName} group 77 type veth peer name peer$i`;
     shell(`i=0; while [ $i -lt 1023 ]; do echo "${plug}"; i=$((i+1)); done | ip -batch -`);
     driver.createSandbox(idOf('a'));
-    expect(() => driver.attach(endpoint('a', 1, 2))).toThrow(/is full: the kernel takes 1023 ports/);
+    expect(() => driver.attach(endpoint('a', 1, 2))).toThrow(
+      /network test\/n1 is full: its bridge .* takes 1,023 interfaces/,
+    );
     expect(driver.observe().endpoints.size).toBe(0);
     // All at once: one by one takes the kernel a minute.
     shell('ip link del group 77');

@@ -201,6 +201,23 @@ export function describeNetworkDriver(name: string, tested: TestedNetworkDriver)
       expect(blocked(null, HOST_ADDRESS, PUBLISHED.hostPort)).toBe(true);
     });
 
+    it.runIf(!capabilities.bandwidth)('refuses to limit the bandwidth', () => {
+      networks.ensureNetwork(config(1));
+      networks.createSandbox(idOf('a'));
+      const limited = on('a', 2, { bandwidth: { ingressBits: 1e6, egressBits: null } });
+      expect(() => networks.attach(limited)).toThrow(expect.objectContaining({ class: 'unsupported' }));
+    });
+
+    it('sets what is wanted of the interface alone', () => {
+      networks.ensureNetwork(config(1));
+      const a = start(networks, on('a', 2, { sysctls: { 'net.ipv4.conf.IFNAME.log_martians': '1' } }));
+      const { container = '' } = networks.driver(name).connections?.interfaces(idOf('a'), config(1).key) ?? {};
+      const value = (of: string) => inNetns(a, () => shell(`cat /proc/sys/net/ipv4/conf/${of}/log_martians`).trim());
+      expect([value(container), value('all')]).toEqual(['1', '0']);
+      const unknown = on('a', 2, { sysctls: { 'net.ipv4.conf.IFNAME.none_such': '1' } });
+      expect(() => networks.attach(unknown)).toThrow(/none_such/);
+    });
+
     it.runIf(!capabilities.ports)('refuses to publish ports', () => {
       networks.ensureNetwork(config(1));
       networks.createSandbox(idOf('a'));
@@ -213,7 +230,7 @@ export function describeNetworkDriver(name: string, tested: TestedNetworkDriver)
 /** A second driver in the registry, which has nothing of the tested one's. */
 const OTHER: CreateNetworkDriver = () => ({
   name: 'other',
-  capabilities: { sandbox: true, ports: false, sharedAddresses: false, onHost: false, ownMac: false },
+  capabilities: { sandbox: true, ports: false, sharedAddresses: false, onHost: false, ownMac: false, bandwidth: false },
   connections: null,
   fingerprint: () => ({ works: true, problems: [], attributes: {} }),
   close: () => {},

@@ -254,6 +254,11 @@ describe('contradictions', () => {
     ],
     ['no network', container('network: none, ports: [80]'), ['ports cannot be combined with network: none']],
     [
+      'limits without an interface of its own',
+      container('network: host, bandwidth: 1Mbit, sysctls: { net.core.somaxconn: 1, kernel.shmmax: 1 }'),
+      ['bandwidth cannot be combined with network: host', 'net.core.somaxconn cannot be combined with network: host'],
+    ],
+    [
       'a shared network',
       container('network: "container:db", hostname: h, expose: [1]', '  db: { image: x:1 }'),
       [

@@ -50,6 +50,7 @@ test('members of the normalised container have change classes', () => {
       "restart",
       "health",
       "resources",
+      "bandwidth",
       "stopSignal",
       "stopTimeoutMs",
       "update",

@@ -44,6 +44,7 @@ export function bridgeCapabilities(iptables: boolean, names: Names): NetworkDriv
     ports: true,
     onHost: true,
     ownMac: true,
+    bandwidth: true,
     get sharedAddresses(): boolean {
       can ??= iptables && canMove(names);
       return can;

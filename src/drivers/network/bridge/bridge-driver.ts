@@ -21,6 +21,7 @@ import { fingerprintBridge } from './fingerprint.ts';
 import { giveBack } from './give-back.ts';
 import { HostLinks } from './host-links.ts';
 import { HostSettings } from './host-settings.ts';
+import { HostTraffic } from './host-traffic.ts';
 import { LoopbackShield } from './loopback-shield.ts';
 import { containerOf, Names } from './names.ts';
 import { Publisher } from './publisher.ts';
@@ -53,6 +54,7 @@ class BridgeDriver implements NetworkDriver, NetworkConnections {
   readonly #bridges: BridgeLinks;
   readonly #links: HostLinks;
   readonly #shield: LoopbackShield;
+  readonly #traffic: HostTraffic;
   readonly #inside: SandboxView;
   readonly #publisher: Publisher;
   readonly #rules: Rules;
@@ -69,6 +71,7 @@ class BridgeDriver implements NetworkDriver, NetworkConnections {
     this.#bridges = new BridgeLinks(names, this.#settings);
     this.#links = new HostLinks(this.#bridges.socket);
     this.#shield = new LoopbackShield(names, this.#bridges.socket);
+    this.#traffic = new HostTraffic(this.#bridges.socket);
     this.#inside = new SandboxView(sandboxes);
     const publisher = new Publisher(iptables, options.relays);
     this.#publisher = publisher;
@@ -87,7 +90,7 @@ class BridgeDriver implements NetworkDriver, NetworkConnections {
         return endpoint && containerOf(endpoint);
       },
     });
-    const shared = { links, networks, attached };
+    const shared = { links, networks, attached, traffic: this.#traffic };
     this.#endpoints = new Endpoints({
       ...shared,
       names,
@@ -185,6 +188,8 @@ class BridgeDriver implements NetworkDriver, NetworkConnections {
   close(): void {
     this.#inside.close();
     this.#shield.close();
+    this.#traffic.close();
+    this.#networks.close();
     this.#links.close();
     this.#bridges.close();
     this.#rules.close();

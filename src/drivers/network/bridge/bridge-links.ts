@@ -1,10 +1,11 @@
 import { deleteAddress, type LinkAddress, listAddresses, newAddress } from '../../../ffi/network/link-addresses.ts';
 import { changeLink, deleteLink, findLink, type Link, listLinks, newBridge } from '../../../ffi/network/links.ts';
 import { NETLINK_ROUTE, NetlinkSocket } from '../../../ffi/network/netlink.ts';
-import { listRoutes } from '../../../ffi/network/routes.ts';
+import { listRoutes, newRoute } from '../../../ffi/network/routes.ts';
 import { bareAddress } from '../../../model/addresses.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import { readHostUse, requireUnused } from '../host-use.ts';
+import { lostRoutes } from './bridge-routes.ts';
 import type { HostSettings } from './host-settings.ts';
 import { bridgeAddresses, bridgeMac } from './inside.ts';
 import { withoutLinkLocal } from './link-local.ts';
@@ -60,6 +61,7 @@ export class BridgeLinks {
     close();
     this.#setAddresses(link.index, bridgeAddresses(config));
     this.#socket.request([changeLink(link.index, { up: true })]);
+    if (found !== null) this.#socket.request(lostRoutes(config, link.index).map(newRoute));
   }
 
   /** Checks a foreign bridge: it must exist and have the gateway's address. */

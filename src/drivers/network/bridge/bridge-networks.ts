@@ -4,6 +4,7 @@ import { findLink, type Link, listTopLinks } from '../../../ffi/network/links.ts
 import type { NetworkConfig, ObservedNetwork } from '../../contract/network.ts';
 import { collectErrors } from '../collect-errors.ts';
 import type { BridgeLinks, ObservedBridge } from './bridge-links.ts';
+import { BridgeRoutes } from './bridge-routes.ts';
 import { networkElements } from './firewall/elements.ts';
 import type { Firewall } from './firewall/firewall.ts';
 import { NeighbourWatch } from './firewall/neighbour-watch.ts';
@@ -38,6 +39,7 @@ const uplinksOf = (links: readonly Link[]): string[] =>
 export class BridgeNetworks {
   readonly #parts: BridgeNetworksParts;
   readonly #known = new Map<string, BridgeNetwork>();
+  readonly #routes = new BridgeRoutes();
   readonly #neighbours: NeighbourWatch;
 
   constructor(parts: BridgeNetworksParts) {
@@ -63,6 +65,7 @@ export class BridgeNetworks {
       bridges.ensure(config, close);
     }
     this.#known.set(config.key, config);
+    this.#routes.forget();
     if (!config.internal) this.#forward(config);
     if (firewall === null) return;
     firewall.repair();
@@ -88,6 +91,11 @@ export class BridgeNetworks {
   /** All of them are gone. */
   forget(): void {
     this.#known.clear();
+    this.#routes.forget();
+  }
+
+  close(): void {
+    this.#routes.close();
   }
 
   /** @param links as of {@link topLinks} */
@@ -101,12 +109,16 @@ export class BridgeNetworks {
     const isWhole = this.#parts.rules.areWhole(firewall, table, this.#known.size > 0);
     const isOpen = firewall === null || this.#neighbours.isOpen(firewall, uplinksOf(links));
     const rules = isWhole && isOpen && this.#forwards();
+    const unrouted = this.#routes.lacking(this.#known.values(), links);
     const networks = new Map<string, ObservedNetwork>();
     for (const { key } of bridges) networks.set(key, { found: true, drift: BROKEN });
     const byName = new Map<string, ObservedBridge>(bridges.map((bridge) => [bridge.bridge, bridge]));
     for (const config of this.#known.values()) {
       const bridge = byName.get(config.bridge) ?? null;
-      networks.set(config.key, { found: networks.has(config.key), drift: networkDrift(config, bridge, rules) });
+      networks.set(config.key, {
+        found: networks.has(config.key),
+        drift: networkDrift(config, bridge, rules && !unrouted.has(config.bridge)),
+      });
     }
     return networks;
   }

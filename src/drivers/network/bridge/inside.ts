@@ -8,8 +8,9 @@
 import { DEFAULT_ROUTE, type NewRoute } from '../../../ffi/network/routes.ts';
 import type { SourceRule } from '../../../ffi/network/source-rules.ts';
 import { addressIn, bareAddress, type Family, linkLocalOf, macOfAddress, networkOf } from '../../../model/addresses.ts';
-import { type Fact, linkFact, routeFact, ruleFact } from '../sandbox-routes.ts';
+import { type Fact, linkFact, routeFact, ruleFact, shapeFact } from '../sandbox-routes.ts';
 import type { BridgeEndpoint } from './endpoints/bridge-endpoint.ts';
+import { shapeOf } from './endpoints/shapes.ts';
 import type { BridgeNetwork, BridgeRange } from './network-options.ts';
 
 const FIRST_TABLE = 0x74_00_00_00;
@@ -105,23 +106,24 @@ export interface WantedInside {
 
 export function wantedInside(config: BridgeEndpoint, network: BridgeNetwork, link: number): WantedInside {
   const { routes, rules } = insideRoutes(config, network, link);
+  const egress = config.bandwidth?.egressBits ?? null;
   return {
     link,
     addresses: addressesOf(config, network).map(({ address }) => address),
     facts: [
       linkFact({ index: link, name: config.interfaceName, mac: config.mac }),
-      ...routes.map(routeFact),
+      ...[...subnetRoutes(config, network, link), ...routes].map(routeFact),
       ...rules.map(ruleFact),
+      ...(egress === null ? [] : [shapeFact(link, shapeOf(egress, network.mtu))]),
     ],
   };
 }
 
-/** All facts after it was made: also the routes that came with its addresses. */
-export function madeFacts(config: BridgeEndpoint, network: BridgeNetwork, link: number): Fact[] {
-  const withRoute = addressesOf(config, network).filter(({ prefixRoute }) => prefixRoute);
-  const destinations = withRoute.map(({ address }) => networkOf(address));
-  const routes = destinations.map((destination) => routeFact({ destination, gateway: null, link }));
-  return [...wantedInside(config, network, link).facts, ...routes];
+/** Routes that come with addresses. */
+export function subnetRoutes(config: BridgeEndpoint, network: BridgeNetwork, link: number): NewRoute[] {
+  return addressesOf(config, network)
+    .filter(({ prefixRoute }) => prefixRoute)
+    .map(({ address }) => ({ destination: networkOf(address), gateway: null, link, source: bareAddress(address) }));
 }
 
 /** Default routes by an interface that it is not to have. */

@@ -25,6 +25,11 @@ export class LoopbackShield {
     return this.#problem;
   }
 
+  /** Name of the filter that interfaces have; null where they have none. */
+  get name(): string | null {
+    return this.#problem === null ? this.#names.mark('firewall', 'loopback') : null;
+  }
+
   /**
    * A kernel without such filters keeps no container from its network: the rules are there.
    * @param link the host's end of a container's pair

@@ -51,6 +51,8 @@ export interface SeenEndpoint {
   readonly hostInterface: string | null;
   readonly bridge: string | null;
   readonly up: boolean;
+  /** What the host's end lacks of limits and filters. */
+  readonly traffic: readonly string[];
   /** {@link insideDrift} of its sandbox. */
   readonly inside: readonly string[];
   readonly ports: readonly PublishedPort[];
@@ -60,17 +62,21 @@ export const UNCONNECTED: Omit<SeenEndpoint, 'id'> = {
   hostInterface: null,
   bridge: null,
   up: false,
+  traffic: [],
   inside: [],
   ports: [],
 };
 
 /** @param wanted the bridge of the endpoint; null when that is unknown */
-export function endpointDrift({ hostInterface, bridge, up, inside }: SeenEndpoint, wanted: string | null): string[] {
+export function endpointDrift(
+  { hostInterface, bridge, up, traffic, inside }: SeenEndpoint,
+  wanted: string | null,
+): string[] {
   if (hostInterface === null) return ['veth missing'];
   const drift: string[] = [];
   if (wanted !== null && bridge !== wanted) drift.push(`veth not on ${wanted}`);
   if (!up) drift.push('interface down');
-  return [...drift, ...inside];
+  return [...drift, ...traffic, ...inside];
 }
 
 /** A sandbox as seen; null where it is not known. */
@@ -94,6 +100,7 @@ export function insideDrift({ addresses, facts }: SeenInside, wanted: WantedInsi
 function missing(fact: Fact): string {
   const [kind, destination = '', , , , table] = fact.split(' ');
   if (kind === 'link') return 'name or MAC of the interface changed';
+  if (kind === 'shape') return 'limit of what it sends missing';
   if (kind === 'rule') return `rule of what comes from ${destination} missing`;
   if (table !== undefined) return `route to ${destination} of its own address missing`;
   if (destination === '0.0.0.0/0') return 'default route missing';

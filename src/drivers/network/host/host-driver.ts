@@ -4,7 +4,14 @@ import type { NetworkDriver } from '../../contract/network.ts';
 export function createHostDriver(): NetworkDriver {
   return {
     name: 'host',
-    capabilities: { sandbox: false, ports: false, sharedAddresses: false, onHost: false, ownMac: false },
+    capabilities: {
+      sandbox: false,
+      ports: false,
+      sharedAddresses: false,
+      onHost: false,
+      ownMac: false,
+      bandwidth: false,
+    },
     connections: null,
     fingerprint: () => ({ works: true, problems: [], attributes: {} }),
     close: () => {},

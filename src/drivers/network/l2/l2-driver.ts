@@ -43,7 +43,14 @@ export class L2Driver implements NetworkDriver, NetworkConnections {
 
   constructor(kind: L2Kind, { instance, sandboxes }: Pick<NetworkDriverContext, 'instance' | 'sandboxes'>) {
     this.name = kind.name;
-    this.capabilities = { sandbox: true, ports: false, sharedAddresses: false, onHost: false, ownMac: kind.ownMac };
+    this.capabilities = {
+      sandbox: true,
+      ports: false,
+      sharedAddresses: false,
+      onHost: false,
+      ownMac: kind.ownMac,
+      bandwidth: false,
+    };
     this.#kind = kind;
     this.#sandboxes = sandboxes;
     this.#marks = new Marks(instance.id);

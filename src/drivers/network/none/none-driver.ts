@@ -4,7 +4,14 @@ import type { NetworkDriver } from '../../contract/network.ts';
 export function createNoneDriver(): NetworkDriver {
   return {
     name: 'none',
-    capabilities: { sandbox: true, ports: false, sharedAddresses: false, onHost: false, ownMac: false },
+    capabilities: {
+      sandbox: true,
+      ports: false,
+      sharedAddresses: false,
+      onHost: false,
+      ownMac: false,
+      bandwidth: false,
+    },
     connections: null,
     fingerprint: () => ({ works: true, problems: [], attributes: {} }),
     close: () => {},

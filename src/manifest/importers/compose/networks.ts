@@ -40,7 +40,18 @@ const setting =
 
 const ENDPOINT_OPTIONS: FieldTable<Member> = {
   'com.docker.network.endpoint.ifname': setting('interfaceName'),
-  'com.docker.network.endpoint.sysctls': 'later',
+  // `net.ipv4.conf.IFNAME.log_martians=1,net.ipv4.conf.IFNAME.forwarding=0`
+  'com.docker.network.endpoint.sysctls': setting('sysctls', (part) =>
+    Object.fromEntries(
+      part
+        .text()
+        .split(',')
+        .map((written) => {
+          const [name = '', ...value] = written.split('=');
+          return [name.trim(), value.join('=').trim()];
+        }),
+    ),
+  ),
 };
 
 const MEMBER: FieldTable<Member> = {

@@ -296,7 +296,9 @@ export const SERVICE: FieldTable<Service> = {
   logging,
   external_links: 'later',
   shm_size: 'later',
-  sysctls: 'later',
+  sysctls: (part, { container }) => {
+    for (const [name, value, at] of pairs(part)) container.put('sysctls', name, value, at);
+  },
   ipc: 'later',
   pid: 'later',
   uts: 'later',

@@ -95,6 +95,7 @@ function taskSpec(ports: RunPorts, request: RunRequest, directory: string, place
     user: request.user,
     hostname,
     domainname: '',
+    sysctls: {},
     mounts: [...textMounts(ports, request, directory, hostname, place), ...request.mounts],
     netnsFd: place.netnsFd,
     capabilities: effectiveCapabilities([], [], false),

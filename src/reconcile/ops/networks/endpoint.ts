@@ -76,6 +76,8 @@ export function wantedEndpoints(
       defaultRoute: { ipv4: routes.ipv4 === network.key, ipv6: routes.ipv6 === network.key },
       ports: published.get(network.key) ?? [],
       reach: reachOf(ports, desired, network.key),
+      ...(desired.spec.bandwidth && { bandwidth: desired.spec.bandwidth }),
+      ...(network.membership.sysctls && { sysctls: network.membership.sysctls }),
     },
   }));
 }

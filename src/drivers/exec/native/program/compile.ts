@@ -11,6 +11,7 @@ import {
   UMOUNT_DETACH,
 } from '../../../../ffi/storage/mounts.ts';
 import { TsdError, toTsdError } from '../../../../model/errors/errors.ts';
+import { sysctlPath } from '../../../../model/kinds/sysctl-forms.ts';
 import type { TaskSpec } from '../../../contract/exec.ts';
 import type { CgroupEntry, CgroupManager, CgroupView } from '../cgroups/container-groups.ts';
 import { DEVPTS_FD } from '../console.ts';
@@ -87,6 +88,7 @@ function addRoot(
   program.op('clear umask', 'umask', 0);
   addSystemMounts(program, { privileged: spec.privileged, devices: devices.nodes, hasTerminal: spec.tty });
   addCgroupView(program, groups, spec.privileged);
+  addSysctls(program, spec.sysctls);
   // Before a volume may cover it.
   const nullDevice = program.opToSlot('open /dev/null', 'openat', AT_FDCWD, 'dev/null', NULL_FLAGS, 0);
   if (!spec.privileged) addMaskedPaths(program);
@@ -107,6 +109,17 @@ function addPivot(program: SyscallProgram, spec: TaskSpec, cwd: string): void {
   }
   program.op(`enter working directory ${cwd}`, 'fchdir', directory);
   program.closeSlot('close working directory', directory);
+}
+
+/** While /proc/sys of its namespaces can be written: /proc is the container's own, the working directory its root. */
+function addSysctls(program: SyscallProgram, sysctls: TaskSpec['sysctls']): void {
+  for (const [name, value] of Object.entries(sysctls)) {
+    const step = `set ${name} to ${JSON.stringify(value)}`;
+    const path = `proc/sys/${sysctlPath(name)}`;
+    const file = program.opToSlot(step, 'openat', AT_FDCWD, path, constants.O_WRONLY);
+    program.op(step, 'write', file, value, Buffer.byteLength(value));
+    program.closeSlot(step, file);
+  }
 }
 
 function addNames(program: SyscallProgram, spec: TaskSpec): void {

@@ -16,6 +16,8 @@ export class Attachments {
   readonly #byId = new Map<EndpointId, Attached>();
   /** By container, in the order in which they were attached. */
   readonly #byContainer = new Map<string, ReadonlySet<EndpointId>>();
+  /** How many a network has, by its key. */
+  readonly #counts = new Map<string, number>();
   /** By the index of the host's end of their pair: it is never used twice. */
   readonly #byLink = new Map<number, EndpointId>();
   /** Detached; the kernel may still be deleting the pair. Seen a second time, a foreign process keeps the namespace. */
@@ -45,6 +47,11 @@ export class Attachments {
     return this.of(containerId).find(({ config }) => config.network === network);
   }
 
+  /** How many there are on a network. */
+  countOn(network: string): number {
+    return this.#counts.get(network) ?? 0;
+  }
+
   /** The endpoint whose pair has this index on the host's side. */
   at(link: number): EndpointId | undefined {
     return this.#byLink.get(link);
@@ -55,8 +62,12 @@ export class Attachments {
     const { id, containerId } = attached.config;
     this.#leaving.delete(id);
     const before = this.#byId.get(id);
-    if (before) this.#byLink.delete(before.link);
+    if (before) {
+      this.#byLink.delete(before.link);
+      this.#count(before.config.network, -1);
+    }
     this.#byId.set(id, attached);
+    this.#count(attached.config.network, 1);
     this.#byContainer.set(containerId, new Set([...(this.#byContainer.get(containerId) ?? []), id]));
     this.#byLink.set(attached.link, id);
   }
@@ -76,9 +87,16 @@ export class Attachments {
     const { containerId } = before.config;
     this.#byLink.delete(before.link);
     this.#byId.delete(endpoint);
+    this.#count(before.config.network, -1);
     const others = [...(this.#byContainer.get(containerId) ?? [])].filter((id) => id !== endpoint);
     if (others.length > 0) this.#byContainer.set(containerId, new Set(others));
     else this.#byContainer.delete(containerId);
+  }
+
+  #count(network: string, more: number): void {
+    const count = this.countOn(network) + more;
+    if (count > 0) this.#counts.set(network, count);
+    else this.#counts.delete(network);
   }
 
   leave(endpoint: EndpointId): void {

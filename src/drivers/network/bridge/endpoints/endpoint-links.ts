@@ -14,20 +14,22 @@ import {
   newSourceRule,
   type SourceRule,
 } from '../../../../ffi/network/source-rules.ts';
+import { deleteShaper, newShaper } from '../../../../ffi/network/traffic-control.ts';
 import { inNetns } from '../../../../ffi/process/namespaces.ts';
+import { familyOf } from '../../../../model/addresses.ts';
 import { TsdError } from '../../../../model/errors/errors.ts';
 import type { Sandbox } from '../../../contract/network.ts';
 import { withRouteSocket } from '../../route-socket.ts';
-import { addressesOf, insideRoutes, tableOf } from '../inside.ts';
+import { addressesOf, insideRoutes, subnetRoutes, tableOf } from '../inside.ts';
 import { switchIpv6, withoutLinkLocal } from '../link-local.ts';
 import { containerOf, type EndpointId, type Names } from '../names.ts';
 import type { BridgeNetwork } from '../network-options.ts';
 import type { BridgeEndpoint } from './bridge-endpoint.ts';
+import { EXFULL, noRoom } from './room.ts';
+import { shapeOf } from './shapes.ts';
 
-/** Answered by a bridge without a free port (net/bridge/br_if.c); libuv has no name for it. */
-const EXFULL = 54;
-/** BR_MAX_PORTS of net/bridge/br_private.h less port 0. */
-const BRIDGE_PORTS = 1023;
+/** Answered when a link has a limit of others, or none at all. */
+const NO_LIMIT: readonly (number | undefined)[] = [constants.errno.ENOENT, constants.errno.EINVAL];
 
 /** The indexes of a pair: on the host, and in the sandbox. */
 export interface PairIndexes {
@@ -113,34 +115,24 @@ export class EndpointLinks {
       peer: { name: config.interfaceName, mac: config.mac, netnsFd: sandbox.netnsFd },
     });
     try {
-      this.#plug(message, network.bridge);
+      this.#plug(message, network);
       return true;
     } catch (error) {
       if (!(error instanceof TsdError) || error.errno !== constants.errno.EEXIST) throw error;
     }
     if (this.#connected(config, sandbox)) return false;
     this.#removeRemains(config, sandbox);
-    this.#plug(message, network.bridge);
+    this.#plug(message, network);
     return true;
   }
 
   /** Makes a pair with one end in the bridge. @throws TsdError TSD_NETWORK, class exhausted, when that has no port left. */
-  #plug(message: NetlinkMessage, bridge: string): void {
+  #plug(message: NetlinkMessage, network: BridgeNetwork): void {
     try {
       this.#socket.request([message]);
     } catch (cause) {
-      if (!(cause instanceof TsdError) || cause.errno !== EXFULL) throw cause;
-      throw new TsdError(
-        'TSD_NETWORK',
-        `bridge ${bridge} is full: the kernel takes ${BRIDGE_PORTS} ports on a bridge`,
-        {
-          class: 'exhausted',
-          errno: EXFULL,
-          step: `connect to ${bridge}`,
-          hint: 'Put further containers on another network.',
-          cause,
-        },
-      );
+      // Also foreign interfaces are plugged into it.
+      throw cause instanceof TsdError && cause.errno === EXFULL ? noRoom(network, cause) : cause;
     }
   }
 
@@ -174,16 +166,29 @@ export class EndpointLinks {
       // By itself and first: settings of a port are refused on a link that is not one yet.
       ...(created ? [] : [changeLink(host.index, { master, mtu: network.mtu })]),
       ...withoutLinkLocal(host.index, network.mtu),
+      ...limit(host.index, config.bandwidth?.ingressBits ?? null, network.mtu),
       changeLink(host.index, { alias, port, up: true }),
     ]);
+    if (!created) this.#endLimit(this.#socket, host.index, config.bandwidth?.ingressBits ?? null);
     this.#inside(sandbox, (socket) => {
       // One that runs since a version that left it as the kernel had it keeps what it has.
       if (created || network.ipv6 !== null) switchIpv6(config.interfaceName, network);
       socket.request(insideMessages(socket, config, network, { link: host.peer, created }));
+      if (!created) this.#endLimit(socket, host.peer, config.bandwidth?.egressBits ?? null);
       settle(socket, [config.interfaceName]);
     });
     settle(this.#socket, [host.name, network.bridge]);
     return { index: host.index, inside: host.peer };
+  }
+
+  /** An interface that was there may have a limit of before. */
+  #endLimit(socket: NetlinkSocket, link: number, wanted: number | null): void {
+    if (wanted !== null) return;
+    try {
+      socket.request([deleteShaper(link)]);
+    } catch (error) {
+      if (!(error instanceof TsdError) || !NO_LIMIT.includes(error.errno)) throw error;
+    }
   }
 
   /** The host's end, when it is this endpoint's. @throws TsdError when the name belongs to another one. */
@@ -208,6 +213,10 @@ function settle(socket: NetlinkSocket, names: readonly string[]): void {
   for (const name of names) findLink(socket, name);
 }
 
+/** @param bits a second; null for none */
+const limit = (link: number, bits: number | null, mtu: number): NetlinkMessage[] =>
+  bits === null ? [] : [newShaper(link, shapeOf(bits, mtu))];
+
 /** Interface up, addresses, routes; and away with what an interface that was there has besides. */
 function insideMessages(
   socket: NetlinkSocket,
@@ -222,14 +231,23 @@ function insideMessages(
   const isWanted = (entry: ListedAddress) =>
     allowed.some(({ address, prefixRoute }) => entry.address === address && entry.prefixRoute === prefixRoute);
   const present = created ? [] : listAddresses(socket, null);
-  const foreign = created ? [] : listRoutes(socket, null).filter((route) => isForeignDefault(route, routes, link));
+  const found = created ? [] : listRoutes(socket, null);
+  const foreign = found.filter((route) => isForeignDefault(route, routes, link));
+  const isThere = (wanted: NewRoute) =>
+    found.some((route) => route.link === link && route.destination === wanted.destination && route.gateway === null);
+  // Those of IPv6 come back with their addresses.
+  const lost = created
+    ? []
+    : subnetRoutes(config, network, link).filter((route) => familyOf(route.destination) === 'ipv4' && !isThere(route));
   return [
     changeLink(link, { mtu: network.mtu, mac: config.mac }),
     ...withoutLinkLocal(link, network.mtu),
+    ...limit(link, config.bandwidth?.egressBits ?? null, network.mtu),
     changeLink(link, { up: true }),
     ...present.filter((entry) => entry.link === link && !isWanted(entry)).map(deleteAddress),
     ...addresses.map(({ address, prefixRoute }) => newAddress({ link, address }, { prefixRoute })),
     ...foreign.map(deleteRoute),
+    ...lost.map(newRoute),
     ...routes.map(newRoute),
     ...(created && rules.length === 0 ? [] : ruleMessages(socket, link, rules)),
   ];

@@ -5,6 +5,7 @@ import type { SandboxView } from '../../sandbox-view.ts';
 import type { ReadTable } from '../firewall/read-table.ts';
 import { endpointOwner } from '../firewall/ruleset.ts';
 import type { Forwarders } from '../forwarders/forwarders.ts';
+import type { HostTraffic } from '../host-traffic.ts';
 import { containerOf, type EndpointId } from '../names.ts';
 import type { BridgeNetwork } from '../network-options.ts';
 import {
@@ -24,6 +25,7 @@ export interface EndpointViewParts {
   readonly links: EndpointLinks;
   readonly sandboxes: SandboxView;
   readonly forwarders: Forwarders;
+  readonly traffic: HostTraffic;
   readonly attached: Attachments;
   readonly networks: ReadonlyMap<string, BridgeNetwork>;
   publishOptions(network: BridgeNetwork | null): PublishOptions;
@@ -55,12 +57,13 @@ export class EndpointView {
     plugged: readonly PluggedLink[],
     table: ReadTable | null,
   ): ReadonlyMap<string, readonly ObservedEndpoint[]> {
-    const { sandboxes, forwarders, attached } = this.#parts;
+    const { sandboxes, forwarders, attached, traffic } = this.#parts;
     // Should the look fail halfway, what it found until then must not be passed over by the next one.
     const last = this.#last;
     this.#last = null;
     const changed = sandboxes.look();
-    const from = [links, plugged, table, sandboxes.version, forwarders.version, attached.version];
+    traffic.look();
+    const from = [links, plugged, table, sandboxes.version, forwarders.version, attached.version, traffic.version];
     if (last?.from.every((part, index) => part === from[index])) {
       for (const containerId of changed) this.#lookInto(containerId, last);
       this.#last = last;
@@ -105,7 +108,7 @@ export class EndpointView {
   }
 
   #put(links: readonly Link[], plugged: readonly PluggedLink[], table: ReadTable | null): Endpoints {
-    const { attached, links: ends } = this.#parts;
+    const { attached, links: ends, traffic } = this.#parts;
     const names = new Map(links.map((link) => [link.index, link.name]));
     const seen = new Map<EndpointId, SeenEndpoint>();
     const add = (link: PluggedLink, id: EndpointId | null): void => {
@@ -115,6 +118,7 @@ export class EndpointView {
         hostInterface: link.name,
         bridge: names.get(link.master) ?? null,
         up: link.up,
+        traffic: traffic.lacking(link.index),
         inside: this.#insideDrift(id),
         ports: this.#effectivePorts(id, table),
       });

@@ -7,7 +7,8 @@ import type { Sandboxes } from '../../sandboxes.ts';
 import type { AddressMoves } from '../address-moves.ts';
 import type { Firewall } from '../firewall/firewall.ts';
 import { type Element, endpointOwner, isPort } from '../firewall/ruleset.ts';
-import { madeFacts, wantedInside } from '../inside.ts';
+import type { HostTraffic } from '../host-traffic.ts';
+import { wantedInside } from '../inside.ts';
 import type { LoopbackShield } from '../loopback-shield.ts';
 import { CONTAINER_INTERFACE, containerOf, type EndpointId, endpointId, type Names } from '../names.ts';
 import type { BridgeNetwork } from '../network-options.ts';
@@ -19,6 +20,8 @@ import type { Attached, Attachments } from './attachments.ts';
 import { type BridgeEndpoint, bridgeEndpoint } from './bridge-endpoint.ts';
 import type { EndpointLinks, PairIndexes } from './endpoint-links.ts';
 import { linksOf, rightsOf } from './endpoint-rights.ts';
+import { requireRoom } from './room.ts';
+import { shapeOf } from './shapes.ts';
 
 export interface EndpointsParts {
   readonly names: Names;
@@ -27,6 +30,7 @@ export interface EndpointsParts {
   readonly inside: SandboxView;
   readonly links: EndpointLinks;
   readonly shield: LoopbackShield;
+  readonly traffic: HostTraffic;
   readonly rules: Rules;
   readonly publisher: Publisher;
   readonly moves: AddressMoves;
@@ -53,6 +57,7 @@ export class Endpoints {
     const { config, network, sandbox } = this.#place(wanted);
     const firewall = rules.open();
     const { id, containerId } = config;
+    if (attached.get(id) === undefined) requireRoom(network, attached.countOn(network.key));
     for (const port of config.ports) publisher.checkHolder(port, [containerId, from]);
     const last = attached.find(containerId, config.network);
     // The same endpoint under another name.
@@ -60,8 +65,8 @@ export class Endpoints {
       this.disconnect(containerId, config.network, last.config.interfaceName);
     const before = firewall?.wanted.get(endpointOwner(id)) ?? [];
     try {
-      const { created, ...pair } = this.#connect({ config, network, sandbox }, firewall);
-      inside.made(containerId, created ? madeFacts(config, network, pair.inside) : null);
+      const { created, ...pair } = this.#connect({ config, network, sandbox }, firewall, from);
+      inside.made(containerId, created ? wantedInside(config, network, pair.inside).facts : null);
       try {
         const givers = from === null ? [] : this.#idsOf(from);
         const rights = rightsOf(config, network, this.#parts.moves, null);
@@ -170,12 +175,20 @@ export class Endpoints {
     for (const id of ids) this.#forget(id);
   }
 
-  /** Its rights are there before its first packet. */
-  #connect({ config, network, sandbox }: Place, firewall: Firewall | null): ReturnType<EndpointLinks['connect']> {
-    const { links, moves } = this.#parts;
+  /**
+   * Its rights are there before its first packet, and in the same transaction its ports, unless another container gives them:
+   * a transaction takes the kernel more than all else of an endpoint.
+   */
+  #connect(
+    { config, network, sandbox }: Place,
+    firewall: Firewall | null,
+    from: string | null,
+  ): ReturnType<EndpointLinks['connect']> {
+    const { links, moves, publisher } = this.#parts;
     const owner = endpointOwner(config.id);
     if (firewall !== null && links.find(config.id) === null) {
-      const ports = (firewall.wanted.get(owner) ?? []).filter(isPort);
+      const held = (firewall.wanted.get(owner) ?? []).filter(isPort);
+      const ports = from === null ? publish(config, publisher.options(network)).elements : held;
       firewall.set(owner, [...ports, ...rightsOf(config, network, moves, null)]);
     }
     return links.connect(config, network, sandbox);
@@ -197,8 +210,13 @@ export class Endpoints {
   }
 
   #remember(config: BridgeEndpoint, network: BridgeNetwork, { index, inside: link }: PairIndexes): void {
-    const { shield, publisher, inside, attached } = this.#parts;
+    const { shield, traffic, publisher, inside, attached } = this.#parts;
     if (!network.foreign) shield.put(index);
+    const ingress = config.bandwidth?.ingressBits ?? null;
+    traffic.want(index, {
+      shape: ingress === null ? null : shapeOf(ingress, network.mtu),
+      filter: network.foreign ? null : shield.name,
+    });
     publisher.ports.set(config.id, config.ports);
     const wanted = wantedInside(config, network, link);
     inside.want(config.containerId, config.id, wanted.facts);
@@ -212,7 +230,9 @@ export class Endpoints {
   }
 
   #forget(id: EndpointId): void {
-    const { publisher, inside, attached } = this.#parts;
+    const { publisher, inside, attached, traffic } = this.#parts;
+    const link = attached.get(id)?.link;
+    if (link !== undefined) traffic.forget(link);
     publisher.ports.set(id, []);
     inside.want(containerOf(id), id, []);
     attached.forget(id);
