@@ -21,7 +21,7 @@ const UNIT_BITS: ReadonlyMap<string, number> = new Map([
 const MIN_BITS = 8_000;
 const MAX_BITS = 400e9;
 
-/** `10Mbit`, `1.5 Gbit/s`. Result in bits a second. */
+/** `10Mbit`, `1.5 Gbit/s`. Result in bits a second. @internal */
 export function parseRate(written: string | number): Parsed<number> {
   const match = /^(\d+(?:\.\d+)?)\s*([a-z]+)(?:\/s)?$/i.exec(String(written).trim());
   const unit = match ? UNIT_BITS.get((match[2] ?? '').toLowerCase()) : undefined;

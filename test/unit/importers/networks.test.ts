@@ -181,6 +181,10 @@ describe('a service of Compose on its networks', () => {
     ['{ n: { priority: 7, gw_priority: -1 } }', { priority: 7, gatewayPriority: -1 }],
     ['{ n: { interface_name: lan0 } }', { interfaceName: 'lan0' }],
     ['{ n: { driver_opts: { com.docker.network.endpoint.ifname: lan0 } } }', { interfaceName: 'lan0' }],
+    [
+      '{ n: { driver_opts: { com.docker.network.endpoint.sysctls: "net.ipv4.conf.IFNAME.rp_filter=2, net.ipv6.conf.IFNAME.mtu=1400" } } }',
+      { sysctls: { 'net.ipv4.conf.IFNAME.rp_filter': '2', 'net.ipv6.conf.IFNAME.mtu': '1400' } },
+    ],
   ])('%s', (use, expected) => {
     const { manifest, issues, warnings } = compose('{}', use);
     expect([issues, warnings]).toEqual([[], []]);
@@ -406,6 +410,38 @@ describe('pods of Kubernetes in a .kube unit', () => {
     const { manifest, warnings } = pod('hostNetwork: true, containers: [ { name: c, image: x } ]');
     expect(manifest.containers?.p).toMatchObject({ network: 'host' });
     expect(warnings).toContainEqual(expect.stringContaining('p is on the network of the host'));
+  });
+});
+
+describe('settings of the kernel', () => {
+  const sysctls = { 'net.core.somaxconn': '1024', 'net.ipv4.ip_forward': '1' };
+  test.each([
+    ['Compose, a list', () => service('sysctls: [ net.core.somaxconn=1024, net.ipv4.ip_forward=1 ]')],
+    ['Compose, a mapping', () => service('sysctls: { net.core.somaxconn: 1024, net.ipv4.ip_forward: 1 }')],
+    ['Quadlet', () => unit('', 'Sysctl=net.core.somaxconn=1024 net.ipv4.ip_forward=1')],
+    [
+      'Kubernetes',
+      () =>
+        translated('/app/a.yaml', {
+          '/app/a.yaml': `apiVersion: v1
+kind: Pod
+metadata: { name: a }
+spec:
+  securityContext: { sysctls: [ { name: net.core.somaxconn, value: "1024" }, { name: net.ipv4.ip_forward, value: "1" } ] }
+  containers: [ { name: c, image: x } ]
+`,
+        }),
+    ],
+  ])('are taken over from %s', (_format, translate) => {
+    const { manifest, issues, warnings } = translate();
+    expect([issues, warnings]).toEqual([[], []]);
+    expect(manifest.containers?.a).toMatchObject({ sysctls });
+  });
+
+  test('of the whole host are refused where they are written', () => {
+    expect(service('sysctls: [ vm.swappiness=1 ]').issues).toEqual([
+      expect.stringMatching(/^\/app\/shop\.yaml:4:\d+: .*vm\.swappiness is a setting of the whole host/),
+    ]);
   });
 });
 

@@ -101,7 +101,11 @@ export const SECURITY: FieldTable<ResourceDraft> = {
   seccompProfile: (part, container) => setSeccomp(part, container),
   appArmorProfile: 'later',
   procMount: 'later',
-  sysctls: 'later',
+  sysctls: (part, container) => {
+    for (const item of part.items()) {
+      container.put('sysctls', item.textOf('name') ?? '', item.textOf('value') ?? '', item.at);
+    }
+  },
   windowsOptions: 'no meaning: it is for Windows',
 };
 

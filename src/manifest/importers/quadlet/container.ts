@@ -220,7 +220,9 @@ export const CONTAINER: KeyTable<ContainerTarget> = {
   SecurityLabelNested: 'later',
   SecurityLabelType: 'later',
   ShmSize: 'later',
-  Sysctl: 'later',
+  Sysctl: (entry, { container }) => {
+    for (const [name, value] of entry.assignments()) container.put('sysctls', name, value ?? '', entry.at);
+  },
   Timezone: 'later',
 };
 
