@@ -173,8 +173,9 @@ test('datagrams are relayed too', async () => {
   const port = await freePort();
   supervisor.drop(
     'app.yaml',
-    `${BUSYBOX_IMAGE}containers:
-  echo: { image: busybox, command: ${FOREVER}, ports: ["[::1]:${port}:5353/udp"] }
+    `${BUSYBOX_IMAGE}networks: { back: { ipv6: false } }
+containers:
+  echo: { image: busybox, command: ${FOREVER}, network: back, ports: ["[::1]:${port}:5353/udp"] }
 `,
   );
   const { pid } = await ready('echo');
