@@ -43,21 +43,25 @@ export class ResolverGroup {
     if (!existsSync(this.#path)) return;
     writeFileSync(join(this.#path, 'cgroup.kill'), '1', { flag: 'r+' });
     const deadline = performance.now() + GIVE_UP_MS;
-    while (this.pids().length > 0) {
+    // It is busy for a moment longer than a process is in it.
+    while (!this.removeEmpty()) {
       if (performance.now() > deadline) {
         throw new TsdError('TSD_TIMEOUT', `the resolver (pid ${this.pids().join(', ')}) does not end`);
       }
       await delay(LOOK_AGAIN_MS);
     }
-    this.removeEmpty();
   }
 
-  removeEmpty(): void {
+  /** @returns false while something is in it */
+  removeEmpty(): boolean {
     try {
       rmdirSync(this.#path);
     } catch (error) {
-      if (!['ENOENT', 'EBUSY'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+      const { code = '' } = error as NodeJS.ErrnoException;
+      if (code !== 'ENOENT' && code !== 'EBUSY') throw error;
+      return code === 'ENOENT';
     }
+    return true;
   }
 
   get #path(): string {

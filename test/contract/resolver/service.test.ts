@@ -56,6 +56,7 @@ it('a resolver that cannot be looked at stays, with its directory', async () => 
   const asker = host.add('web');
   const pid = await host.running(await host.start('dist/resolver.js'));
   await finds(asker, 'web', '10.0.0.2');
+  await host.leave();
   const [directory = ''] = host.places.list();
   const socket = join(directory, 'control.sock');
   renameSync(socket, `${socket}.away`);

@@ -85,12 +85,18 @@ export class ServiceHost {
 
   /** A supervisor in the place of the one before. */
   async start(path: string, changes: Partial<ResolverParts> = {}): Promise<ResolverService> {
-    await this.#service?.close(() => true);
+    await this.leave();
     const parts = { ...this.parts, ...changes };
     const service = new ResolverService({ ...parts, program: { ...parts.program, path } });
     this.#service = service;
     service.begin();
     return service;
+  }
+
+  /** The supervisor ends; what runs stays. */
+  async leave(): Promise<void> {
+    await this.#service?.close(() => true);
+    this.#service = null;
   }
 
   async running(service: ResolverService): Promise<number> {
