@@ -96,7 +96,7 @@ test('a Compose file runs, and its translation is equivalent', async () => {
     command: ["busybox", "sh", "-c", ${JSON.stringify(`until busybox wget -q -O - http://web/; do sleep 0.1; done; ${IDLE}`)}]
     depends_on: { web: { condition: service_healthy } }
     cap_drop: [ALL]
-    mac_address: 02:42:ac:11:65:43
+    sysctls: [ net.core.somaxconn=1024 ]
 volumes: { content: {} }
 `,
   );
@@ -105,7 +105,7 @@ volumes: { content: {} }
   await until('the neighbour reached by its name', async () => {
     return (await supervisor.ok('logs', 'client')).includes('hello from compose');
   });
-  await expectSame(file, ['web', 'client'], /shop\.yaml:14:5: mac_address is not in this version/);
+  await expectSame(file, ['web', 'client'], /shop\.yaml:14:5: sysctls is not in this version/);
 });
 
 test('a Compose file with inline files is merged with its override file', async () => {

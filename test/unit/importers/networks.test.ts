@@ -413,38 +413,6 @@ describe('pods of Kubernetes in a .kube unit', () => {
   });
 });
 
-describe('settings of the kernel', () => {
-  const sysctls = { 'net.core.somaxconn': '1024', 'net.ipv4.ip_forward': '1' };
-  test.each([
-    ['Compose, a list', () => service('sysctls: [ net.core.somaxconn=1024, net.ipv4.ip_forward=1 ]')],
-    ['Compose, a mapping', () => service('sysctls: { net.core.somaxconn: 1024, net.ipv4.ip_forward: 1 }')],
-    ['Quadlet', () => unit('', 'Sysctl=net.core.somaxconn=1024 net.ipv4.ip_forward=1')],
-    [
-      'Kubernetes',
-      () =>
-        translated('/app/a.yaml', {
-          '/app/a.yaml': `apiVersion: v1
-kind: Pod
-metadata: { name: a }
-spec:
-  securityContext: { sysctls: [ { name: net.core.somaxconn, value: "1024" }, { name: net.ipv4.ip_forward, value: "1" } ] }
-  containers: [ { name: c, image: x } ]
-`,
-        }),
-    ],
-  ])('are taken over from %s', (_format, translate) => {
-    const { manifest, issues, warnings } = translate();
-    expect([issues, warnings]).toEqual([[], []]);
-    expect(manifest.containers?.a).toMatchObject({ sysctls });
-  });
-
-  test('of the whole host are refused where they are written', () => {
-    expect(service('sysctls: [ vm.swappiness=1 ]').issues).toEqual([
-      expect.stringMatching(/^\/app\/shop\.yaml:4:\d+: .*vm\.swappiness is a setting of the whole host/),
-    ]);
-  });
-});
-
 test('a network of another app that Compose names is shown as it is written', () => {
   const text =
     'services: { a: { image: x, networks: [ n ] } }\nnetworks: { n: { external: true, name: blog/front } }\n';

@@ -74,3 +74,11 @@ test('two long texts are truncated around their difference', () => {
   expect(shortPair('"a"', '"b"', 30)).toEqual(['"a"', '"b"']);
   expect(shortPair('unset', 'y'.repeat(40), 30)).toEqual(['unset', `${'y'.repeat(29)}…`]);
 });
+
+test('a stored spec that lacks a later field differs in nothing by it', () => {
+  const { resources } = declare({ blog: { containers: { web: { image: 'app' } } } }, 1);
+  const spec = resources.get('container/blog/web')?.spec as Readonly<Record<string, unknown>>;
+  const { sysctls, bandwidth, networks, ...before } = spec;
+  expect([sysctls, bandwidth, networks]).toEqual([{}, null, null]);
+  expect(diffSpecs('container', before, spec)).toEqual([]);
+});

@@ -296,9 +296,7 @@ export const SERVICE: FieldTable<Service> = {
   logging,
   external_links: 'later',
   shm_size: 'later',
-  sysctls: (part, { container }) => {
-    for (const [name, value, at] of pairs(part)) container.put('sysctls', name, value, at);
-  },
+  sysctls: 'later',
   ipc: 'later',
   pid: 'later',
   uts: 'later',

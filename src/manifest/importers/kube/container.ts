@@ -101,11 +101,7 @@ export const SECURITY: FieldTable<ResourceDraft> = {
   seccompProfile: (part, container) => setSeccomp(part, container),
   appArmorProfile: 'later',
   procMount: 'later',
-  sysctls: (part, container) => {
-    for (const item of part.items()) {
-      container.put('sysctls', item.textOf('name') ?? '', item.textOf('value') ?? '', item.at);
-    }
-  },
+  sysctls: 'later',
   windowsOptions: 'no meaning: it is for Windows',
 };
 

@@ -220,9 +220,7 @@ export const CONTAINER: KeyTable<ContainerTarget> = {
   SecurityLabelNested: 'later',
   SecurityLabelType: 'later',
   ShmSize: 'later',
-  Sysctl: (entry, { container }) => {
-    for (const [name, value] of entry.assignments()) container.put('sysctls', name, value ?? '', entry.at);
-  },
+  Sysctl: 'later',
   Timezone: 'later',
 };
 

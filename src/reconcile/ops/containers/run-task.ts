@@ -12,7 +12,7 @@ import type { ContainerRecord } from '../../../state/containers/container-record
 import type { ContainerStore } from '../../../state/containers/containers.ts';
 import { addressesOf } from '../../../state/containers/endpoints.ts';
 import { keptLimits } from '../../kernel-limits.ts';
-import { namespaceOwner, usesHostNetwork } from '../../plan/references.ts';
+import { usesHostNetwork } from '../../plan/references.ts';
 import { exposedPorts, storedEnv } from '../../task/docker-config.ts';
 import type { LinkedContainer } from '../../task/link-env.ts';
 import { buildTaskSpec, type ResolvedVolume } from '../../task/task-spec.ts';
@@ -21,6 +21,7 @@ import { type ContainerImage, type ImageStores, imageById } from '../images/imag
 import { isCutOff, joinedNetworks } from '../networks/container-networks.ts';
 import { linkTargets } from '../networks/links.ts';
 import type { KnownNetworks } from '../networks/network-config.ts';
+import { namespaceToStartIn } from '../networks/shared-network.ts';
 import { hostnameOf } from './container-texts.ts';
 
 /** What the files of a container are read by. */
@@ -92,10 +93,9 @@ function hasSandbox({ network }: Pick<TaskPorts, 'network'>, spec: ContainerSpec
 
 /** The network namespace to enter: its own, the one of the container it shares with, or null for the host's. */
 function netnsOf(ports: TaskPorts, desired: Desired<'container'>): number | null {
-  const owner = namespaceOwner(desired, ports.desired().resources);
-  if (owner && !hasSandbox(ports, owner.spec)) return null;
-  const record = owner && ports.containers.byKey(owner.key);
-  const sandbox = record ? ports.network.sandbox(record.id) : null;
+  const owner = namespaceToStartIn(ports, desired);
+  if (owner !== null && !hasSandbox(ports, owner.spec)) return null;
+  const sandbox = owner === null ? null : ports.network.sandbox(owner.record.id);
   if (sandbox) return sandbox.netnsFd;
   throw new TsdError('TSD_NETWORK', `there is no network namespace to start ${desired.key} in`, { key: desired.key });
 }
@@ -106,11 +106,10 @@ function recordedNetwork(
   desired: Desired<'container'>,
   { id, network }: ContainerRecord,
 ): RecordedNetwork {
-  const owner = namespaceOwner(desired, ports.desired().resources);
-  if (owner && usesHostNetwork(owner.spec)) return { type: 'host' };
-  if (owner !== undefined && owner.key !== desired.key) {
-    const other = ports.containers.byKey(owner.key);
-    const running = other && ports.exec.running(other.id);
+  const owner = namespaceToStartIn(ports, desired);
+  if (owner !== null && usesHostNetwork(owner.spec)) return { type: 'host' };
+  if (owner !== null && owner.record.id !== id) {
+    const running = ports.exec.running(owner.record.id);
     return running ? { type: 'shared', nsPath: `/proc/${running.pid}/ns/net` } : { type: 'none' };
   }
   const config = joinedNetworks(ports.networks, desired).find(
@@ -141,8 +140,7 @@ function storedEnvironment({ configuration }: TaskPorts, desired: Desired<'conta
 
 /** The three text files of this container, or of the one whose network it shares. */
 function textFiles(ports: TaskPorts, desired: Desired<'container'>, containerId: string) {
-  const sharedWith = namespaceOwner(desired, ports.desired().resources);
-  const owner = (sharedWith && ports.containers.byKey(sharedWith.key)?.id) ?? containerId;
+  const owner = namespaceToStartIn(ports, desired)?.record.id ?? containerId;
   return {
     hosts: ports.containers.textPath(owner, 'hosts'),
     resolvConf: ports.containers.textPath(owner, 'resolv.conf'),

@@ -1,6 +1,8 @@
 /** Containers in the network of another one: the kernel keeps a namespace as long as one of them runs, also when it leads nowhere. */
 import type { ExecDriver } from '../../../drivers/contract/exec.ts';
 import type { Networks } from '../../../drivers/contract/network.ts';
+import type { Desired } from '../../../model/desired.ts';
+import type { ContainerSpec } from '../../../model/kinds/container.ts';
 import type { ResourceKey } from '../../../model/resource.ts';
 import type { ContainerRecord } from '../../../state/containers/container-record.ts';
 import type { ContainerStore } from '../../../state/containers/containers.ts';
@@ -13,14 +15,20 @@ export interface SharedNetworkPorts {
   readonly network: Pick<Networks, 'sandbox'>;
 }
 
+/** A container that others may share the network of, as it was made. */
+interface NamespaceOwner {
+  readonly record: ContainerRecord;
+  readonly spec: ContainerSpec;
+}
+
 /**
- * The container at the end of a chain of `container:NAME`, as the records have it; null where one of them is gone, and where
- * the network is the host's.
+ * The container at the end of a chain of `container:NAME`, as the records have it: its declaration may say something else
+ * until it is replaced. Null where one of them is gone.
  */
-export function ownerOfNetwork(
+function namespaceHolder(
   { containers }: Pick<SharedNetworkPorts, 'containers'>,
   host: ResourceKey | null,
-): ContainerRecord | null {
+): NamespaceOwner | null {
   const seen = new Set<ResourceKey>();
   for (let key = host; key !== null && !seen.has(key); ) {
     seen.add(key);
@@ -28,9 +36,28 @@ export function ownerOfNetwork(
     if (!record?.owner) return null;
     const spec = containerSpecOf(record.owner);
     key = observedReferences({ key, engineName: record.engineName, spec }).networkContainer;
-    if (key === null) return ownsSandbox(spec) ? record : null;
+    if (key === null) return { record, spec };
   }
   return null;
+}
+
+/** As {@link namespaceHolder}; null also where the network is the host's. */
+export function ownerOfNetwork(
+  ports: Pick<SharedNetworkPorts, 'containers'>,
+  host: ResourceKey | null,
+): ContainerRecord | null {
+  const holder = namespaceHolder(ports, host);
+  return holder !== null && ownsSandbox(holder.spec) ? holder.record : null;
+}
+
+/** Whose network namespace a container is started in: its own, or that of the one that it shares with as that was made. */
+export function namespaceToStartIn(
+  ports: Pick<SharedNetworkPorts, 'containers'>,
+  { key, spec, references }: Pick<Desired<'container'>, 'key' | 'references'> & { readonly spec: ContainerSpec },
+): NamespaceOwner | null {
+  if (references.networkContainer !== null) return namespaceHolder(ports, references.networkContainer);
+  const record = ports.containers.byKey(key);
+  return record === undefined ? null : { record, spec };
 }
 
 /**
