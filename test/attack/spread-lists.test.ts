@@ -18,6 +18,7 @@ const COUNTED: ReadonlySet<string> = new Set([
   'ffi/network/ingress-filter.ts: nested',
   'ffi/network/l2-links.ts: nested',
   'ffi/network/port-rewrite.ts: nested',
+  'ffi/network/traffic-control.ts: nested',
   'images/export/write-file.ts: pipeline',
   'reconcile/plan/backoff.ts: fraction',
   'reconcile/plan/plan.ts: pinned.set',

@@ -94,8 +94,13 @@ test('a stop that cannot be recorded is carried out with a warning', async () =>
   const supervisor = await startOn(path);
   supervisor.drop('app.yaml', `${BUSYBOX_IMAGE}containers:\n${container('web')}`);
   const { pid } = await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
-  rmSync(join(supervisor.root, 'reserve'));
-  fill(path);
+  // A pass in between makes the reserve again.
+  await until('a full disk without a reserve', () => {
+    rmSync(join(path, 'ballast'), { force: true });
+    rmSync(join(supervisor.root, 'reserve'), { force: true });
+    fill(path);
+    return !existsSync(join(supervisor.root, 'reserve'));
+  });
   const { status, stderr } = await supervisor.cli('stop', 'web');
   expect({ status, stderr }).toEqual({
     status: 1,

@@ -1,6 +1,7 @@
 /** Several networks of one container, attached, changed and detached while it runs. */
 import { execFileSync } from 'node:child_process';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { closeSync, openSync } from 'node:fs';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import type { EndpointView } from '../../src/api/views/resource-views.ts';
 import { BUSYBOX_IMAGE, FOREVER, IDLE, shell } from '../support/manifests.ts';
 import { freePort } from '../support/servers.ts';
@@ -241,8 +242,11 @@ test('kill -9 while networks are changed leaves nothing behind, and the declared
 test('a container in the namespace of another one follows it when that is made again', async () => {
   const side = `  side: { image: busybox, command: ${FOREVER}, network: "container:web", stopTimeout: 1s }\n`;
   declare({ web: 'networks: [back, front], labels: { v: "1" }', others: side });
-  await ready();
+  const { pid } = await ready();
   await ready('side');
+  // While it is there no other namespace gets its number.
+  const held = openSync(`/proc/${pid}/ns/net`, 'r');
+  onTestFinished(() => closeSync(held));
   const namespace = (name: string) => inside(name, 'readlink /proc/self/ns/net');
   const before = await namespace('web');
   expect(await namespace('side')).toBe(before);

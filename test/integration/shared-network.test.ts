@@ -1,6 +1,6 @@
 /** `container:NAME` follows its owner: a joiner never stays in a namespace that its owner has left. */
-import { readFileSync, readlinkSync } from 'node:fs';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { closeSync, openSync, readFileSync, readlinkSync } from 'node:fs';
+import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { BUSYBOX_IMAGE, FOREVER } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
 import { until } from '../support/wait.ts';
@@ -101,6 +101,9 @@ test.each([
         return namespaces.size === 1 ? ([...namespaces][0] ?? null) : null;
       });
     const before = await inOne();
+    // While it is there no other one gets its number.
+    const held = openSync(`/proc/${(await supervisor.container('pod'))?.pid}/ns/net`, 'r');
+    onTestFinished(() => closeSync(held));
     supervisor.drop('app.yaml', app(owner + JOINERS, at(16)));
     await until('another namespace of all', async () => (await inOne()) !== before);
     for (const name of ['side', 'third']) expect(await supervisor.ok('why', name)).toMatch(why);

@@ -6,13 +6,15 @@ import { listRoutes, type NewRoute } from '../../../ffi/network/routes.ts';
 import { networkOf } from '../../../model/addresses.ts';
 import type { BridgeNetwork } from './network-options.ts';
 
-type Ranges = Pick<BridgeNetwork, 'ipv4' | 'ipv6'>;
+type Ranges = Pick<BridgeNetwork, 'ipv4' | 'ipv6' | 'gatewayMode4' | 'gatewayMode6'>;
 
 /** Number of looks answered from the last one. */
 const LOOKS_BETWEEN_READS = 30;
 
-/** Routes by which the host reaches the containers of a network that it does not have. @param socket strict */
-function lacking(socket: NetlinkSocket, { ipv4, ipv6 }: Ranges, link: number): NewRoute[] {
+/** Routes by which the host reaches the containers of a network that it does not have; isolated ones it does not reach. @param socket strict */
+function lacking(socket: NetlinkSocket, network: Ranges, link: number): NewRoute[] {
+  const ipv4 = network.gatewayMode4 === 'isolated' ? null : network.ipv4;
+  const ipv6 = network.gatewayMode6 === 'isolated' ? null : network.ipv6;
   const found = new Set(listRoutes(socket, null, 'main', link).map(({ destination }) => destination));
   return [ipv4, ipv6].flatMap((range) => {
     if (range === null || found.has(networkOf(range.subnet))) return [];
