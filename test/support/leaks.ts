@@ -2,7 +2,7 @@
  * Objects that a test can leave behind in the kernel, listed before and after. Only things that carry the mark of a supervisor
  * are looked at, so that other tests and a dockerd beside do not disturb it.
  */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, readlinkSync, rmdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { until } from './wait.ts';
@@ -146,6 +146,14 @@ export async function removeGroupsOf(instance: string): Promise<void> {
   for (const path of [...groupsOf(instance), ...resolverGroups(instance)]) await removeCgroup(path);
 }
 
+/** The kernel takes an interface along with a namespace, also between a look and the command. */
+function removeLink(name: string): void {
+  const isThere = (): boolean => existsSync(join('/sys/class/net', name));
+  if (!isThere()) return;
+  const { status, stderr } = spawnSync('ip', ['link', 'delete', name], { encoding: 'utf8' });
+  if (status !== 0 && isThere()) throw new Error(`${name} is left: ${stderr}`);
+}
+
 /** Takes away what a supervisor that has ended left, by pid, name and path: what it could not do, or no one can any more. */
 export async function removeLeft(supervisor: Marks): Promise<void> {
   const { mounts, links: left, tables: rules, cgroups: groups, processes: running } = hostState(supervisor);
@@ -153,7 +161,7 @@ export async function removeLeft(supervisor: Marks): Promise<void> {
   for (const one of running) kill(Number.parseInt(one, 10));
   for (const group of [...groups, ...resolverGroups(supervisor.instance)]) await removeCgroup(group);
   for (const parent of new Set(groups.map(dirname))) await removeCgroup(parent);
-  for (const link of left) if (existsSync(join('/sys/class/net', link))) execFileSync('ip', ['link', 'delete', link]);
+  for (const link of left) removeLink(link);
   for (const table of rules) execFileSync('nft', ['delete', ...table.split(' ')]);
   for (const mount of mounts.toReversed()) execFileSync('umount', [mount]);
 }
