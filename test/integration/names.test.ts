@@ -148,7 +148,7 @@ test('why names the host that a program did not find, and the field that makes i
     `${BUSYBOX_IMAGE}networks: { back: {}, front: {} }
 containers:
   db: { image: busybox, command: ${SERVE}, network: back }
-  web: { image: busybox, command: [busybox, wget, -q, -O, "-", "http://db/"], network: front }
+  web: { image: busybox, command: [busybox, wget, -q, -O, "-", "http://db/"], network: front, dns: 127.0.0.1 }
   out: { image: busybox, command: [busybox, wget, -q, -O, "-", "http://no-such-host.invalid/"], dns: 127.0.0.1 }
 `,
   );
