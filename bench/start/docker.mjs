@@ -9,16 +9,21 @@ const GROUPS = '/sys/fs/cgroup';
 const IMAGE = 'tsdocker-bench-busybox';
 const COMMAND = ['/bin/busybox', 'sleep', '1000000'];
 
+/** Of all that a dockerd of ours runs. */
+export const DOCKER_GROUP = `tsdocker-bench-${process.pid}`;
+
 export const dockerInstalled = () => ['dockerd', 'docker'].every((name) => !spawnSync(name, ['--version']).error);
 
 export class PrivateDocker {
   #directory;
-  #cgroup = `tsdocker-bench-${process.pid}`;
   #socket;
   #child = null;
-  #kept = null;
+  #launcher;
+  #kept = [];
 
-  constructor(directory) {
+  /** @param launcher what its command line begins with, in a network namespace of its own */
+  constructor(directory, launcher = ['unshare', '-n', '-m', '--propagation', 'private']) {
+    this.#launcher = launcher;
     this.#directory = mkdtempSync(join(directory, 'tsd-bench-docker-'));
     this.#socket = join(this.#directory, 'socket');
   }
@@ -28,11 +33,10 @@ export class PrivateDocker {
     const log = openSync(at('log'), 'a');
     const paths = `--data-root ${at('data')} --exec-root ${at('exec')} --pidfile ${at('pid')} -H unix://${this.#socket}`;
     // Its bridge and rules are made in its network namespace, where nobody else sees them.
-    const groups = `--cgroup-parent /${this.#cgroup} --exec-opt native.cgroupdriver=cgroupfs`;
+    const groups = `--cgroup-parent /${DOCKER_GROUP} --exec-opt native.cgroupdriver=cgroupfs`;
     const program = `ip link set lo up && exec dockerd ${paths} ${groups}`;
-    this.#child = spawn('unshare', ['-n', '-m', '--propagation', 'private', 'sh', '-c', program], {
-      stdio: ['ignore', log, log],
-    });
+    const [first, ...rest] = [...this.#launcher, 'sh', '-c', program];
+    this.#child = spawn(first, rest, { stdio: ['ignore', log, log] });
     while (spawnSync('docker', ['-H', `unix://${this.#socket}`, 'info']).status !== 0) {
       if (this.#child.exitCode !== null) throw new Error(`dockerd ended:\n${readFileSync(at('log'), 'utf8')}`);
       await sleep(100);
@@ -47,13 +51,17 @@ export class PrivateDocker {
   }
 
   /** The id of a container that runs until {@link stop}. */
-  keepOne() {
-    const write = ['sh', '-c', 'echo hello; exec /bin/busybox sleep 1000000'];
-    const args = ['-H', this.address, 'run', '-d', IMAGE, '/bin/busybox', ...write];
-    const { stdout, stderr, status } = spawnSync('docker', args, { encoding: 'utf8' });
+  keepOne(options = [], command = ['/bin/busybox', 'sh', '-c', 'echo hello; exec /bin/busybox sleep 1000000']) {
+    const id = this.command('run', '-d', ...options, IMAGE, ...command);
+    this.#kept.push(id);
+    return id;
+  }
+
+  /** What the docker client says. */
+  command(...args) {
+    const { stdout, stderr, status } = spawnSync('docker', ['-H', this.address, ...args], { encoding: 'utf8' });
     if (status !== 0) throw new Error(stderr);
-    this.#kept = stdout.trim();
-    return this.#kept;
+    return stdout.trim();
   }
 
   /** Milliseconds of `docker run -d`. */
@@ -68,11 +76,12 @@ export class PrivateDocker {
   }
 
   /** Milliseconds until so many containers, asked for at the same time, have been created and started. */
-  async run(count) {
+  async run(count, hostConfig = {}) {
     const started = performance.now();
     const ids = await Promise.all(
       Array.from({ length: count }, async () => {
-        const { Id } = JSON.parse(await this.#ask('POST', '/containers/create', { Image: IMAGE, Cmd: COMMAND }));
+        const config = { Image: IMAGE, Cmd: COMMAND, HostConfig: hostConfig };
+        const { Id } = JSON.parse(await this.#ask('POST', '/containers/create', config));
         await this.#ask('POST', `/containers/${Id}/start`);
         return Id;
       }),
@@ -83,14 +92,14 @@ export class PrivateDocker {
   }
 
   async stop() {
-    if (this.#kept !== null) await this.#remove(this.#kept);
+    for (const id of this.#kept) await this.#remove(id);
     if (this.#child?.exitCode === null) {
       const gone = new Promise((done) => this.#child.once('exit', done));
       this.#child.kill('SIGTERM');
       await gone;
     }
     for (const hierarchy of ['.', ...readdirSync(GROUPS)]) {
-      const group = join(GROUPS, hierarchy, this.#cgroup);
+      const group = join(GROUPS, hierarchy, DOCKER_GROUP);
       if (existsSync(group)) rmdirSync(group);
     }
     rmSync(this.#directory, { recursive: true, force: true });

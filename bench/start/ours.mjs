@@ -15,8 +15,11 @@ export class PrivateSupervisor {
   #address;
   #client;
   #daemon = null;
+  #launcher;
 
-  constructor(directory) {
+  /** @param launcher what the supervisor's command line begins with */
+  constructor(directory, launcher = []) {
+    this.#launcher = launcher;
     this.#base = mkdtempSync(join(directory, 'tsd-bench-'));
     this.#address = `unix://${join(this.#base, 'run', 'tsdocker.sock')}`;
     this.#client = new SupervisorClient(this.#address);
@@ -31,7 +34,8 @@ export class PrivateSupervisor {
     const args = ['daemon', ...directories, ...network, '-H', this.#address, '--pidfile', ''];
     // As packaging/systemd/tsdocker.service has it.
     const env = { ...process.env, NODE_OPTIONS: '--max-semi-space-size=2' };
-    this.#daemon = spawn(TSDOCKER, args, { stdio: ['ignore', log, log], env });
+    const [program, ...rest] = [...this.#launcher, TSDOCKER, ...args];
+    this.#daemon = spawn(program, rest, { stdio: ['ignore', log, log], env });
     for (;;) {
       const answers = await this.#client.info().then(
         () => true,
@@ -49,19 +53,46 @@ export class PrivateSupervisor {
     return this.#address;
   }
 
+  get pid() {
+    return this.#daemon.pid;
+  }
+
+  get directory() {
+    return this.#base;
+  }
+
+  /** Of its control groups and interfaces. */
+  get instance() {
+    return readFileSync(join(this.#base, 'root', 'instance'), 'utf8').trim();
+  }
+
+  info() {
+    return this.#client.info();
+  }
+
+  async pidOf(container) {
+    return (await this.#client.describe('container', container)).view.pid;
+  }
+
   /** Milliseconds from the request to all being ready, and those of the last container's ops. */
   async run(app, count, { keep = false, fields = '' } = {}) {
-    const input = [{ file: join(this.#base, `${app}.yaml`), baseDir: this.#base, text: manifest(app, count, fields) }];
+    const result = await this.apply(app, manifest(app, count, fields));
+    if (!keep) await this.#remove(app);
+    return result;
+  }
+
+  /** The same of a manifest, which stays. */
+  async apply(app, text) {
+    const input = [{ file: join(this.#base, `${app}.yaml`), baseDir: this.#base, text }];
     const ops = {};
     const started = performance.now();
     let last;
-    for await (const event of this.#client.apply(input, { dryRun: false, waitMs: 60_000, settleMs: 0 })) {
+    for await (const event of this.#client.apply(input, { dryRun: false, waitMs: 300_000, settleMs: 0 })) {
       if (event.type === 'op' && event.status === 'done') ops[event.id.split(' ')[0]] = event.ms;
       last = event;
     }
     const ms = performance.now() - started;
     if (last?.type !== 'ready') throw new Error(`apply: ${JSON.stringify(last)}`);
-    if (!keep) await this.#remove(app);
     return { ms, ops };
   }
 
@@ -79,12 +110,12 @@ export class PrivateSupervisor {
   }
 
   memoryMiB() {
-    const status = readFileSync(`/proc/${this.#daemon.pid}/status`, 'utf8');
+    const status = readFileSync(`/proc/${this.pid}/status`, 'utf8');
     return Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024);
   }
 
   async stop() {
-    const request = { files: [], resources: [], all: true, waitMs: 60_000 };
+    const request = { files: [], resources: [], all: true, waitMs: 300_000 };
     for await (const event of this.#client.remove(request)) void event;
     const gone = new Promise((done) => this.#daemon.once('exit', done));
     this.#daemon.kill('SIGTERM');
