@@ -66,7 +66,10 @@ containers:
   return {
     ...own,
     inside: await supervisor.pidOf('kept/web'),
-    start: async (network) => (await supervisor.run('one', 1, { fields: `, network: ${network}` })).ms,
+    start: async (network) => {
+      const { ms, ops } = await supervisor.run('one', 1, { fields: `, network: ${network}` });
+      return { ms, connectMs: ops.connect };
+    },
     stop: async () => {
       const { instance } = supervisor;
       await supervisor.stop();
@@ -86,7 +89,7 @@ async function docker(outside) {
   return {
     ...own,
     inside: daemon.command('inspect', '--format', '{{.State.Pid}}', web),
-    start: (network) => daemon.run(1, { NetworkMode: network }),
+    start: async (network) => ({ ms: await daemon.run(1, { NetworkMode: network }) }),
     stop: () => daemon.stop(),
   };
 }
@@ -103,8 +106,8 @@ async function alternately(peers, rounds, measure) {
 async function setUp(peers) {
   const start = async (peer, network) => {
     const before = peer.account.ms();
-    const ms = await peer.start(network);
-    return { ms, cpuMs: peer.account.ms() - before };
+    const times = await peer.start(network);
+    return { ...times, cpuMs: peer.account.ms() - before };
   };
   for (const peer of peers) for (const network of ['bridge', 'none']) await start(peer, network);
   const found = await alternately(peers, Number(values.runs), async (peer) => ({
@@ -116,6 +119,7 @@ async function setUp(peers) {
   return [
     ['container with a bridge network, to running (ms)', of('bridge', 'ms')],
     ['  what the network adds to it (ms)', added('ms')],
+    ['  of it the connect operation (ms)', of('bridge', 'connectMs').slice(0, 1)],
     ['  processor time, start and removal (ms)', of('bridge', 'cpuMs')],
     ['  what the network adds to that (ms)', added('cpuMs')],
   ];
