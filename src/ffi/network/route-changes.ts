@@ -6,7 +6,6 @@ import { constants } from 'node:os';
 import { sysError } from '../call/errno.ts';
 import { addressOf } from '../call/foreign.ts';
 import { syscall, trySyscall } from '../call/native.ts';
-import { heardOf, unheardOf } from './arrivals.ts';
 import { NETLINK_ROUTE } from './netlink.ts';
 
 const AF_NETLINK = 16;
@@ -101,7 +100,6 @@ export class RouteChanges {
       address.writeUInt16LE(AF_NETLINK, 0);
       address.writeUInt32LE(groups, 8);
       syscall('listen to changes of the network', 'bind', this.#fd, address, 12);
-      heardOf(this.#fd);
     } catch (error) {
       this.close();
       throw error;
@@ -124,7 +122,6 @@ export class RouteChanges {
   }
 
   close(): void {
-    unheardOf(this.#fd);
     trySyscall('close', this.#fd);
   }
 
