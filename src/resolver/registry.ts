@@ -114,7 +114,7 @@ export class Registry {
     for (const sandbox of this.#sandboxes.values()) sandbox.look();
   }
 
-  /** Whether it has sockets, or is told of containers. */
+  /** Whether it has sockets, or knows of containers. */
   get isUsed(): boolean {
     return this.#sandboxes.size > 0 || this.relays.states().length > 0 || this.relays.counts.relaying > 0;
   }

@@ -30,13 +30,13 @@ export interface PortRelays {
   onChange(changed: () => void): void;
   /** The socket of one that was bound here and is not relayed yet; it is the caller's. Null where there is none. */
   take(key: string): number | null;
-  /** It could not be relayed: its driver is told that it is not in effect. */
+  /** It could not be relayed: its driver learns that it is not in effect. */
   failed(key: string): void;
   /** Keys of the sockets that the program has; of those that are wanted the others are bound. */
   held(keys: Iterable<string>): void;
   /** The program has closed one. */
   released(key: string): void;
-  /** The program is gone with all that it had, and none is to wait for connections that nobody takes. */
+  /** The program is gone with all that it had, and none is to wait for connections that no one takes. */
   lost(): void;
   /** Binds those that are wanted, for a program that starts. */
   bind(): void;

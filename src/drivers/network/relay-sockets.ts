@@ -18,7 +18,7 @@ export class RelaySockets implements PortRelays {
   readonly #wanted = new Map<string, Wanted>();
   /** Null until it is known what a program of an earlier supervisor has. */
   #held: Set<string> | null = null;
-  /** False while no program runs: sockets would take connections that nobody passes on. */
+  /** False while no program runs: sockets would take connections that no one passes on. */
   #isOpen = true;
   #version = 0;
   #onChange = (): void => undefined;
