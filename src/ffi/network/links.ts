@@ -174,6 +174,12 @@ export function deleteLink(index: number, name: string): NetlinkMessage {
   return { step: `delete link ${name}`, type: RTM_DELLINK, flags: 0, body: ifinfomsg(index, 0, 0) };
 }
 
+/** All of a group at once: the kernel waits for its readers once, not once for each. @throws ENODEV for an empty group */
+export function deleteLinkGroup(group: number): NetlinkMessage {
+  const body = Buffer.concat([ifinfomsg(0, 0, 0), attribute(IFLA.GROUP, group)]);
+  return { step: `delete links of group ${group}`, type: RTM_DELLINK, flags: 0, body };
+}
+
 const LINK_ATTRIBUTES: ReadonlySet<number> = new Set([
   IFLA.IFNAME,
   IFLA.MTU,

@@ -260,3 +260,24 @@ test('disconnecting one of many containers changes no other', () => {
   driver.disconnect(idOf('b'), network(2).key, 'eth1');
   expect([seen('a'), seen('c')]).toEqual(before);
 });
+
+test('all interfaces are given back, except one of another program in their group and the bridge that it is plugged into', () => {
+  start(driver, endpoint6('a', 1, 2));
+  start(driver, endpoint6('b', 2, 2));
+  const links = () => JSON.parse(shell('ip -j -d link')) as { ifname: string; group: string; linkinfo?: object }[];
+  const [first, second] = [network6(1), network6(2)].map(({ interfaceName }) => interfaceName);
+  const group = links().find(({ ifname }) => ifname === first)?.group;
+  shell(`ip link add other type veth peer name another && ip link set other group ${group} master ${first}`);
+  const left = () => links().flatMap(({ ifname, group: of }) => (of === group ? [ifname] : []));
+  try {
+    expect(driver.giveBack().join()).toContain(`bridge ${first} stays: other is plugged into it`);
+    expect(left().sort()).toEqual(['other', first].sort());
+    shell('ip link set other nomaster group default');
+    driver.ensureNetwork(network6(2));
+    expect(left()).toEqual([first, second]);
+    driver.giveBack();
+    expect(left()).toEqual([]);
+  } finally {
+    shell('ip link del other');
+  }
+});

@@ -4,7 +4,8 @@
  */
 import { constants } from 'node:os';
 import { listAddresses } from '../../../ffi/network/link-addresses.ts';
-import { deleteLink, type Link, listLinks } from '../../../ffi/network/links.ts';
+import { deleteLink, deleteLinkGroup, type Link, listLinks } from '../../../ffi/network/links.ts';
+import type { NetlinkMessage } from '../../../ffi/network/netlink.ts';
 import { type Family, isLinkLocal } from '../../../model/addresses.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import type { BridgeLinks } from './bridge-links.ts';
@@ -39,13 +40,22 @@ export function giveBack({ names, bridges, settings, firewall }: HostParts): str
     firewall.removeAll();
   }
   const isEndpoint = ({ name, group }: Link) => names.isVeth(name) && group === names.group;
-  for (const link of links.filter(isEndpoint)) remove(bridges, link);
+  const going = links.filter(isEndpoint);
   for (const bridge of ours) {
     const foreign = links.filter((link) => link.master === bridge.index && !isEndpoint(link));
-    if (foreign.length === 0) remove(bridges, bridge);
+    if (foreign.length === 0) going.push(bridge);
     else stays.push(`bridge ${bridge.name} stays: ${foreign.map(({ name }) => name).join(', ')} is plugged into it`);
   }
+  removeLinks(bridges, names.group, going, links);
   return stays;
+}
+
+/** In one request where nothing else is in their group: one by one, a thousand take the kernel twenty seconds. */
+function removeLinks(bridges: BridgeLinks, group: number, going: readonly Link[], all: readonly Link[]): void {
+  const indexes = new Set(going.map(({ index }) => index));
+  if (all.some((link) => link.group === group && !indexes.has(link.index))) {
+    for (const link of going) remove(bridges, deleteLink(link.index, link.name));
+  } else if (going.length > 0) remove(bridges, deleteLinkGroup(group));
 }
 
 /** Bridges of others with an address: who made them found that the host forwards, and did not have to see to it. */
@@ -57,10 +67,10 @@ function forwardingUsers(bridges: BridgeLinks, links: readonly Link[], family: F
     .map(({ name }) => name);
 }
 
-/** Its namespace may take it along at the same time. */
-function remove(bridges: BridgeLinks, link: Link): void {
+/** A namespace may take links along at the same time. */
+function remove(bridges: BridgeLinks, deletion: NetlinkMessage): void {
   try {
-    bridges.socket.request([deleteLink(link.index, link.name)]);
+    bridges.socket.request([deletion]);
   } catch (error) {
     if (!(error instanceof TsdError) || error.errno !== constants.errno.ENODEV) throw error;
   }
