@@ -119,6 +119,14 @@ const LAYERS = [
     types: ['contract', 'engine', 'settings'],
   },
   {
+    name: 'docker',
+    path: '^src/docker/',
+    shown: '`src/docker/`',
+    job: 'the Docker Engine API: routes, shapes of answers, and requests as desired state',
+    mayImport: ['model', 'ffi', 'manifest', 'state', 'images', 'plan', 'reconcile', 'api', 'supervisor'],
+    types: ['contract', 'engine'],
+  },
+  {
     name: 'composition',
     path: '^src/composition/',
     shown: '`src/composition/`',

@@ -55,7 +55,11 @@ function lastLine(streamError: TsdError): string {
  * What the work resolves with, or `instead` as soon as the signal aborts. Nothing of the work is kept by the signal after
  * that: a race with one promise for the whole stream would keep every item for as long as the stream lasts.
  */
-function unlessAborted<T, Instead>(work: Promise<T>, signal: AbortSignal, instead: Instead): Promise<T | Instead> {
+export function unlessAborted<T, Instead>(
+  work: Promise<T>,
+  signal: AbortSignal,
+  instead: Instead,
+): Promise<T | Instead> {
   return new Promise((resolve, reject) => {
     const give = (): void => resolve(instead);
     if (signal.aborted) give();

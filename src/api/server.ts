@@ -9,6 +9,7 @@ import { parseHost } from './address.ts';
 import { RequestError, statusOf } from './http-errors.ts';
 import { writeNdjson } from './ndjson.ts';
 import { OpenRequests, unlessEnded } from './open-requests.ts';
+import type { OtherApi } from './other-api.ts';
 import { readJsonBody } from './request-body.ts';
 import { appRoutes } from './routes/apps.ts';
 import { buildRoutes } from './routes/build.ts';
@@ -54,6 +55,8 @@ function ending(): TsdError {
 export interface ApiServerOptions {
   /** The facade for who asks. */
   readonly api: (caller: Caller) => ServedApi;
+  /** Answers what is not below the prefix of this API; left out, such paths have no route. */
+  readonly other?: OtherApi | undefined;
   /** As given with -H: `unix:///path`, `fd://`. */
   readonly hosts: readonly string[];
   /** Group that owns the sockets; null leaves them with the process's. */
@@ -169,6 +172,8 @@ class Dispatcher {
   }
 
   async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const other = this.#otherFor(request);
+    if (other !== null) return await this.#answerOther(other, request, response);
     for (const [name, value] of Object.entries(IDENTITY_HEADERS)) response.setHeader(name, value);
     try {
       checkClient(request.headers);
@@ -181,6 +186,40 @@ class Dispatcher {
       await this.#reply(route, found, request, response, open.signal).finally(open.end);
     } catch (thrown) {
       this.#refuse(response, thrown);
+    }
+  }
+
+  #otherFor({ url = '/' }: IncomingMessage): OtherApi | null {
+    return url.startsWith(`${API_PREFIX}/`) ? null : (this.#options.other ?? null);
+  }
+
+  async #answerOther(other: OtherApi, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    try {
+      const open = this.#requests.begin(false);
+      response.once('close', open.leave);
+      response.on('error', open.leave);
+      const work = async (): Promise<void> => {
+        if (this.#accepted !== null) await unlessEnded(this.#accepted, open.signal);
+        await unlessEnded(
+          other.answer(request, response, { uid: peerUid(request.socket), signal: open.signal }),
+          open.signal,
+        );
+      };
+      await work().finally(open.end);
+    } catch (thrown) {
+      other.refuse(response, thrown);
+    }
+  }
+
+  async #upgradeOther(other: OtherApi, request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    try {
+      if (this.#accepted !== null) await this.#accepted;
+      const open = this.#requests.begin(false);
+      socket.once('close', open.leave);
+      const caller = { uid: peerUid(request.socket), signal: open.signal };
+      await other.upgrade(request, socket, head, caller).finally(open.end);
+    } catch (thrown) {
+      endWith(socket, other.refusal(thrown));
     }
   }
 
@@ -208,6 +247,8 @@ class Dispatcher {
     // Node has let go of the connection: from here on it ends with us.
     this.#sessions.add(socket);
     socket.once('close', () => this.#sessions.delete(socket));
+    const other = this.#otherFor(request);
+    if (other !== null) return await this.#upgradeOther(other, request, socket, head);
     try {
       checkClient(request.headers);
       const protocol = request.headers.upgrade?.toLowerCase() ?? '';
@@ -234,8 +275,6 @@ class Dispatcher {
   #find(request: IncomingMessage): Router.FindResult<Router.HTTPVersion.V1> {
     const found = this.#router.find(request.method as Router.HTTPMethod, request.url ?? '/');
     if (found !== null) return found;
-    if (DOCKER_PATH.test(request.url ?? ''))
-      throw new RequestError(404, 'the Docker API is not in this version of tsdocker; use the command tsdocker');
     throw new RequestError(404, `${request.method} ${request.url} is no route of this API`);
   }
 
@@ -268,9 +307,6 @@ function endWith(socket: Duplex, answer: string): void {
   socket.resume();
   socket.end(answer);
 }
-
-/** How Docker's clients ask: `/v1.45/containers/json`, and `/_ping` before that. */
-const DOCKER_PATH = /^\/(_ping$|v\d+\.\d+\/)/;
 
 /** Routes are looked up and answered here; find-my-way never calls a handler. */
 function unused(): void {}

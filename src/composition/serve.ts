@@ -14,6 +14,7 @@ import { keepStatus } from '../supervisor/status-line.ts';
 import type { Supervisor } from '../supervisor/supervisor.ts';
 import { leaveDown } from '../supervisor/take-over/leave-down.ts';
 import { registerBuiltins } from './builtins.ts';
+import { createDocker } from './docker.ts';
 import { createFacade, laterIssues } from './facade.ts';
 import { WORKED_ON } from './ports/worked-on.ts';
 import type { Wired } from './wire.ts';
@@ -33,7 +34,8 @@ export async function serve(wired: Wired): Promise<Served> {
   const { config, log, engine, service, loopPauses, parts, sources } = opened;
   const troubles = new LogTroubles(systemClock);
   const api = createFacade(wired, troubles);
-  const serving = { api: servedBy(engine, systemClock), onBug, onReady: () => service.ready() };
+  const served = servedBy(engine, systemClock);
+  const serving = { api: served, other: createDocker(wired, served), onBug, onReady: () => service.ready() };
   registerBuiltins({ engine, api, feed, serving });
   const server = await beginServing(engine, config);
   engine.onShutdown('API', () => server.close(), WORKED_ON);

@@ -29,16 +29,17 @@ const ACCEPT_CONNECTIONS: JobSpec = {
 
 export const SERVE_JOBS: readonly JobSpec[] = [SERVE_API, ACCEPT_CONNECTIONS];
 
-export interface ServeJobsParts extends Pick<ApiServerOptions, 'api' | 'onBug'> {
+export interface ServeJobsParts extends Pick<ApiServerOptions, 'api' | 'other' | 'onBug'> {
   readonly onReady: () => void;
 }
 
-export function registerServeJobs(engine: Engine, { api, onBug, onReady }: ServeJobsParts): void {
+export function registerServeJobs(engine: Engine, { api, other, onBug, onReady }: ServeJobsParts): void {
   let server: ApiServer | null = null;
   engine.register(SERVE_API, async (job) => {
     const group = job.env.get('SocketGroup');
     server = await serveApi({
       api,
+      other,
       onBug,
       hosts: job.args,
       group: group === '' ? null : group,

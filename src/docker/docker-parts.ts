@@ -1,0 +1,35 @@
+/** What the routes of the Docker API work with. */
+import type { ServedApi } from '../api/served.ts';
+import type { ExecDriver } from '../drivers/contract/exec.ts';
+import type { Networks } from '../drivers/contract/network.ts';
+import type { Clock } from '../model/clock.ts';
+import type { DesiredState } from '../model/desired.ts';
+import type { ObservedContainer } from '../model/observed.ts';
+import type { ContainerRecord } from '../state/containers/container-record.ts';
+import type { ContainerStore } from '../state/containers/containers.ts';
+import type { ResourceStore } from '../state/history/resource-store.ts';
+import type { GraphIndex } from '../state/images/graph-index.ts';
+import type { RepositoryStore } from '../state/images/repositories.ts';
+import type { VolumeStore } from '../state/volumes/volumes.ts';
+import type { DefaultNetwork } from '../supervisor/default-network.ts';
+import type { SupervisorEventBus } from '../supervisor/events.ts';
+import type { EventFeed } from '../supervisor/jobs/event-feed.ts';
+
+export interface DockerParts {
+  /** The supervisor's own API, for the one who asks. */
+  readonly api: ServedApi;
+  readonly desired: () => DesiredState;
+  readonly containers: ContainerStore;
+  readonly images: GraphIndex;
+  readonly repositories: RepositoryStore;
+  readonly volumes: VolumeStore;
+  readonly resources: ResourceStore;
+  readonly exec: ExecDriver;
+  readonly networks: Networks;
+  readonly defaultNetwork: DefaultNetwork;
+  /** What is seen of a container now. */
+  readonly observed: (record: ContainerRecord) => ObservedContainer;
+  readonly clock: Clock;
+  readonly events: SupervisorEventBus;
+  readonly feed: EventFeed;
+}
