@@ -51,12 +51,6 @@ describe('wrong requests get a 4xx with a reason', () => {
     ['unknown route', request('GET', '/tsdocker/v1/nothing'), 404, 'GET /tsdocker/v1/nothing is no route of this API'],
     ['wrong method', request('DELETE', '/tsdocker/v1/info'), 404, 'DELETE /tsdocker/v1/info is no route of this API'],
     ['bad escape in the path', request('GET', '/tsdocker/v1/resources/container/%zz'), 404, undefined],
-    [
-      'a client of Docker',
-      request('GET', '/v1.45/containers/json'),
-      404,
-      'the Docker API is not in this version of tsdocker; use the command tsdocker',
-    ],
     ['no JSON', request('POST', '/tsdocker/v1/plan', '{'), 400, 'the body is not JSON'],
     [
       'no object',
