@@ -43,6 +43,8 @@ const ROUTES: readonly Route[] = [
 const UPGRADES = ['tsdocker-stream', 'tcp'];
 /** How long headers, body and an upgraded client's first frame may take. */
 const DEFAULT_RECEIVE_TIMEOUT_MS = 30_000;
+/** Longer than the 30 s for which Go's clients keep a connection that is idle. */
+const KEEP_ALIVE_MS = 60_000;
 /** Time to notify open connections of the end of the server. */
 const LAST_WORDS_MS = 1_000;
 
@@ -113,13 +115,25 @@ export async function serveApi(options: ApiServerOptions): Promise<ApiServer> {
 
 function makeServer(dispatcher: Dispatcher, receiveTimeoutMs: number): Server {
   const server = createServer({
-    requestTimeout: receiveTimeoutMs,
+    // An upload takes as long as it takes; who reads a body limits how long its sender may be silent.
+    requestTimeout: 0,
     headersTimeout: receiveTimeoutMs,
+    keepAliveTimeout: KEEP_ALIVE_MS,
     connectionsCheckingInterval: Math.min(receiveTimeoutMs, 5_000),
   });
-  server.on('request', (request, response) => void dispatcher.answer(request, response));
+  server.on('request', (request, response) => {
+    response.once('finish', () => endUnread(request, receiveTimeoutMs));
+    void dispatcher.answer(request, response);
+  });
   server.on('upgrade', (request, socket, head) => void dispatcher.upgrade(request, socket, head));
   return server;
+}
+
+/** A client that was answered may send the rest of its body, which is not read, for a limited time. */
+function endUnread(request: IncomingMessage, withinMs: number): void {
+  if (request.complete) return;
+  const timer = setTimeout(() => request.destroy(), withinMs);
+  request.once('close', () => clearTimeout(timer));
 }
 
 function closeServer(server: Server): Promise<void> {
@@ -236,7 +250,7 @@ class Dispatcher {
       params,
       query,
       peerUid: () => peerUid(request.socket),
-      readBody: () => readJsonBody(request),
+      readBody: () => readJsonBody(request, this.#options.receiveTimeoutMs ?? DEFAULT_RECEIVE_TIMEOUT_MS),
       signal,
     });
     await sendReply(response, await unlessEnded(answer, signal), signal);

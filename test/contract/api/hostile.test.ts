@@ -126,6 +126,11 @@ describe('wrong requests get a 4xx with a reason', () => {
     expect(status(await raw(head, { keepOpen: true }))).toBe(408);
   });
 
+  test('an endless body that is not read is cut off after the answer', async () => {
+    const head = 'GET /tsdocker/v1/info HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{"a';
+    expect(status(await raw(head, { keepOpen: true }))).toBe(200);
+  });
+
   test('a body that ends early', async () => {
     await raw('POST /tsdocker/v1/plan HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{"a');
   });
