@@ -1,10 +1,13 @@
 /** The Docker API over the parts of a supervisor. */
 import type { OtherApi } from '../api/other-api.ts';
 import type { Caller, ServedApi } from '../api/served.ts';
+import { ExecInstances } from '../docker/streams/exec-instances.ts';
 import { DockerDispatcher } from '../docker/wire/dispatcher.ts';
+import { createCommands } from './facade.ts';
 import type { Wired } from './wire.ts';
 
-export function createDocker({ opened, events, feed, onBug }: Wired, api: (caller: Caller) => ServedApi): OtherApi {
+export function createDocker(wired: Wired, api: (caller: Caller) => ServedApi): OtherApi {
+  const { opened, events, feed, onBug } = wired;
   const { parts, observing, stores, defaultNetwork } = opened;
   const shared = {
     desired: parts.desired,
@@ -20,6 +23,9 @@ export function createDocker({ opened, events, feed, onBug }: Wired, api: (calle
     clock: parts.clock,
     events,
     feed,
+    commands: createCommands(wired),
+    exits: parts.exits,
+    execs: new ExecInstances(),
   };
   return new DockerDispatcher((caller) => ({ ...shared, api: api(caller) }), onBug);
 }

@@ -82,6 +82,8 @@ export function createFacade(wired: Wired, logTroubles: LogTroubles): Supervisor
   });
 }
 
+export type ContainerCommands = Pick<SupervisorParts, 'starts' | 'stops' | 'kills' | 'waits'>;
+
 function createApprovals({ opened: { parts, sources, stores }, loop, timeline }: Wired): Approvals {
   const { desired, approvals, containers, links, volumes, clock } = parts;
   return new Approvals({
@@ -151,12 +153,13 @@ function createChanges(
   };
 }
 
-function createCommands({
+/** Commands on containers that are there. */
+export function createCommands({
   opened: { parts, observing, stores },
   loop,
   events,
   timeline,
-}: Wired): Pick<SupervisorParts, 'starts' | 'stops' | 'kills' | 'waits'> {
+}: Wired): ContainerCommands {
   const { desired, containers, commits, failures, clock, bootId, exec, stopClocks, leftDown, exits } = parts;
   const observed = (record: ContainerRecord) => observing.sight.look(record);
   const changes = new ContainerChanges({

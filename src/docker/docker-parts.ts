@@ -5,6 +5,7 @@ import type { Networks } from '../drivers/contract/network.ts';
 import type { Clock } from '../model/clock.ts';
 import type { DesiredState } from '../model/desired.ts';
 import type { ObservedContainer } from '../model/observed.ts';
+import type { ExitRecorder } from '../reconcile/exits.ts';
 import type { ContainerRecord } from '../state/containers/container-record.ts';
 import type { ContainerStore } from '../state/containers/containers.ts';
 import type { ResourceStore } from '../state/history/resource-store.ts';
@@ -14,6 +15,8 @@ import type { VolumeStore } from '../state/volumes/volumes.ts';
 import type { DefaultNetwork } from '../supervisor/default-network.ts';
 import type { SupervisorEventBus } from '../supervisor/events.ts';
 import type { EventFeed } from '../supervisor/jobs/event-feed.ts';
+import type { SupervisorParts } from '../supervisor/supervisor.ts';
+import type { ExecInstances } from './streams/exec-instances.ts';
 
 export interface DockerParts {
   /** The supervisor's own API, for the one who asks. */
@@ -32,4 +35,7 @@ export interface DockerParts {
   readonly clock: Clock;
   readonly events: SupervisorEventBus;
   readonly feed: EventFeed;
+  readonly commands: Pick<SupervisorParts, 'starts' | 'stops' | 'kills'>;
+  readonly exits: ExitRecorder;
+  readonly execs: ExecInstances;
 }

@@ -1,6 +1,15 @@
 /** All routes of the Docker API. */
 import type { DockerRoute } from '../wire/route.ts';
 import { elsewhereRoutes } from './elsewhere.ts';
+import { execRoutes } from './exec.ts';
+import { lifecycleRoutes } from './lifecycle.ts';
+import { logRoutes } from './logs.ts';
 import { systemRoutes } from './system.ts';
 
-export const ROUTES: readonly DockerRoute[] = [...systemRoutes, ...elsewhereRoutes];
+export const ROUTES: readonly DockerRoute[] = [
+  ...systemRoutes,
+  ...lifecycleRoutes,
+  ...logRoutes,
+  ...execRoutes,
+  ...elsewhereRoutes,
+];

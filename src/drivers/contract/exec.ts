@@ -268,6 +268,8 @@ export interface ExecDriver extends Driver {
    * @throws TSD_CONTAINER_NOT_RUNNING
    */
   attach(containerId: string): Promise<AttachedSession>;
+  /** Sets the size of the payload's terminal; nothing where it has none. @throws TSD_CONTAINER_NOT_RUNNING */
+  resize(containerId: string, rows: number, columns: number): Promise<void>;
   /** Removes cgroups, sockets and run records of a container that is not running. */
   remove(containerId: string): Promise<void>;
   /** Returns the container ids with a process, cgroup or run record of this instance, known or orphaned. */

@@ -51,11 +51,7 @@ export class StartCommands {
 
   async start(record: ContainerRecord, options: StartOptions, signal?: AbortSignal): Promise<StartedView> {
     this.#requireLoop(record);
-    const begin = async (): Promise<void> => {
-      const current = await this.#afterOps(record, signal);
-      const runs = this.#ports.exec.running(current.id) !== null && current.stopOverride === null;
-      if (!runs) await this.#begin(current, 'start', null, options, signal);
-    };
+    const begin = () => this.#beginOnce(record, options, signal);
     return await this.#proving(record, endsWithin(record, null), options, begin, signal);
   }
 
@@ -69,6 +65,24 @@ export class StartCommands {
     this.#requireLoop(record);
     const begin = () => this.#begin(record, 'restart', timeoutMs, options, signal);
     return await this.#proving(record, endsWithin(record, timeoutMs), options, begin, signal);
+  }
+
+  /** As {@link start}, but resolves when the run has begun: what becomes of it is not waited for. */
+  async begin(record: ContainerRecord, signal?: AbortSignal): Promise<void> {
+    this.#requireLoop(record);
+    await this.#beginOnce(record, {}, signal);
+  }
+
+  /** As {@link restart}, but resolves when the new run has begun. */
+  async beginAgain(record: ContainerRecord, timeoutMs: number | null, signal?: AbortSignal): Promise<void> {
+    this.#requireLoop(record);
+    await this.#begin(record, 'restart', timeoutMs, {}, signal);
+  }
+
+  async #beginOnce(record: ContainerRecord, options: StartOptions, signal?: AbortSignal): Promise<void> {
+    const current = await this.#afterOps(record, signal);
+    const runs = this.#ports.exec.running(current.id) !== null && current.stopOverride === null;
+    if (!runs) await this.#begin(current, 'start', null, options, signal);
   }
 
   /** What the loop is about to start is not asked for a second time. Returns the container as its ops left it. */

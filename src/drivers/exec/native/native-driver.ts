@@ -208,6 +208,10 @@ export class NativeDriver implements ExecDriver {
     return this.#sessions.attach(containerId);
   }
 
+  resize(containerId: string, rows: number, columns: number): Promise<void> {
+    return this.#sessions.resize(containerId, rows, columns);
+  }
+
   async remove(containerId: string): Promise<void> {
     const run = await this.#runs.find(containerId);
     if (run !== null) throw stillAlive(run.handle);

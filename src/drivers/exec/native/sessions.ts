@@ -12,7 +12,7 @@ import type { Launcher } from './shim/launcher.ts';
 import type { ShimChildren } from './shim/shim-children.ts';
 import { ShimConnection } from './shim/shim-connection.ts';
 import { shimRuns } from './shim/shim-identity.ts';
-import { REQUEST } from './shim/shim-protocol.ts';
+import { encodeSize, REQUEST } from './shim/shim-protocol.ts';
 import { stdioSession } from './shim/stdio-session.ts';
 import type { TaskCompiler } from './task-compiler.ts';
 
@@ -72,6 +72,13 @@ export class Sessions {
       leave();
       throw error;
     }
+  }
+
+  /** As {@link ExecDriver.resize}. */
+  async resize(containerId: string, rows: number, columns: number): Promise<void> {
+    const { connection } = this.#context.runs.need(containerId);
+    // ENOTTY: the payload has no terminal.
+    await connection.request(REQUEST.resize, encodeSize(rows, columns));
   }
 }
 

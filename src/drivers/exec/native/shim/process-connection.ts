@@ -52,7 +52,7 @@ export class ProcessConnection implements RunConnection {
   }
 
   async request(type: number, payload: Uint8Array): Promise<number> {
-    if (type === REQUEST.end) return constants.errno.ENOSYS;
+    if (type === REQUEST.end || type === REQUEST.resize) return constants.errno.ENOSYS;
     if (type !== REQUEST.kill) throw new TsdError('TSD_BUG', `request ${type} without a socket`);
     const { pid, startTime } = this.#processes;
     return signalProcess(pid, startTime, Buffer.from(payload).readUInt32LE(0)) ? 0 : constants.errno.ESRCH;

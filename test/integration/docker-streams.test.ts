@@ -1,0 +1,196 @@
+/** Runs, output and programs in containers, as clients of the Docker API meet them. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { ask } from '../support/docker-client.ts';
+import { headAndRest, rawSocket, unframed, upgrade, whole } from '../support/docker-raw.ts';
+import { app, shell } from '../support/manifests.ts';
+import { TestSupervisor } from '../support/supervisor.ts';
+import { until } from '../support/wait.ts';
+
+let supervisor: TestSupervisor;
+
+const WAITING = 'while :; do sleep 3600 & wait; done';
+
+beforeAll(async () => {
+  supervisor = await new TestSupervisor().start();
+  supervisor.drop(
+    'app.yaml',
+    app(
+      [
+        `  talk: { image: busybox, command: ${shell(`trap "exit 3" TERM; echo out; echo err >&2; ${WAITING}`)} }`,
+        `  other: { image: busybox, command: ${shell(`trap "exit 0" TERM; ${WAITING}`)} }`,
+      ].join('\n'),
+    ),
+  );
+  for (const name of ['talk', 'other']) await supervisor.waitFor(name, 'running', ({ phase }) => phase === 'Running');
+}, 60_000);
+
+afterAll(async () => {
+  await supervisor.destroy();
+}, 60_000);
+
+/** The name that Docker's clients know. */
+const named = async (name: string): Promise<string> => (await supervisor.container(name))?.engineName ?? '';
+
+async function asked(method: string, path: string, body?: unknown) {
+  const { status, headers, body: bytes } = await ask(supervisor.socket, method, path, { body });
+  return { status, headers, bytes, text: bytes.toString() };
+}
+
+interface Exec {
+  readonly id: string;
+  readonly head: string;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly exitCode: number;
+}
+
+/** @param input of which the client says the end */
+async function exec(name: string, options: Readonly<Record<string, unknown>>, input = ''): Promise<Exec> {
+  const streams = { AttachStdin: true, AttachStdout: true, AttachStderr: true };
+  const made = await asked('POST', `/containers/${name}/exec`, { ...streams, ...options });
+  expect(made).toMatchObject({ status: 201 });
+  const { Id: id } = JSON.parse(made.text) as { Id: string };
+  const socket = rawSocket(supervisor.socket, upgrade('POST', `/exec/${id}/start`, { Detach: false, Tty: false }));
+  socket.end(input);
+  const { head, rest } = headAndRest(await whole(socket));
+  const { ExitCode: exitCode } = JSON.parse((await asked('GET', `/exec/${id}/json`)).text) as { ExitCode: number };
+  return { id, head, ...unframed(rest), exitCode };
+}
+
+test('exec carries output, input after its sender ends, and exit codes', async () => {
+  const name = await named('talk');
+  const both = await exec(name, { Cmd: ['busybox', 'sh', '-c', 'cat; echo e >&2; exit 7'] }, 'in\n');
+  expect(both).toMatchObject({ stdout: 'in\n', stderr: 'e\n', exitCode: 7 });
+  expect(both.head).toContain('HTTP/1.1 101 UPGRADED');
+  expect(both.head).toContain('application/vnd.docker.multiplexed-stream');
+  const surroundings = {
+    Cmd: ['busybox', 'sh', '-c', 'echo $A; pwd; id -u'],
+    Env: ['A=b'],
+    WorkingDir: '/tmp',
+    User: '7',
+  };
+  expect(await exec(name, surroundings)).toMatchObject({ stdout: 'b\n/tmp\n7\n', exitCode: 0 });
+  expect(await asked('POST', `/exec/${both.id}/start`, {})).toMatchObject({ status: 409 });
+  expect(await asked('POST', '/exec/nope/start', {})).toMatchObject({
+    status: 404,
+    text: '{"message":"No such exec instance: nope"}\n',
+  });
+  expect(await asked('POST', `/containers/${name}/exec`, {})).toMatchObject({
+    status: 400,
+    text: '{"message":"No exec command specified"}\n',
+  });
+});
+
+test('a program that cannot be executed has the exit code and the words that clients look for', async () => {
+  const name = await named('talk');
+  const raw = async (Cmd: readonly string[]) => {
+    const made = JSON.parse((await asked('POST', `/containers/${name}/exec`, { Cmd, AttachStdout: true })).text);
+    const { Id } = made as { Id: string };
+    const answer = await whole(rawSocket(supervisor.socket, upgrade('POST', `/exec/${Id}/start`, {})));
+    const { ExitCode } = JSON.parse((await asked('GET', `/exec/${Id}/json`)).text) as { ExitCode: number };
+    return { text: headAndRest(answer).rest.toString(), ExitCode };
+  };
+  expect(await raw(['nofile'])).toEqual({
+    text: expect.stringContaining('exec: "nofile": executable file not found in $PATH'),
+    ExitCode: 127,
+  });
+  expect(await raw(['/no/file'])).toEqual({
+    text: expect.stringContaining('no such file or directory'),
+    ExitCode: 127,
+  });
+  expect(await raw(['/etc'])).toEqual({ text: expect.stringContaining('permission denied'), ExitCode: 126 });
+});
+
+test('a program without a client runs, and its end is seen', async () => {
+  const name = await named('other');
+  const made = await asked('POST', `/containers/${name}/exec`, { Cmd: ['busybox', 'sh', '-c', 'exit 9'] });
+  const { Id } = JSON.parse(made.text) as { Id: string };
+  expect(await asked('POST', `/exec/${Id}/start`, { Detach: true })).toMatchObject({ status: 200 });
+  const seen = await until('its end', async () => {
+    const shape = JSON.parse((await asked('GET', `/exec/${Id}/json`)).text) as { Running: boolean };
+    return shape.Running ? null : shape;
+  });
+  expect(seen).toMatchObject({ ID: Id, ExitCode: 9, ProcessConfig: { entrypoint: 'busybox', tty: false } });
+});
+
+test('logs have both streams, times with nine decimals, a tail, and follow to the end of the run', async () => {
+  const name = await named('talk');
+  const logs = async (query: string) => unframed((await asked('GET', `/containers/${name}/logs?${query}`)).bytes);
+  await until('both lines', async () => {
+    const { stdout, stderr } = await logs('stdout=1&stderr=1');
+    return stdout === 'out\n' && stderr === 'err\n';
+  });
+  expect(await logs('stdout=1')).toEqual({ stdout: 'out\n', stderr: '' });
+  const timed = await logs('stderr=1&timestamps=1&tail=1');
+  expect(timed.stderr).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z err\n$/);
+  // The time of a line is the first at which it is wanted, and the last.
+  const [at = ''] = timed.stderr.split(' ');
+  const exact = `${Math.floor(Date.parse(at) / 1000)}.${at.slice(20, 29)}`;
+  expect(await logs(`stderr=1&since=${exact}&until=${exact}`)).toEqual({ stdout: '', stderr: 'err\n' });
+  const next = `${exact.slice(0, -9)}${String(Number(exact.slice(-9)) + 1).padStart(9, '0')}`;
+  expect(await logs(`stderr=1&since=${next}`)).toEqual({ stdout: '', stderr: '' });
+  expect(await asked('GET', `/containers/${name}/logs`)).toMatchObject({ status: 400 });
+  expect(await asked('GET', `/containers/${name}/logs?stdout=1&since=x`)).toMatchObject({
+    status: 400,
+    text: expect.stringContaining('invalid value for \\"since\\"'),
+  });
+  const following = rawSocket(
+    supervisor.socket,
+    `GET /v1.45/containers/${name}/logs?follow=1&stdout=1&stderr=1 HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n`,
+  );
+  let seen = '';
+  following.on('data', (chunk: Buffer) => {
+    seen += chunk.toString('latin1');
+  });
+  const ended = new Promise((resolve) => following.once('end', resolve));
+  await until('what was written before', () => seen.includes('out\n') && seen.includes('err\n'));
+  expect(await asked('POST', `/containers/${name}/stop`)).toMatchObject({ status: 204 });
+  await ended;
+  expect(await asked('POST', `/containers/${name}/start`)).toMatchObject({ status: 204 });
+});
+
+test('answers of stop, start, kill and wait say what is so', async () => {
+  const name = await named('talk');
+  const { id } = (await supervisor.container('talk')) ?? {};
+  expect(await asked('POST', `/v1.45/containers/${name}/start`)).toMatchObject({ status: 304, text: '' });
+  const waits = ['not-running', 'next-exit'].map((condition) =>
+    asked('POST', `/containers/${id}/wait?condition=${condition}`),
+  );
+  const old = asked('POST', `/v1.29/containers/${name}/wait`);
+  // As a client does that registers its wait before it starts something: the head of the answer is there at once.
+  const early = rawSocket(supervisor.socket, `POST /containers/${name}/wait HTTP/1.1\r\nHost: d\r\n\r\n`);
+  await new Promise((resolve) => early.once('data', resolve));
+  early.destroy();
+  expect(await asked('POST', `/containers/${name}/stop?t=20`)).toMatchObject({ status: 204 });
+  for (const wait of [...waits, old]) expect(JSON.parse((await wait).text)).toEqual({ StatusCode: 3 });
+  expect(await asked('POST', `/containers/${name}/stop`)).toMatchObject({ status: 304 });
+  expect(await asked('POST', `/containers/${name}/kill`)).toMatchObject({
+    status: 409,
+    text: `{"message":"cannot kill container: ${name}: container ${id} is not running"}\n`,
+  });
+  expect(await asked('POST', `/containers/${name}/exec`, { Cmd: ['x'] })).toMatchObject({
+    status: 409,
+    text: `{"message":"container ${id} is not running"}\n`,
+  });
+  expect(JSON.parse((await asked('POST', `/containers/${name}/wait`)).text)).toEqual({ StatusCode: 3 });
+  expect(await asked('POST', `/containers/${name}/start`)).toMatchObject({ status: 204 });
+  const next = asked('POST', `/containers/${name}/wait?condition=next-exit`);
+  expect(await asked('POST', `/containers/${name}/stop?signal=KILL`)).toMatchObject({ status: 204 });
+  expect(JSON.parse((await next).text)).toEqual({ StatusCode: 137 });
+  expect(await asked('POST', `/containers/${name}/restart?t=0`)).toMatchObject({ status: 204 });
+  const killed = asked('POST', `/containers/${name}/wait?condition=next-exit`);
+  expect(await asked('POST', `/containers/${name}/kill?signal=TERM`)).toMatchObject({ status: 204 });
+  expect(JSON.parse((await killed).text)).toEqual({ StatusCode: 3 });
+  expect(await asked('POST', '/containers/nope/start')).toMatchObject({
+    status: 404,
+    text: '{"message":"No such container: nope"}\n',
+  });
+  expect(await asked('POST', `/containers/${name}/kill?signal=FOO`)).toMatchObject({
+    status: 400,
+    text: `{"message":"cannot kill container: ${name}: invalid signal: FOO"}\n`,
+  });
+  expect(await asked('POST', `/containers/${name}/wait?condition=x`)).toMatchObject({
+    status: 400,
+    text: '{"message":"invalid condition: \\"x\\""}\n',
+  });
+});
