@@ -66,10 +66,10 @@ export const RACES = {
     because: 'the answer that was asked for: events were lost, so anything may have changed, or there are no more',
   },
   nft_run_cmd_from_buffer: {
-    answers: ['EINTR', 'ENOBUFS'],
+    answers: ['ENOBUFS'],
     retried: null,
     because:
-      'libnftables reads its lists again itself; of a transaction whose answers were lost it is not known whether it was made',
+      'of a transaction whose answers were lost it is not known whether it was made; lists that changed libnftables reads again itself, and signals (EINTR) are held back meanwhile (uninterrupted.ts)',
   },
   'clone3, posix_spawn, execve': {
     answers: ['EAGAIN'],

@@ -3,6 +3,7 @@ import { constants } from 'node:os';
 import type { ErrorClass } from '../../model/errors/error-class.ts';
 import { TsdError } from '../../model/errors/errors.ts';
 import { callNumber, callString, openLibrary } from '../call/foreign.ts';
+import { uninterrupted } from '../call/uninterrupted.ts';
 
 const LIBRARY = 'nftables';
 /** NFT_CTX_DEFAULT and NFT_CTX_OUTPUT_JSON of nftables/libnftables.h. */
@@ -12,6 +13,7 @@ const NFT_CTX_OUTPUT_JSON = 1 << 4;
 /** strerror(3) texts as libnftables prints them: it has no other code of an error, and the caller acts on it. */
 const ERRNO_OF_TEXT: readonly (readonly [string, number, ErrorClass])[] = [
   ['No such file or directory', constants.errno.ENOENT, 'precondition'],
+  ['element does not exist', constants.errno.ENOENT, 'precondition'],
   ['File exists', constants.errno.EEXIST, 'conflict'],
   ['interval overlaps', constants.errno.EEXIST, 'conflict'],
   ['Operation not permitted', constants.errno.EPERM, 'denied'],
@@ -40,7 +42,9 @@ export class Nftables {
    * @throws TsdError TSD_NETWORK with the library's text, which marks the place in the command; errno where it is known.
    */
   run(step: string, commands: string): string {
-    const failed = callNumber(LIBRARY, 'nft_run_cmd_from_buffer', [this.#context, commands]);
+    const run = (): number => callNumber(LIBRARY, 'nft_run_cmd_from_buffer', [this.#context, commands]);
+    // A signal while it waits for the kernel's answers fails a transaction that was made.
+    const failed = uninterrupted(run);
     const output = callString(LIBRARY, 'nft_ctx_get_output_buffer', [this.#context]);
     const errors = callString(LIBRARY, 'nft_ctx_get_error_buffer', [this.#context]);
     if (failed === 0) return output;

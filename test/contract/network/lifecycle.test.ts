@@ -289,6 +289,12 @@ describe('drift is repaired', () => {
     repair();
   });
 
+  test('an element that is gone, by the removal of its network', () => {
+    shell(`nft delete element inet ${TABLE} subnets '{ 10.231.1.0/24 }'`);
+    driver.removeNetwork('network/test/n1');
+    expect(shell('nft list ruleset')).not.toContain('tsdt1');
+  });
+
   test('a removed port, by attach alone', () => {
     shell(`nft delete element inet ${TABLE} ports_any '{ tcp . 8080 }'`);
     expect(driver.observe().endpoints.get(idOf('a'))?.[0]?.ports).toEqual([]);
