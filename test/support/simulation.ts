@@ -31,7 +31,8 @@ export class Simulation {
   beforeOp: (op: Op, signal: AbortSignal) => Promise<void> | void = () => {};
   /** What an op still waits for. */
   tooEarly: (op: Op) => string | null = () => null;
-  beforeObserve: () => void = () => {};
+  /** Called before a look; may wait. */
+  beforeObserve: () => Promise<void> | void = () => {};
   /** The disk is full: failures are kept in memory only. */
   failuresUnwritable = false;
   onReport: (report: PassReport) => void = () => {};
@@ -50,9 +51,11 @@ export class Simulation {
     this.controller = new Controller({
       desired: () => this.desired,
       observe: () => {
-        this.beforeObserve();
-        host.bootMs = time.now().bootMs;
-        return host.observe();
+        const look = () => {
+          host.bootMs = time.now().bootMs;
+          return host.observe();
+        };
+        return this.beforeObserve()?.then(look) ?? look();
       },
       executor,
       tooEarly: (op) => this.tooEarly(op),

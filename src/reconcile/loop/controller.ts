@@ -69,6 +69,8 @@ export class Controller {
   #cancelResync = () => {};
   #everything = false;
   #pumping = false;
+  /** Of the passes that follow one another now. */
+  #drained: Promise<void> = Promise.resolve();
   #started = false;
   #stopped = false;
   #passes = 0;
@@ -152,13 +154,14 @@ export class Controller {
     return new Promise((resolve) => this.#waiters.push(resolve));
   }
 
-  /** Starts no more passes, cancels ops that have not started, and resolves when all ops in flight have ended. */
+  /** Starts no more passes, cancels ops that have not started, and resolves when the pass and all ops in flight have ended. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#cancelResync();
     this.#queue.clear();
     const hint = 'The next supervisor continues it.';
     this.#abort.abort(new TsdError('TSD_CALLED_OFF', 'this supervisor ends', { hint }));
+    await this.#drained;
     await Promise.all(this.#executions);
   }
 
@@ -184,7 +187,7 @@ export class Controller {
   #pump(): void {
     if (this.#pumping || !this.#started || this.#stopped) return;
     this.#pumping = true;
-    void this.#drain();
+    this.#drained = this.#drain();
   }
 
   async #drain(): Promise<void> {
@@ -266,6 +269,7 @@ export class Controller {
     const looked = ports.observe(scope);
     // A synchronous observation is planned in the same tick, so that nothing changes in between.
     const observed = looked instanceof Promise ? await looked : looked;
+    if (this.#stopped) return;
     const input = { desired, observed, now: ports.clock.now(), seed: this.#seed, scope, busy };
     const made = plan(input, relations);
     this.#carryOut(made, scope, desired, busy, ports.clock.now().bootMs - startedAt);

@@ -397,6 +397,23 @@ test('stop lets running ops end and starts none', async () => {
   expect(sim.host.failures.size).toBe(0);
 });
 
+test('stop waits for the look that is under way, and nothing is planned from it', async () => {
+  let release = () => {};
+  sim.beforeObserve = () => new Promise((resolve) => (release = resolve));
+  sim.desired = declare(PAIR, sim.desired.generation + 1);
+  sim.controller.resync();
+  await settled();
+  const passes = sim.reports.length;
+  let isStopped = false;
+  const stopped = sim.controller.stop().then(() => (isStopped = true));
+  await settled();
+  expect(isStopped).toBe(false);
+  release();
+  await stopped;
+  expect(sim.reports).toHaveLength(passes);
+  expect(sim.done).toEqual([]);
+});
+
 test('an op whose declaration changed before its start is skipped, and the new one runs', async () => {
   await sim.declare({ blog: { images: { app: './a.tar' }, containers: { db: {} } } });
   let edit = () => {
