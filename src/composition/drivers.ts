@@ -7,6 +7,7 @@ import { openGraphDriver } from '../drivers/graph/open.ts';
 import { openNetworks } from '../drivers/network/open.ts';
 import { EXEC_DRIVERS, GRAPH_DRIVERS, NETWORK_DRIVERS } from '../drivers/registry.ts';
 import type { OnShutdown } from '../engine/shutdown-handlers.ts';
+import { systemTimers } from '../engine/timers.ts';
 import { systemClock } from '../ffi/boot-clock.ts';
 import type { Sysinfo } from '../ffi/host/sysinfo.ts';
 import type { DaemonConfig } from '../settings/daemon-config.ts';
@@ -41,7 +42,8 @@ export function openDrivers({ config, state, stores, exec, log }: DriverParts, h
   handlers.onShutdown('graph driver', () => graph.close(), ['root']);
   const network = openNetworks(NETWORK_DRIVERS, { ...config, instance: instanceOf(state), originals: changedSettings });
   handlers.onShutdown('network drivers', () => network.close(), ['root']);
-  handlers.onShutdown('what was changed on the host', () => giveHostBack({ containers, exec, network }, log), [
+  const host = { containers, exec, network, timers: systemTimers };
+  handlers.onShutdown('what was changed on the host', () => giveHostBack(host, log), [
     'exec driver',
     'network drivers',
   ]);

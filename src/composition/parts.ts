@@ -94,7 +94,7 @@ export function openParts(opened: OpenedBefore, handlers: OnShutdown): OpenedPar
   });
   handlers.onShutdown('names of networks', () => names.end(), ['exec driver', 'network drivers']);
   const resolver = openResolver(opened, { network: drivers.network, networks: { ...around, resources }, unread });
-  const isNeeded = () => isAnythingRunning({ ...drivers, containers: stores.containers });
+  const isNeeded = () => isAnythingRunning({ ...drivers, ...stores, timers: systemTimers });
   handlers.onShutdown('resolver', () => resolver.close(isNeeded), ['exec driver', 'network drivers']);
   const parts = opPorts({
     ...drivers,

@@ -138,7 +138,7 @@ export class ResolverService implements NameService {
   }
 
   /** @param isNeeded false: no container runs that asks it, and it ends. */
-  async close(isNeeded: () => boolean): Promise<void> {
+  async close(isNeeded: () => boolean | Promise<boolean>): Promise<void> {
     this.#phase = 'closed';
     this.#cancel();
     this.#cancelLook();
@@ -147,7 +147,7 @@ export class ResolverService implements NameService {
     this.#resolver = null;
     await this.#last(resolver);
     this.#sockets.lost();
-    if (!isNeeded()) {
+    if (!(await isNeeded())) {
       if (resolver !== null) await end(resolver, this.#parts);
       await this.#parts.program.group.clear();
     } else resolver?.link.close();
