@@ -15,6 +15,11 @@ export interface SourcePosition {
 /** App and resource names: DNS labels, so that they can stand in host names, interfaces and paths. */
 export const NAME_PATTERN = /^[a-z0-9][a-z0-9-]{0,62}$/;
 
+/** The app of what clients make without a manifest, as the Docker API does. No manifest is of it: `@` starts no name. */
+export const IMPERATIVE_APP = '@docker';
+/** Names of its resources: those of Docker. */
+export const IMPERATIVE_NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}$/;
+
 export function resourceKey(kind: Kind, app: string, name: string): ResourceKey {
   return `${kind}/${app}/${name}`;
 }

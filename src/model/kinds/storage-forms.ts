@@ -1,4 +1,4 @@
-import { NAME_PATTERN } from '../resource.ts';
+import { IMPERATIVE_APP, IMPERATIVE_NAME, NAME_PATTERN } from '../resource.ts';
 import {
   type DeviceSpec,
   type MissingDirectory,
@@ -12,6 +12,7 @@ import {
 /** A reference to a resource: `name` or `app/name`. */
 export function isReference(text: string): boolean {
   const parts = text.split('/');
+  if (parts.length === 2 && parts[0] === IMPERATIVE_APP) return IMPERATIVE_NAME.test(parts[1] ?? '');
   return parts.length <= 2 && parts.every((part) => NAME_PATTERN.test(part));
 }
 
