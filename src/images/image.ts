@@ -78,6 +78,13 @@ export interface LoadedImage {
 
 export type ImageProgress =
   | { readonly type: 'reading'; readonly what: string }
+  /** What a registry has under the name: digests in hex, layers from the bottom. */
+  | {
+      readonly type: 'manifest';
+      readonly digest: string;
+      readonly size: number;
+      readonly layers: readonly { readonly digest: string; readonly chainId: string }[];
+    }
   /** Sent about once a mebibyte; `digest` is that of the blob, in hex. */
   | { readonly type: 'download'; readonly digest: string; readonly bytes: number; readonly total: number }
   | { readonly type: 'layer-exists'; readonly chainId: string }

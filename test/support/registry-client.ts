@@ -76,7 +76,8 @@ export class TestHost {
     events: PushProgress[] = [],
   ): Promise<string> {
     const asked = { credentials, signal: new AbortController().signal };
-    return this.registry.push(this.pushed(image), reference(name), asked, (event) => events.push(event));
+    const sent = this.registry.push(this.pushed(image), reference(name), asked, (event) => events.push(event));
+    return sent.then(({ digest }) => digest);
   }
 
   pushed({ configJson, layers }: LoadedImage): PushedImage {

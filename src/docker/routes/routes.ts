@@ -2,6 +2,7 @@
 import type { DockerRoute } from '../wire/route.ts';
 import { elsewhereRoutes } from './elsewhere.ts';
 import { execRoutes } from './exec.ts';
+import { imageRoutes } from './images.ts';
 import { lifecycleRoutes } from './lifecycle.ts';
 import { logRoutes } from './logs.ts';
 import { systemRoutes } from './system.ts';
@@ -11,5 +12,6 @@ export const ROUTES: readonly DockerRoute[] = [
   ...lifecycleRoutes,
   ...logRoutes,
   ...execRoutes,
+  ...imageRoutes,
   ...elsewhereRoutes,
 ];

@@ -70,6 +70,8 @@ export const describePlatform = ({
 export interface RemoteImage {
   /** Digest of what the reference means: of the index, where there is one. Hex. */
   readonly digest: string;
+  /** Bytes of that. */
+  readonly size: number;
   readonly config: Descriptor;
   readonly configJson: string;
   /** Bottom first. */
@@ -118,7 +120,7 @@ export async function fetchImage(
   }
   const what = `configuration of ${repository}`;
   const configJson = (await fetchBlob(client, repository, config, MAX_DOCUMENT_BYTES, what)).toString('utf8');
-  return { digest: top.digest, config, configJson, layers };
+  return { digest: top.digest, size: Buffer.byteLength(top.json), config, configJson, layers };
 }
 
 /** A manifest or index, verified. @param size what its descriptor says, where there is one. */

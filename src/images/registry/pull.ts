@@ -52,8 +52,15 @@ export async function pullImage(
     const message = `the image is for ${os}/${architecture}, not for ${platform.os}/${platform.architecture}`;
     throw new TsdError('TSD_IMAGE_INVALID', message, { step: 'choose platform' });
   }
+  const chain = chainIds(diffIds);
+  context.progress({
+    type: 'manifest',
+    digest: image.digest,
+    size: image.size,
+    layers: image.layers.map(({ digest }, index) => ({ digest, chainId: chain[index] ?? '' })),
+  });
   const names = reference.tag === null ? [] : [formatReference({ ...reference, digest: null })];
-  const loaded = await fetchLayers(parts, reference.repository, image, chainIds(diffIds), names, context);
+  const loaded = await fetchLayers(parts, reference.repository, image, chain, names, context);
   for (const [index, { digest, size, mediaType }] of image.layers.entries()) {
     const { registry, repository } = reference;
     await parts.records.add(diffIds[index] ?? '', {

@@ -29,6 +29,8 @@ export interface PushedImage {
 export interface PushProgress {
   readonly diffId: string;
   readonly stage: 'exists' | 'mounted' | 'sending' | 'sent';
+  /** Repository of the same registry that it was taken from; null where it was not. */
+  readonly from: string | null;
   /** Uncompressed bytes that were sent. */
   readonly bytes: number;
   /** Of them all; null where none have to be sent. */
@@ -46,13 +48,20 @@ const CONCURRENT_UPLOADS = 3;
 const MAX_ATTEMPTS = 3;
 const PROGRESS_STEP = 1024 * 1024;
 
-/** Sends what the registry lacks, then the manifest. @returns digest of the manifest, `sha256:…`. @throws TSD_REGISTRY*. */
+/** A manifest that a registry has taken. */
+export interface PushedManifest {
+  /** `sha256:…` */
+  readonly digest: string;
+  readonly size: number;
+}
+
+/** Sends what the registry lacks, then the manifest. @throws TSD_REGISTRY*. */
 export async function pushImage(
   parts: PushParts,
   image: PushedImage,
   reference: ImageReference,
   progress: (event: PushProgress) => void,
-): Promise<string> {
+): Promise<PushedManifest> {
   const { client } = parts;
   const push = new Push(parts, reference, progress);
   const queue = new PQueue({ concurrency: CONCURRENT_UPLOADS });
@@ -87,9 +96,9 @@ class Push {
     const { diffId } = layer;
     const { registry, repository } = this.#reference;
     const known = (await this.#records.get(diffId)).filter((record) => record.registry === registry);
-    const { blob, stage, bytes } =
+    const { blob, stage, bytes, from } =
       (await this.#existing(known)) ?? (await this.#mounted(known)) ?? (await this.#retried(layer));
-    this.#progress({ diffId, stage, bytes, total: stage === 'sent' ? bytes : null });
+    this.#progress({ diffId, stage, from, bytes, total: stage === 'sent' ? bytes : null });
     await this.#records.add(diffId, { ...blob, registry, repository });
     return blob;
   }
@@ -102,7 +111,7 @@ class Push {
     return blob;
   }
 
-  async manifest(config: Blob, layers: readonly Blob[]): Promise<string> {
+  async manifest(config: Blob, layers: readonly Blob[]): Promise<PushedManifest> {
     const { repository, tag } = this.#reference;
     const describe = ({ digest, size, mediaType }: Blob) => ({ mediaType, digest: `sha256:${digest}`, size });
     const manifest = {
@@ -125,12 +134,13 @@ class Push {
     const said = response.headers['docker-content-digest'];
     if (said !== undefined && said !== digest)
       throw lying(`the registry took ${repository} as ${said}, not as ${digest}`);
-    return digest;
+    return { digest, size: body.length };
   }
 
   async #existing(known: readonly BlobRecord[]) {
     for (const { digest, size, mediaType } of known) {
-      if (await this.#has(digest)) return { blob: { digest, size, mediaType }, stage: 'exists', bytes: 0 } as const;
+      if (await this.#has(digest))
+        return { blob: { digest, size, mediaType }, stage: 'exists', from: null, bytes: 0 } as const;
     }
     return null;
   }
@@ -147,7 +157,8 @@ class Push {
         return null;
       });
       response?.body.destroy();
-      if (response?.status === 201) return { blob: { digest, size, mediaType }, stage: 'mounted', bytes: 0 } as const;
+      if (response?.status === 201)
+        return { blob: { digest, size, mediaType }, stage: 'mounted', from, bytes: 0 } as const;
       // Not mounted: the registry began an upload in its place, which is not wanted.
       if (response?.status === 202) await this.#cancel(this.#uploadUrl(response));
     }
@@ -190,7 +201,7 @@ class Push {
       const digest = hash.digest('hex');
       await this.#finish(this.#uploadUrl(response, started), digest, Buffer.alloc(0));
       const blob = { digest, size: count.sent, mediaType: layerType(`${OCI_LAYER}+gzip`) };
-      return { blob, stage: 'sent', bytes: count.read } as const;
+      return { blob, stage: 'sent', from: null, bytes: count.read } as const;
     } catch (thrown) {
       hashing.destroy();
       // The error of the tar is the reason, not that of the request.
@@ -213,7 +224,7 @@ class Push {
       count.read += piece.length;
       if (count.read - reported >= PROGRESS_STEP) {
         reported = count.read;
-        this.#progress({ diffId, stage: 'sending', bytes: reported, total: count.total });
+        this.#progress({ diffId, stage: 'sending', from: null, bytes: reported, total: count.total });
       }
       yield piece;
     }

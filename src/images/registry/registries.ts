@@ -15,7 +15,7 @@ import { type EndpointSettings, endpointsOf } from './endpoints.ts';
 import type { HttpTimeouts } from './http.ts';
 import { describePlatform, hostPlatform, type Platform, parsePlatform } from './manifest.ts';
 import { pullImage } from './pull.ts';
-import { type PushedImage, type PushProgress, pushImage } from './push.ts';
+import { type PushedImage, type PushedManifest, type PushProgress, pushImage } from './push.ts';
 import { type SearchResult, searchImages } from './search.ts';
 import { SharedTasks } from './shared-tasks.ts';
 import { listTags } from './tags.ts';
@@ -54,7 +54,7 @@ export class Registry {
   readonly #records: BlobRecords;
   readonly #queue = new PQueue({ concurrency: CONCURRENT_DOWNLOADS });
   readonly #pulls = new SharedTasks<LoadedImage, ImageProgress>('pull');
-  readonly #pushes = new SharedTasks<string, PushProgress>('push');
+  readonly #pushes = new SharedTasks<PushedManifest, PushProgress>('push');
 
   constructor(options: RegistryOptions) {
     this.#options = options;
@@ -93,13 +93,13 @@ export class Registry {
     );
   }
 
-  /** @returns digest of the manifest, `sha256:…`. @throws TSD_REGISTRY*, class conflict while it is pulled or pushed. */
+  /** @throws TSD_REGISTRY*, class conflict while it is pulled or pushed. */
   async push(
     image: PushedImage,
     reference: ImageReference,
     asked: Asked,
     progress: (event: PushProgress) => void,
-  ): Promise<string> {
+  ): Promise<PushedManifest> {
     const name = formatReference(reference);
     if (this.#pushes.has(name) || this.#pulls.keys.some((key) => key.startsWith(`${name} `))) {
       throw new TsdError('TSD_REGISTRY', `push ${name} is already in progress`, { class: 'conflict', step: 'push' });

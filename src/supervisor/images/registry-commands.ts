@@ -77,9 +77,17 @@ export class RegistryCommands implements RegistryApi {
       if (reference.digest !== null) throw new TsdError('TSD_BAD_REQUEST', 'cannot push a digest; name a tag');
       const image = this.#pushed(this.#find(text, reference));
       const asked = { credentials, signal: signal ?? new AbortController().signal };
-      const digest = await this.#parts.registry.push(image, reference, asked, ({ diffId, stage, bytes, total }) =>
-        report(`layer ${diffId.slice(0, 12)} ${STAGE_TEXT[stage]}`, bytes, total, { step: 'upload', item: diffId }),
-      );
+      const sent = ({ diffId, stage, from, bytes, total }: PushProgress): void => {
+        const part = { step: 'upload', item: diffId, state: stage, from } as const;
+        report(`layer ${diffId.slice(0, 12)} ${STAGE_TEXT[stage]}`, bytes, total, part);
+      };
+      const { digest, size } = await this.#parts.registry.push(image, reference, asked, sent);
+      report(`manifest ${digest.slice('sha256:'.length).slice(0, 12)}`, size, size, {
+        step: 'manifest',
+        item: digest,
+        size,
+        layers: [],
+      });
       return `pushed ${formatReference(reference)}, ${digest}`;
     };
     return streamed(text, work, signal);

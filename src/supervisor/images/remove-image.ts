@@ -35,7 +35,8 @@ const conflict = (message: string, hint: string): TsdError =>
   new TsdError('TSD_BAD_REQUEST', `Conflict, ${message}`, { class: 'conflict', hint });
 
 /**
- * Takes away a name, or an image by its id with all its names. The image itself goes with its last name.
+ * Takes away a name, or an image by its id with all its names. The image itself goes with its last name, unless a
+ * container has it.
  * @throws TSD_NO_SUCH_RESOURCE, or class conflict while a container, a declaration, a kept generation or other names need it.
  */
 export async function removeImage(
@@ -54,7 +55,7 @@ export async function removeImage(
     const message = `unable to delete ${image.id.slice(0, 12)}, it is tagged in several repositories: use --force`;
     throw conflict(message, 'Name the one to take away, or use --force for all.');
   }
-  if (leaving.length === names.length) refuseUsed(ports.users, image.id, force);
+  if (leaving.length === names.length) refuseUsed(ports.users, image.id, { force, byName: byName !== undefined });
   for (const leavingName of leaving) {
     await ports.reserve.spendOnAsync(() => ports.repositories.delete(leavingName));
     const Untagged = `${leavingName.repository}:${leavingName.tag}`;
@@ -67,7 +68,12 @@ export async function removeImage(
   return [...removed, { Deleted: image.id }];
 }
 
-function refuseUsed(users: RemovalUsers, id: string, force: boolean): void {
+/** @param asked `byName` with `force`: only the name goes, so that a container that runs is no reason against it */
+function refuseUsed(
+  users: RemovalUsers,
+  id: string,
+  { force, byName }: { readonly force: boolean; readonly byName: boolean },
+): void {
   const short = id.slice(0, 12);
   const declared = users.resources.images().find(({ imageId }) => imageId === id);
   if (declared !== undefined && users.desired().resources.has(declared.key)) {
@@ -75,7 +81,7 @@ function refuseUsed(users: RemovalUsers, id: string, force: boolean): void {
   }
   const using = users.containers.all().filter(({ imageId }) => imageId === id);
   const running = using.find((container) => users.exec.running(container.id) !== null);
-  const user = running ?? (force ? undefined : using[0]);
+  const user = force ? (byName ? undefined : running) : (running ?? using[0]);
   if (user === undefined) {
     if (force || !isOfKeptGeneration(users, id)) return;
     throw conflict(

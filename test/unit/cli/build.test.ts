@@ -74,7 +74,7 @@ describe('build', () => {
   test('downloads are printed and layers are not, whatever their messages', async () => {
     const report = { type: 'progress', resource: 'app:1', current: 1, total: 1 } as const;
     served().supervisor.builds.events = [
-      { ...report, message: 'downloading is over', part: { step: 'layer', item: 'a' } },
+      { ...report, message: 'downloading is over', part: { step: 'layer', item: 'a', state: 'done' } },
       { ...report, message: 'example.org/file', part: { step: 'download', item: 'b' } },
       { type: 'ready', generation: 0 },
     ];

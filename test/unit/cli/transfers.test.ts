@@ -82,7 +82,9 @@ describe('a transfer', () => {
       null,
       `app:1: downloading ${BLOB} 100% of 4MiB`,
     ]);
-    expect(transfers.line(progress(0, null, 'layer exists', { step: 'layer', item: BLOB }))).toBeNull();
+    expect(
+      transfers.line(progress(0, null, 'layer exists', { step: 'layer', item: BLOB, state: 'exists' })),
+    ).toBeNull();
     expect(transfers.line(reading('app'))).toBe('app:1: reading app');
   });
 });

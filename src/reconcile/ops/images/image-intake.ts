@@ -28,13 +28,27 @@ export interface Admission {
 }
 
 const shortId = (id: string): string => id.slice(0, 12);
-const layerPart = (chainId: string): ProgressPart => ({ step: 'layer', item: shortId(chainId) });
+const layerPart = (chainId: string, state: 'exists' | 'unpacking' | 'done'): ProgressPart => ({
+  step: 'layer',
+  item: shortId(chainId),
+  state,
+});
 
 function report(progress: ProgressSink, event: ImageProgress): void {
   switch (event.type) {
     case 'reading':
       progress(`reading ${event.what}`, 0, null);
       return;
+    case 'manifest': {
+      const { digest, size, layers } = event;
+      progress(`manifest ${shortId(digest)}, ${layers.length} layers`, 0, null, {
+        step: 'manifest',
+        item: `sha256:${digest}`,
+        size,
+        layers: layers.map((layer) => ({ download: shortId(layer.digest), layer: shortId(layer.chainId) })),
+      });
+      return;
+    }
     case 'download':
       progress(`downloading ${shortId(event.digest)}`, event.bytes, event.total, {
         step: 'download',
@@ -42,14 +56,14 @@ function report(progress: ProgressSink, event: ImageProgress): void {
       });
       return;
     case 'layer-exists':
-      progress(`layer ${shortId(event.chainId)} exists`, 0, null, layerPart(event.chainId));
+      progress(`layer ${shortId(event.chainId)} exists`, 0, null, layerPart(event.chainId, 'exists'));
       return;
     case 'layer-progress':
-      progress(`layer ${shortId(event.chainId)}`, event.bytes, event.total, layerPart(event.chainId));
+      progress(`layer ${shortId(event.chainId)}`, event.bytes, event.total, layerPart(event.chainId, 'unpacking'));
       return;
     case 'layer-done':
       // Its bytes are those of the tar, not of what was read.
-      progress(`layer ${shortId(event.chainId)} done`, 1, 1, layerPart(event.chainId));
+      progress(`layer ${shortId(event.chainId)} done`, 1, 1, layerPart(event.chainId, 'done'));
       return;
   }
 }
