@@ -14,7 +14,7 @@ const BPF_F_ALLOW_MULTI = 2;
 /** Large enough for the members used; the kernel takes any size whose unknown tail is zero. */
 const ATTR_BYTES = 64;
 const INSTRUCTION_BYTES = 8;
-/** No helper of the kernel is called, so its licence check does not apply. */
+/** No helper is called that asks for another licence. */
 const LICENSE = Buffer.from('Apache-2.0\0');
 
 /** Loads a program of type CGROUP_DEVICE. @returns its close-on-exec descriptor. @throws TsdError with errno. */
@@ -23,8 +23,18 @@ export function loadDeviceProgram(instructions: Buffer): number {
 }
 
 /** Loads a program of type SCHED_CLS. @returns its close-on-exec descriptor. @throws TsdError with errno. */
-export function loadPacketProgram(instructions: Buffer): number {
-  return loadProgram(BPF_PROG_TYPE_SCHED_CLS, instructions, 'load packet filter');
+export function loadPacketProgram(instructions: Buffer, step: string): number {
+  return loadProgram(BPF_PROG_TYPE_SCHED_CLS, instructions, step);
+}
+
+/** struct bpf_insn. @param registers the destination, and the source in the upper four bits */
+export function instruction(code: number, registers: number, offset: number, immediate: number): Buffer {
+  const out = Buffer.alloc(INSTRUCTION_BYTES);
+  out.writeUInt8(code, 0);
+  out.writeUInt8(registers, 1);
+  out.writeInt16LE(offset, 2);
+  out.writeInt32LE(immediate, 4);
+  return out;
 }
 
 function loadProgram(type: number, instructions: Buffer, step: string): number {

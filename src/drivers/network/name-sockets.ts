@@ -6,7 +6,7 @@
 import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { sysError } from '../../ffi/call/errno.ts';
-import { loadPortRewrite, placeOnLoopback, rewriteOnLoopback } from '../../ffi/network/port-rewrite.ts';
+import { loadPortRewrite, rewriteOnLoopback } from '../../ffi/network/port-rewrite.ts';
 import { inNetns } from '../../ffi/process/namespaces.ts';
 import { describeError, toTsdError } from '../../model/errors/errors.ts';
 import type { NameSockets } from '../contract/network.ts';
@@ -62,7 +62,8 @@ export class NameSocketOpener {
     if (this.#shortcoming !== null) return false;
     try {
       this.#program ??= loadPortRewrite({ address: ADDRESS, port: PORT, served: SERVED });
-      put(this.#program);
+      const program = this.#program;
+      withRouteSocket((socket) => rewriteOnLoopback(socket, program));
       return true;
     } catch (thrown) {
       const error = toTsdError(thrown);
@@ -71,18 +72,6 @@ export class NameSocketOpener {
       return false;
     }
   }
-}
-
-/** On loopback of the namespace that this thread is in. */
-function put(program: number): void {
-  withRouteSocket((socket) => {
-    try {
-      socket.request([placeOnLoopback()]);
-    } catch (error) {
-      if (toTsdError(error).errno !== errno.EEXIST) throw error;
-    }
-    socket.request([rewriteOnLoopback(program)]);
-  });
 }
 
 function bound(port: number, protocol: 'tcp' | 'udp'): number {

@@ -1,26 +1,15 @@
 /** A program that drops what comes in at a link and is from or to 127/8. Layouts and constants: linux/pkt_cls.h; tc-bpf(8). */
 import { closeSync } from 'node:fs';
-import { loadPacketProgram } from '../bpf.ts';
+import { instruction, loadPacketProgram } from '../bpf.ts';
 import type { NetlinkSocket } from './netlink.ts';
-import { makeIngress, newIngressFilter } from './traffic-control.ts';
+import { ETH_P_ALL, ETH_P_IP, makeProgramPlace, newProgram } from './traffic-control.ts';
 
 /** linux/if_ether.h. */
 const TAGS = [0x8100, 0x88a8] as const;
 const ETHERNET_TYPE = 12;
-const ETH_P_IP = 0x0800;
 const ETHERNET_BYTES = 14;
 const IPV4_SOURCE = ETHERNET_BYTES + 12;
 const IPV4_DESTINATION = ETHERNET_BYTES + 16;
-
-/** struct bpf_insn. */
-function instruction(code: number, registers: number, offset: number, immediate: number): Buffer {
-  const out = Buffer.alloc(8);
-  out.writeUInt8(code, 0);
-  out.writeUInt8(registers, 1);
-  out.writeInt16LE(offset, 2);
-  out.writeInt32LE(immediate, 4);
-  return out;
-}
 
 const TC_ACT_UNSPEC = -1;
 const TC_ACT_SHOT = 2;
@@ -58,7 +47,7 @@ export class LoopbackFilter {
 
   /** @throws TsdError for a kernel that takes no such programs. */
   constructor() {
-    this.#program = loadPacketProgram(WITHOUT_LOOPBACK);
+    this.#program = loadPacketProgram(WITHOUT_LOOPBACK, 'load packet filter');
   }
 
   /**
@@ -66,8 +55,9 @@ export class LoopbackFilter {
    * @param name of the filter, for a person. @throws TsdError
    */
   put(socket: NetlinkSocket, link: number, name: string): void {
-    makeIngress(socket, link);
-    socket.request([newIngressFilter(link, this.#program, name)]);
+    makeProgramPlace(socket, link);
+    const program = this.#program;
+    socket.request([newProgram({ link, direction: 'ingress', protocol: ETH_P_ALL, program, name })]);
   }
 
   close(): void {

@@ -3,31 +3,10 @@
  * what goes to `address:port` arrives at `address:served`, and the answers leave from `port`. The kernel tracks no connection
  * for it, and only packets of that address are touched. bpf(2), tc-bpf(8); linux/bpf.h, linux/pkt_sched.h, linux/pkt_cls.h.
  */
-import { sysError } from '../call/errno.ts';
-import { addressOf } from '../call/foreign.ts';
-import { trySyscall } from '../call/native.ts';
-import { retriedCall } from '../call/retry.ts';
+import { instruction, loadPacketProgram } from '../bpf.ts';
 import { addressBytes } from './address-bytes.ts';
-import { attribute, type NetlinkMessage, NLM_F_CREATE, NLM_F_EXCL, nested } from './netlink.ts';
-
-const BPF_PROG_LOAD = 5;
-const BPF_PROG_TYPE_SCHED_CLS = 3;
-/** Large enough for the members used; the kernel takes any size whose unknown tail is zero. */
-const ATTR_BYTES = 64;
-const INSTRUCTION_BYTES = 8;
-/** No helper is called that asks for another licence. */
-const LICENSE = Buffer.from('Apache-2.0\0');
-
-const RTM_NEWQDISC = 36;
-const RTM_NEWTFILTER = 44;
-const TC_H_CLSACT = 0xfffffff1;
-const TC_H_CLSACT_EGRESS = 0xfffffff3;
-const TCA = { KIND: 1, OPTIONS: 2 } as const;
-const TCA_BPF = { FD: 6, NAME: 7, FLAGS: 8 } as const;
-const TCA_BPF_FLAG_ACT_DIRECT = 1;
-const ETH_P_IP = 0x0800;
-/** Before what a payload with the right to do so puts there. */
-const PRIORITY = 1;
+import type { NetlinkSocket } from './netlink.ts';
+import { ETH_P_IP, makeProgramPlace, newProgram } from './traffic-control.ts';
 
 export interface RewrittenPort {
   /** IPv4, of the loopback network. */
@@ -189,58 +168,24 @@ function assemble(program: readonly Line[]): Buffer {
     if (Array.isArray(line)) places.set(line[0], count);
     else count++;
   }
-  const out = Buffer.alloc(instructions.length * INSTRUCTION_BYTES);
-  instructions.forEach(({ op, to = 0, from = 0, at = 0, value = 0 }, index) => {
+  const encoded = instructions.map(({ op, to = 0, from = 0, at = 0, value = 0 }, index) => {
     const offset = typeof at === 'number' ? at : (places.get(at) ?? 0) - index - 1;
-    out.writeUInt8(op, index * 8);
-    out.writeUInt8(to | (from << 4), index * 8 + 1);
-    out.writeInt16LE(offset, index * 8 + 2);
-    out.writeInt32LE(value, index * 8 + 4);
+    return instruction(op, to | (from << 4), offset, value);
   });
-  return out;
+  return Buffer.concat(encoded);
 }
 
 /** Loads the program. @returns its close-on-exec descriptor. @throws TsdError with errno. */
 export function loadPortRewrite(rewritten: RewrittenPort): number {
-  const code = assemble(lines(rewritten));
-  const attributes = Buffer.alloc(ATTR_BYTES);
-  attributes.writeUInt32LE(BPF_PROG_TYPE_SCHED_CLS, 0);
-  attributes.writeUInt32LE(code.length / INSTRUCTION_BYTES, 4);
-  attributes.writeBigUInt64LE(BigInt(addressOf(code)), 8);
-  attributes.writeBigUInt64LE(BigInt(addressOf(LICENSE)), 16);
-  const load = () => trySyscall('bpf', BPF_PROG_LOAD, attributes, attributes.length);
-  const fd = retriedCall('BPF_PROG_LOAD of bpf', load);
-  if (fd < 0) throw sysError('bpf', -fd, 'load the program that rewrites a port');
-  return fd;
+  return loadPacketProgram(assemble(lines(rewritten)), 'load the program that rewrites a port');
 }
 
-/** struct tcmsg of linux/rtnetlink.h, for loopback: the kernel gives it number 1 in every namespace. */
-function tcmsg(parent: number, handle: number, info: number): Buffer {
-  const out = Buffer.alloc(20);
-  out.writeInt32LE(1, 4);
-  out.writeUInt32LE(handle, 8);
-  out.writeUInt32LE(parent, 12);
-  out.writeUInt32LE(info, 16);
-  return out;
-}
+/** Where loopback is in every namespace. */
+const LOOPBACK = 1;
 
-/** A place for programs on loopback of a namespace. EEXIST where there is one. */
-export function placeOnLoopback(): NetlinkMessage {
-  const body = Buffer.concat([tcmsg(TC_H_CLSACT, 0xffff0000, 0), attribute(TCA.KIND, 'clsact')]);
-  return { step: 'make a place for a program on loopback', type: RTM_NEWQDISC, flags: NLM_F_CREATE | NLM_F_EXCL, body };
-}
-
-/** Puts the program there, in place of an earlier one. */
-export function rewriteOnLoopback(programFd: number): NetlinkMessage {
-  const options = [
-    attribute(TCA_BPF.FD, programFd),
-    attribute(TCA_BPF.NAME, 'tsdocker-names'),
-    attribute(TCA_BPF.FLAGS, TCA_BPF_FLAG_ACT_DIRECT),
-  ];
-  const body = Buffer.concat([
-    tcmsg(TC_H_CLSACT_EGRESS, 1, ((PRIORITY << 16) | inNetworkOrder(ETH_P_IP)) >>> 0),
-    attribute(TCA.KIND, 'bpf'),
-    nested(TCA.OPTIONS, ...options),
-  ]);
-  return { step: 'put a program on loopback', type: RTM_NEWTFILTER, flags: NLM_F_CREATE, body };
+/** Puts the program on loopback of a namespace, in place of an earlier one, before what a payload puts there. */
+export function rewriteOnLoopback(socket: NetlinkSocket, program: number): void {
+  makeProgramPlace(socket, LOOPBACK);
+  const name = 'tsdocker-names';
+  socket.request([newProgram({ link: LOOPBACK, direction: 'egress', protocol: ETH_P_IP, program, name })]);
 }

@@ -26,13 +26,16 @@ const TC_LINKLAYER_ETHERNET = 1;
 
 const TC_H_ROOT = 0xffffffff;
 const TC_H_CLSACT = 0xfffffff1;
-const TC_H_CLSACT_INGRESS = 0xfffffff2;
+const PROGRAM_PLACES = { ingress: 0xfffffff2, egress: 0xfffffff3 } as const;
+/** Of the priorities of filters. */
+const FIRST = 1;
 const CLSACT_HANDLE = 0xffff0000;
 /** `7464:` of tc(8): what has it is ours. */
 const SHAPER_HANDLE = 0x7464_0000;
 
 /** linux/if_ether.h: every packet, also one with a tag, which the kernel has taken off by then. */
-const ETH_P_ALL = 0x0003;
+export const ETH_P_ALL = 0x0003;
+export const ETH_P_IP = 0x0800;
 const TCMSG_BYTES = 20;
 /** struct tc_tbf_qopt: two rates of 12 bytes, limit, buffer, mtu. */
 const TBF_BYTES = 36;
@@ -95,7 +98,7 @@ export type FoundDiscipline =
   | { readonly link: number; readonly kind: 'shaper'; readonly rate: number; readonly queue: number }
   | { readonly link: number; readonly kind: 'ingress' };
 
-/** Limits of {@link newShaper} and places of {@link makeIngress}, of all links. */
+/** Limits of {@link newShaper} and places of {@link makeProgramPlace}, of all links. */
 export function listDisciplines(socket: NetlinkSocket): FoundDiscipline[] {
   const message = { step: 'list limits of links', type: RTM_GETQDISC, flags: NLM_F_DUMP, body: tcmsg(0, 0, 0) };
   return socket
@@ -120,36 +123,48 @@ function readDiscipline(body: Buffer): FoundDiscipline | null {
   return { link, kind: 'shaper', rate, queue: parameters.readUInt32LE(TBF_LIMIT_AT) };
 }
 
-/** Makes a place for filters of what comes in at a link, unless there is one. */
-export function makeIngress(socket: NetlinkSocket, link: number): void {
+/** Makes a place for programs that packets of a link pass, unless there is one. */
+export function makeProgramPlace(socket: NetlinkSocket, link: number): void {
   const body = Buffer.concat([tcmsg(link, CLSACT_HANDLE, TC_H_CLSACT), attribute(TCA.KIND, 'clsact')]);
   try {
     const flags = NLM_F_CREATE | NLM_F_EXCL;
-    socket.request([{ step: `make a place for filters of link ${link}`, type: RTM_NEWQDISC, flags, body }]);
+    socket.request([{ step: `make a place for programs of link ${link}`, type: RTM_NEWQDISC, flags, body }]);
   } catch (error) {
     if (!(error instanceof TsdError) || error.errno !== constants.errno.EEXIST) throw error;
   }
 }
 
-/** What comes in at a link passes a program first. A second time replaces it. @param name for a person */
-export function newIngressFilter(link: number, program: number, name: string): NetlinkMessage {
+export interface PacketProgram {
+  readonly link: number;
+  /** Whether it sees what comes in at the link, or what leaves it. */
+  readonly direction: keyof typeof PROGRAM_PLACES;
+  /** ETH_P_ of the packets that it sees. */
+  readonly protocol: number;
+  /** Descriptor of the loaded program. */
+  readonly program: number;
+  /** For a person. */
+  readonly name: string;
+}
+
+/** Packets of a link pass a program first, before what others put there. A second time replaces it. */
+export function newProgram({ link, direction, protocol, program, name }: PacketProgram): NetlinkMessage {
   const options = [
     attribute(TCA_BPF.FD, program),
     attribute(TCA_BPF.NAME, name),
     attribute(TCA_BPF.FLAGS, TCA_BPF_FLAG_ACT_DIRECT),
   ];
-  const protocol = ((ETH_P_ALL & 0xff) << 8) | (ETH_P_ALL >> 8);
+  const inNetworkOrder = ((protocol & 0xff) << 8) | (protocol >>> 8);
   const body = Buffer.concat([
-    tcmsg(link, 1, TC_H_CLSACT_INGRESS, (1 << 16) | protocol),
+    tcmsg(link, 1, PROGRAM_PLACES[direction], ((FIRST << 16) | inNetworkOrder) >>> 0),
     attribute(TCA.KIND, 'bpf'),
     nested(TCA.OPTIONS, ...options),
   ]);
-  return { step: `filter link ${link}`, type: RTM_NEWTFILTER, flags: NLM_F_CREATE, body };
+  return { step: `put program ${name} at link ${link}`, type: RTM_NEWTFILTER, flags: NLM_F_CREATE, body };
 }
 
 /** Names of the programs that what comes in at a link passes. */
 export function ingressFilters(socket: NetlinkSocket, link: number): string[] {
-  const body = tcmsg(link, 0, TC_H_CLSACT_INGRESS);
+  const body = tcmsg(link, 0, PROGRAM_PLACES.ingress);
   const message = { step: `list filters of link ${link}`, type: RTM_GETTFILTER, flags: NLM_F_DUMP, body };
   return socket.query(message).flatMap((answer) => {
     const options = parseAttributes(answer, TCMSG_BYTES).get(TCA.OPTIONS);

@@ -30,7 +30,6 @@ test('races are retried in one place', () => {
     'ffi/call/native.ts',
     'ffi/files/lookup.ts',
     'ffi/network/netlink.ts',
-    'ffi/network/port-rewrite.ts',
     'ffi/storage/loop-device.ts',
     'supervisor/metrics/metrics.ts',
   ]);
