@@ -1,5 +1,8 @@
 import type { ResourceKey } from '../model/resource.ts';
 
+/** What a network lacks that no driver knows: it could not be set up so far. */
+export const NOT_SET_UP: readonly string[] = ['set-up'];
+
 /**
  * What the last look at the kernel found missing of resources: smaller looks, which do not ask the kernel, know of it until
  * it was repaired. Otherwise what cannot be repaired would look well from one look at everything to the next.

@@ -10,7 +10,7 @@ import type { ContainerStore } from '../state/containers/containers.ts';
 import type { ApprovalStore } from '../state/history/approval-store.ts';
 import { NEWLY_PINNED, REBUILD_REQUESTED, REFRESH_REQUESTED } from '../state/history/resource-store.ts';
 import type { GraphIndex } from '../state/images/graph-index.ts';
-import { type DriftMemory, missingOf } from './drift-memory.ts';
+import { type DriftMemory, missingOf, NOT_SET_UP } from './drift-memory.ts';
 import { healthchecks } from './health/probes-of.ts';
 import type { ContainerSight } from './observed-container.ts';
 import type { OpFailureCache } from './op-failure-cache.ts';
@@ -97,7 +97,7 @@ function missingOfNetwork(
   key: ResourceKey,
   kernel: ObservedNetworks | null,
 ): readonly string[] {
-  return missingOf(drifts, key, kernel, () => kernel?.networks.get(key)?.drift ?? ['set-up']);
+  return missingOf(drifts, key, kernel, () => kernel?.networks.get(key)?.drift ?? NOT_SET_UP);
 }
 
 function observedNetworks(

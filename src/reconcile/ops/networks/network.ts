@@ -10,7 +10,7 @@ import type { ResourceKey } from '../../../model/resource.ts';
 import { writtenSpec } from '../../../state/containers/written-spec.ts';
 import { type NetworkRecord, PRESENT_DEFAULTS } from '../../../state/history/network-record.ts';
 import type { ResourceStore } from '../../../state/history/resource-store.ts';
-import type { DriftMemory } from '../../drift-memory.ts';
+import { type DriftMemory, NOT_SET_UP } from '../../drift-memory.ts';
 import type { OpOf } from '../../op.ts';
 import type { OpFailureCache } from '../../op-failure-cache.ts';
 import { attachedTo } from '../../plan/references.ts';
@@ -37,7 +37,7 @@ export interface EnsureNetworkPorts extends Declared, Pick<KnownNetworks, 'defau
     readonly newNetworks: NewNetworks;
   };
   readonly resources: Pick<ResourceStore, 'networks' | 'setNetwork'>;
-  readonly drifts: Pick<DriftMemory, 'of' | 'repaired'>;
+  readonly drifts: Pick<DriftMemory, 'of' | 'record' | 'repaired'>;
   readonly failures: Pick<OpFailureCache, 'clear'>;
 }
 
@@ -122,6 +122,8 @@ export async function ensureNetwork(ports: EnsureNetworkPorts, op: OpOf<'network
   const record = resolve(ports, desired);
   // Remembered first: a network whose making is interrupted is then repaired or removed, not lost.
   ports.resources.setNetwork(record);
+  // Until it is made it lacks something: looks that do not ask the kernel would take it for set up.
+  if (ports.drifts.of(op.key).length === 0) ports.drifts.record(op.key, NOT_SET_UP);
   ports.network.ensureNetwork(networkConfig(ports, record));
   repaired(ports, op.key);
 }
