@@ -37,8 +37,8 @@ export function createFacade(wired: Wired, logTroubles: LogTroubles): Supervisor
   const { opened, loop, events, stopStage } = wired;
   const { parts, engine, stores, sources, reset, sysinfo, limits } = opened;
   const { history } = stores;
-  const { desired, containers, images, volumes, resources, exec, unanswered, clock } = parts;
-  const named = new NamedResources({ desired, containers, volumes, resources, exec, unanswered });
+  const { desired, containers, images, volumes, resources, exec, unanswered, clock, defaultNetwork } = parts;
+  const named = new NamedResources({ desired, containers, volumes, resources, exec, unanswered, defaultNetwork });
   const { failures } = parts;
   const coming = new ComingContainers({ named, desired, containers, exec, failures, loop, clock, events });
   const views = createViews(wired, { named, logTroubles });

@@ -15,7 +15,8 @@ export interface NamingPorts {
   desired(): DesiredState;
   readonly containers: Pick<ContainerStore, 'all' | 'byKey'>;
   readonly volumes: Pick<VolumeStore, 'all'>;
-  readonly resources: Pick<ResourceStore, 'images'>;
+  readonly resources: Pick<ResourceStore, 'images' | 'networks'>;
+  defaultNetwork(): { readonly key: string } | null;
   readonly exec: Pick<ExecDriver, 'unrecorded'>;
   /** Why it is unknown whether a container still runs, by its id. */
   readonly unanswered: ReadonlyMap<string, string>;
@@ -40,7 +41,10 @@ export class NamedResources {
       return key === null ? [] : [{ key, id: volume.id }];
     });
     const images = resources.images().map(({ key, imageId }) => ({ key, id: imageId }));
-    return [...declared, ...present, ...data, ...images];
+    const networks = [this.#ports.defaultNetwork(), ...resources.networks()].flatMap((network) =>
+      network === null ? [] : [{ key: network.key as ResourceKey }],
+    );
+    return [...declared, ...present, ...data, ...images, ...networks];
   }
 
   /** @throws TsdError TSD_NO_SUCH_RESOURCE, TSD_AMBIGUOUS_NAME */

@@ -3,6 +3,7 @@ import type { ApplyEvent, ManifestInput, RemoveRequest } from '../../api/request
 import { appNameOf } from '../../manifest/parse.ts';
 import { withoutResource } from '../../manifest/without-resource.ts';
 import { TsdError } from '../../model/errors/errors.ts';
+import { DEFAULT_NETWORK } from '../../model/network-mode.ts';
 import { parseKey, type ResourceKey } from '../../model/resource.ts';
 import type { Sources } from '../sources/sources.ts';
 import { type Nameable, resolveName } from '../views/names.ts';
@@ -33,6 +34,12 @@ function takeFile(sources: Sources, file: string, removal: Removal): void {
 /** What exists and no manifest declares any more. */
 function undeclared(key: ResourceKey): TsdError {
   const { kind, app, name } = parseKey(key);
+  if (key === DEFAULT_NETWORK) {
+    return new TsdError('TSD_NO_SUCH_RESOURCE', 'the default network is declared by no manifest', {
+      key,
+      hint: 'A supervisor that is started with `--bridge none` has none.',
+    });
+  }
   const hint =
     kind === 'volume'
       ? `Its data is kept; \`tsdocker approve ${key}\` deletes it.`
