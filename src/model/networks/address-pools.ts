@@ -91,16 +91,44 @@ export function chooseSubnet(pools: readonly SubnetPool[], used: readonly UsedSu
 }
 
 /** How many users a sentence names. */
-const MAX_NAMED = 40;
+const MAX_NAMED = 8;
 
-/** What uses the pools, for people: `172.17.0.0/16 network/blog/back, …`. */
+/** `172.17.0.0/16 to 172.31.0.0/16, 192.168.0.0/16 in /20`: pools that are given out whole and follow each other in one. */
+export function describePools(pools: readonly SubnetPool[]): string {
+  const runs: { first: string; last: string; end: bigint | null }[] = [];
+  for (const { base, size } of pools) {
+    const { first, last } = rangeIn(base);
+    const isWhole = prefixLengthOf(base) === size;
+    const run = runs.at(-1);
+    if (isWhole && run && run.end !== null && run.end + 1n === first) {
+      run.last = base;
+      run.end = last;
+    } else {
+      const text = isWhole ? base : `${base} in /${size}`;
+      runs.push({ first: text, last: text, end: isWhole ? last : null });
+    }
+  }
+  return runs.map(({ first, last }) => (first === last ? first : `${first} to ${last}`)).join(', ');
+}
+
+/**
+ * What uses the pools, for people: `172.17.0.0/16 network/blog/back, …`. The route to a network is not another user of its
+ * subnet, and what is none of our networks comes first: no other list has that.
+ */
 export function usersOfPools(pools: readonly SubnetPool[], used: readonly UsedSubnet[]): string {
-  const within = used.filter(
-    ({ subnet, yields }) => yields !== true && pools.some(({ base }) => overlaps(base, subnet)),
-  );
-  const named = within.slice(0, MAX_NAMED).map(({ subnet, by }) => `${subnet} ${by}`);
-  const more = within.length - named.length;
-  return [...named, ...(more > 0 ? [`${more} more`] : [])].join(', ');
+  const within = new Map<string, UsedSubnet>();
+  for (const one of used) {
+    const isInTheWay = one.yields !== true && pools.some(({ base }) => overlaps(base, one.subnet));
+    if (isInTheWay && !within.has(one.subnet)) within.set(one.subnet, one);
+  }
+  const isOurs = ({ by }: UsedSubnet): boolean => by.startsWith('network/');
+  const all = [...within.values()].sort((a, b) => Number(isOurs(a)) - Number(isOurs(b)));
+  return someOf(all.map(({ subnet, by }) => `${subnet} ${by}`));
+}
+
+function someOf(users: readonly string[]): string {
+  const more = users.length - MAX_NAMED;
+  return [...users.slice(0, MAX_NAMED), ...(more > 0 ? [`${more} more`] : [])].join(', ');
 }
 
 /** A route of the host, as far as it can stand in the way of a network. */
@@ -230,9 +258,7 @@ export function describeFullPool(pool: LeasePool, held: readonly HeldAddress[]):
   const { first, last } = hostsOf(pool);
   const size = first > last ? 0n : last - first + 1n;
   const part = pool.range === null ? pool.subnet : `${pool.range} of ${pool.subnet}`;
-  const named = held.slice(0, MAX_NAMED).map(({ address, by }) => `${address} ${by}`);
-  const more = held.length - named.length;
-  const users = [...named, ...(more > 0 ? [`${more} more`] : [])].join(', ');
+  const users = someOf(held.map(({ address, by }) => `${address} ${by}`));
   const others = [
     pool.gateway === null ? '' : `gateway ${pool.gateway}`,
     pool.reserved.length === 0 ? '' : `reserved ${pool.reserved.join(', ')}`,

@@ -129,7 +129,7 @@ describe('pools', () => {
     ];
     expect(chooseSubnet([{ base: '10.0.0.0/24', size: 25 }], used)).toBeNull();
     expect(usersOfPools([{ base: '10.0.0.0/24', size: 25 }], used)).toBe(
-      '10.0.0.0/25 network/blog/back, 10.0.0.128/25 route of eth0',
+      '10.0.0.128/25 route of eth0, 10.0.0.0/25 network/blog/back',
     );
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Desired } from '../../../src/model/desired.ts';
 import { networkSchema } from '../../../src/model/kinds/network.ts';
-import { DEFAULT_IPV4_POOLS, uniqueLocalPool } from '../../../src/model/networks/address-pools.ts';
+import { chooseSubnet, DEFAULT_IPV4_POOLS, uniqueLocalPool } from '../../../src/model/networks/address-pools.ts';
 import { familiesOf } from '../../../src/reconcile/ops/networks/network-families.ts';
 import { chooseRange, type Surroundings } from '../../../src/reconcile/ops/networks/network-ranges.ts';
 import { EARLIER_DEFAULTS, readNetworkRecord } from '../../../src/state/history/network-record.ts';
@@ -32,6 +32,15 @@ const around = (parts: Partial<Surroundings> = {}): Surroundings => ({
   others: [],
   ...parts,
 });
+
+/** All networks that pools have room for. */
+function cut(pools: typeof DEFAULT_IPV4_POOLS): string[] {
+  const found: string[] = [];
+  for (let next = chooseSubnet(pools, []); next !== null; next = chooseSubnet(pools, taken(found))) found.push(next);
+  return found;
+}
+
+const taken = (subnets: readonly string[]) => subnets.map((subnet) => ({ subnet, by: 'us' }));
 
 const NEW = { known: null, driver: { ofHost: true } };
 
@@ -77,6 +86,25 @@ describe('the subnet of a network', () => {
     });
   });
 
+  test('the 32nd of the default pools is an error that says by whom', () => {
+    const others = ['172.16.0.0/16', ...cut(DEFAULT_IPV4_POOLS)].map((subnet, n) => ({
+      subnet,
+      by: `network/a/n${n}`,
+    }));
+    const routes = others.map(({ subnet }, n) => ({ destination: subnet, gateway: null, link: `b${n}` }));
+    const host = { ...HOST, routes: [...routes, { destination: '172.20.7.0/24', gateway: null, link: 'tun0' }] };
+    expect(others).toHaveLength(32);
+    expect(() => chooseRange(network({}), around({ host, others }), 'ipv4', NEW)).toThrow(
+      expect.objectContaining({
+        message:
+          'no free subnet in the address pools (172.17.0.0/16 to 172.31.0.0/16, 192.168.0.0/16 in /20); in use: ' +
+          '172.20.7.0/24 route of tun0, 172.17.0.0/16 network/a/n1, 172.18.0.0/16 network/a/n2, ' +
+          '172.19.0.0/16 network/a/n3, 172.20.0.0/16 network/a/n4, 172.21.0.0/16 network/a/n5, ' +
+          '172.22.0.0/16 network/a/n6, 172.23.0.0/16 network/a/n7, 24 more',
+      }),
+    );
+  });
+
   test('where all pools are used is an error that says by whom', () => {
     const pools = { ipv4: [{ base: '172.16.0.0/15', size: 16 }], ipv6: [] };
     const others = [{ subnet: '172.16.0.0/16', by: 'network/shop/back' }];
@@ -84,7 +112,7 @@ describe('the subnet of a network', () => {
       expect.objectContaining({
         code: 'TSD_ADDRESS_POOL_FULL',
         message:
-          'no free subnet in the address pools (172.16.0.0/15 in /16); in use: 172.16.0.0/16 network/shop/back, 172.17.0.0/16 route of docker0',
+          'no free subnet in the address pools (172.16.0.0/15 in /16); in use: 172.17.0.0/16 route of docker0, 172.16.0.0/16 network/shop/back',
       }),
     );
   });

@@ -5,6 +5,7 @@ import type { Desired } from '../../../model/desired.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import {
   chooseSubnet,
+  describePools,
   type HostUse,
   type SubnetPool,
   type UsedSubnet,
@@ -56,12 +57,12 @@ function requireFree(desired: Desired<'network'>, subnet: string, used: readonly
 function freeSubnet(desired: Desired<'network'>, { pools }: Surroundings, family: Family, used: readonly UsedSubnet[]) {
   const free = chooseSubnet(pools[family], used);
   if (free !== null) return free;
-  const bases = pools[family].map(({ base, size }) => `${base} in /${size}`).join(', ');
+  const bases = describePools(pools[family]);
   const users = usersOfPools(pools[family], used);
   throw new TsdError('TSD_ADDRESS_POOL_FULL', `no free subnet in the address pools (${bases}); in use: ${users}`, {
     key: desired.key,
     source: desired.source,
-    hint: `Write a \`${family === 'ipv4' ? 'subnet' : 'subnet6'}\` of its own, remove a network, or start the supervisor with more pools (--default-address-pool base=10.96.0.0/12,size=24).`,
+    hint: `\`tsdocker get networks\` lists ours. Write a \`${family === 'ipv4' ? 'subnet' : 'subnet6'}\` of its own, remove a network, or start the supervisor with more pools (--default-address-pool base=10.96.0.0/12,size=24).`,
   });
 }
 
