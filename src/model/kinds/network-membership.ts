@@ -32,8 +32,10 @@ export interface NetworkMembership {
 /** More of them would not be seen in a resolver's time, and each is a link of the host. */
 const MAX_NETWORKS = 64;
 const MAX_ALIASES = 64;
-/** IFNAMSIZ - 1 (linux/if.h); what the kernel, its sysctl directories and loopback have is not free. */
-const INTERFACE_NAME = /^(?!\.{1,2}$)(?!(?:lo|all|default)$)[^\s/:%]{1,15}$/;
+/** IFNAMSIZ - 1 (linux/if.h). */
+const INTERFACE_NAME = /^(?!\.{1,2}$)[^\s/:%]{1,15}$/;
+/** Neither loopback nor a directory of sysctls. */
+const FREE_NAME = /^(?!(?:lo|all|default)$)/;
 
 function parseIp(family: 'ipv4' | 'ipv6') {
   return (text: string): Parsed<string> => {
@@ -71,7 +73,10 @@ const membership = z.strictObject({
   priority: priority(),
   gatewayPriority: priority(),
   interfaceName: orNull(
-    z.string().regex(INTERFACE_NAME, 'an interface name has 1 to 15 characters, without "/", ":", "%" or spaces'),
+    z
+      .string()
+      .regex(INTERFACE_NAME, 'an interface name has 1 to 15 characters, without "/", ":", "%" or spaces')
+      .regex(FREE_NAME, 'the kernel has lo, all and default for itself; choose another interface name'),
   ),
   sysctls: interfaceSysctls,
 });
@@ -79,7 +84,7 @@ const membership = z.strictObject({
 const networkName = z.string().refine((text) => {
   const mode = networkMode(text);
   return isBridged(mode) && (mode.type === 'bridge' || ('name' in mode && isReference(mode.name)));
-}, 'expected the name of a network, or bridge for the default one');
+}, 'expected the name of a network, or bridge for the default one; host, none and container:NAME are for `network`');
 
 const ALONE: Omit<NetworkMembership, 'network'> = {
   aliases: [],

@@ -142,6 +142,14 @@ containers:
       '10:5 nothing publishes ports: containers on wire (driver wire) are reached at their own addresses; leave ports out or add a network of driver bridge',
     ],
     [
+      'networks: [host, back]',
+      '9:16 networks[0]: expected the name of a network, or bridge for the default one; host, none and container:NAME are for `network`',
+    ],
+    [
+      'networks: { back: { interfaceName: lo } }',
+      '9:40 networks.back.interfaceName: the kernel has lo, all and default for itself; choose another interface name',
+    ],
+    [
       'networks: { wire: { mac: "02:42:0a:50:00:05" } }',
       '9:25 containers on wire (driver wire) have the MAC of its parent; leave mac out',
     ],
