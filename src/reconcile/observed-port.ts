@@ -1,10 +1,11 @@
+import { beforePort } from '../model/networks/host-addresses.ts';
 import { baseKey } from '../model/update.ts';
 import type { ContainerOwner, RecordedPort } from '../state/containers/container-record.ts';
 import { containerSpecOf } from '../state/containers/written-spec.ts';
 
 /** `0.0.0.0:8080/tcp`: equal texts, same published port. */
 export const portName = ({ hostIp, hostPort, protocol }: Omit<RecordedPort, 'containerPort'>): string =>
-  `${hostIp}:${hostPort}/${protocol}`;
+  `${beforePort(hostIp)}:${hostPort}/${protocol}`;
 
 /**
  * How a container's ports differ from those it is recorded to be made with: the rules were changed first, and then the
@@ -18,7 +19,7 @@ export function portsOfOtherDeclaration(
   const { ports: declared } = containerSpecOf(owner);
   if (declared.length === 0 && recorded.length === 0) return [];
   const text = ({ hostIp, hostPort, containerPort, protocol }: (typeof declared)[number]): string =>
-    `${hostIp === null ? '' : `${hostIp}:`}${hostPort ?? '(any)'}->${containerPort}/${protocol}`;
+    `${hostIp === null ? '' : `${beforePort(hostIp)}:`}${hostPort ?? '(any)'}->${containerPort}/${protocol}`;
   // What the manifest leaves open may have any value.
   const as = (port: RecordedPort, { hostIp, hostPort }: (typeof declared)[number]): string =>
     text({ ...port, hostIp: hostIp && port.hostIp, hostPort: hostPort && port.hostPort });

@@ -167,7 +167,7 @@ describe('a manifest that this host cannot satisfy now', () => {
     supervisor.drop('pool.yaml', pool(['early']));
     const early = await supervisor.waitFor('early', 'ready', ({ ready }) => ready);
     const file = supervisor.drop('pool.yaml', pool(['early', 'late']));
-    await expectHeld('late', /pool\.yaml:6:\d+: no available ip addresses on network network\/pool\/tiny/);
+    await expectHeld('late', /pool\.yaml:6:\d+: no available ip addresses on network pool\/tiny/);
     expect(await supervisor.container('early')).toMatchObject({ phase: 'Running', pid: early.pid });
     supervisor.drop('pool.yaml', pool(['late']));
     const late = await supervisor.waitFor('late', 'ready', ({ ready }) => ready);

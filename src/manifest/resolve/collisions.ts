@@ -4,7 +4,7 @@ import { type Family, parseCidr, rangeOf } from '../../model/addresses.ts';
 import { membershipField, membershipsOf } from '../../model/kinds/network-membership.ts';
 import type { PortMapping } from '../../model/kinds/short-forms.ts';
 import { append } from '../../model/lists.ts';
-import { ANY_IPV4, ANY_IPV6, shareAddress } from '../../model/networks/host-addresses.ts';
+import { ANY_IPV4, ANY_IPV6, beforePort, shareAddress } from '../../model/networks/host-addresses.ts';
 import { formatPosition, type ResourceKey } from '../../model/resource.ts';
 import { type Declared, type Finding, finding, positionOf, type Universe } from './universe.ts';
 
@@ -93,8 +93,7 @@ function isSaidTwice(a: PortClaim, b: PortClaim): boolean {
 }
 
 function portText({ hostIp, hostPort, protocol }: PortMapping): string {
-  const address = hostIp?.includes(':') ? `[${hostIp}]` : hostIp;
-  return `host port ${address === null ? '' : `${address}:`}${hostPort}/${protocol}`;
+  return `host port ${hostIp === null ? '' : `${beforePort(hostIp)}:`}${hostPort}/${protocol}`;
 }
 
 /** A port on all addresses clashes with the same port on any of them; `0.0.0.0` is on all of IPv6 too. */

@@ -5,6 +5,7 @@ import type { NetworkConfig } from '../../drivers/contract/network.ts';
 import { formatTime } from '../../model/clock.ts';
 import type { Desired, DesiredState } from '../../model/desired.ts';
 import type { ObservedHealth } from '../../model/health.ts';
+import { beforePort } from '../../model/networks/host-addresses.ts';
 import type { ObservedContainer } from '../../model/observed.ts';
 import { type Kind, parseKey, type ResourceKey } from '../../model/resource.ts';
 import type { Condition } from '../../model/status/phases.ts';
@@ -64,7 +65,8 @@ function keysOf(kind: Kind, desired: DesiredState, observed: ReadonlyMap<Resourc
 
 function publishedPorts(record: ContainerRecord | undefined): string[] {
   return (record?.network?.ports ?? []).map(
-    ({ hostIp, hostPort, containerPort, protocol }) => `${hostIp}:${hostPort}->${containerPort}/${protocol}`,
+    ({ hostIp, hostPort, containerPort, protocol }) =>
+      `${beforePort(hostIp)}:${hostPort}->${containerPort}/${protocol}`,
   );
 }
 

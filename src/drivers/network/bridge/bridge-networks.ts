@@ -1,6 +1,7 @@
 /** The networks of this driver: their bridges, their rules, and what the host has to pass on for them. */
 import { readForwarding } from '../../../ffi/host/sysinfo.ts';
 import { findLink, type Link, listTopLinks } from '../../../ffi/network/links.ts';
+import { networkName } from '../../../model/networks/network-name.ts';
 import type { NetworkConfig, ObservedNetwork } from '../../contract/network.ts';
 import { collectErrors } from '../collect-errors.ts';
 import type { BridgeLinks, ObservedBridge } from './bridge-links.ts';
@@ -78,7 +79,7 @@ export class BridgeNetworks {
     const links = bridges.named(key);
     const names = new Set([...links.map(({ name }) => name), ...(config === undefined ? [] : [config.bridge])]);
     const firewall = rules.openFor(names.size > 0);
-    collectErrors(`remove network ${key}`, [
+    collectErrors(`remove ${networkName(key)}`, [
       ...[...names].map((bridge) => () => firewall?.set(networkOwner(bridge), [])),
       ...links.map((link) => () => bridges.remove(link)),
       () => {

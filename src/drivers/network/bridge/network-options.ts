@@ -1,5 +1,6 @@
 /** A network as this driver sees it: what every network has, and the options of bridges. */
 import { TsdError } from '../../../model/errors/errors.ts';
+import { networkName } from '../../../model/networks/network-name.ts';
 import type { NetworkConfig, NetworkRange } from '../../contract/network.ts';
 import { type BridgeOptions, bridgeOptions } from './bridge-options.ts';
 
@@ -18,14 +19,14 @@ export function bridgeNetwork({ key, interfaceName, mtu, internal, options, ...r
   const ipv4 = ranges.ipv4 && bridgeRange(key, ranges.ipv4);
   const ipv6 = ranges.ipv6 && bridgeRange(key, ranges.ipv6);
   if (ipv4 === null && ipv6 === null) {
-    throw new TsdError('TSD_NETWORK', `network ${key} needs a subnet`, { class: 'invalid' });
+    throw new TsdError('TSD_NETWORK', `${networkName(key)} needs a subnet`, { class: 'invalid' });
   }
   return { key, bridge: interfaceName, ipv4, ipv6, mtu, internal, ...bridgeOptions(options) };
 }
 
 function bridgeRange(key: string, { subnet, gateway }: NetworkRange): BridgeRange {
   if (gateway !== null) return { subnet, gateway };
-  throw new TsdError('TSD_NETWORK', `${subnet} of network ${key} needs a gateway, which a bridge is`, {
+  throw new TsdError('TSD_NETWORK', `${subnet} of ${networkName(key)} needs a gateway, which a bridge is`, {
     class: 'invalid',
   });
 }

@@ -9,7 +9,7 @@
 import { bareAddress, canonicalAddress } from '../../../model/addresses.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import { isProtocol } from '../../../model/kinds/short-forms.ts';
-import { ANY_IPV4, ANY_IPV6, shareAddress } from '../../../model/networks/host-addresses.ts';
+import { ANY_IPV4, ANY_IPV6, beforePort, shareAddress } from '../../../model/networks/host-addresses.ts';
 import type { EndpointConfig, PublishedPort } from '../../contract/network.ts';
 import type { BoundRelay } from '../../contract/relay.ts';
 import { relayKey } from '../relay-key.ts';
@@ -122,7 +122,7 @@ function serviceElement({ protocol, containerPort }: PublishedPort, address: str
  */
 export function checkSctp(port: PublishedPort, { elements }: Publication, isTracked: boolean | null): void {
   if (port.protocol !== 'sctp') return;
-  const where = `${isIpv6(port.hostIp) ? `[${port.hostIp}]` : port.hostIp}:${port.hostPort}/sctp`;
+  const where = `${beforePort(port.hostIp)}:${port.hostPort}/sctp`;
   const refused = (why: string, hint: string) =>
     new TsdError('TSD_NETWORK', `${where} cannot be published: ${why}`, {
       class: 'unsupported',

@@ -3,6 +3,7 @@ import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { tracksSctp } from '../../../ffi/network/tracked-protocols.ts';
 import { PortHeldError } from '../../../model/errors/port-held-error.ts';
+import { beforePort } from '../../../model/networks/host-addresses.ts';
 import type { PublishedPort } from '../../contract/network.ts';
 import { bindSocket } from '../bound-socket.ts';
 import type { RelaySockets } from '../relay-sockets.ts';
@@ -98,6 +99,6 @@ export class Publisher {
   checkHolder(port: PublishedPort, own: readonly (string | null)[]): void {
     const holder = this.ports.holder(port, own);
     if (holder === null) return;
-    throw new PortHeldError(`${port.hostIp}:${port.hostPort}/${port.protocol}`, holder);
+    throw new PortHeldError(`${beforePort(port.hostIp)}:${port.hostPort}/${port.protocol}`, holder);
   }
 }

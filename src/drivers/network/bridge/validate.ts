@@ -3,6 +3,7 @@ import { isIPv6 } from 'node:net';
 import { bareAddress, containsAddress, type Family, parseAddress, parseCidr } from '../../../model/addresses.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import { isProtocol } from '../../../model/kinds/short-forms.ts';
+import { networkName } from '../../../model/networks/network-name.ts';
 import type { PublishedPort } from '../../contract/network.ts';
 import { checkContainerId } from '../container-id.ts';
 import type { BridgeEndpoint } from './endpoints/bridge-endpoint.ts';
@@ -30,7 +31,7 @@ export function checkNetwork(config: BridgeNetwork): void {
   if (config.ipv6 === null) return;
   if (config.mtu < MIN_IPV6_MTU) throw invalid(`IPv6 needs an mtu of ${MIN_IPV6_MTU} or more, not ${config.mtu}`);
   if (hasIpv6()) return;
-  throw new TsdError('TSD_NETWORK', `network ${config.key} has IPv6, which this host does not`, {
+  throw new TsdError('TSD_NETWORK', `${networkName(config.key)} has IPv6, which this host does not`, {
     class: 'unsupported',
     hint: 'Start the host without `ipv6.disable=1`, or write `ipv6: false` for the network.',
   });
@@ -63,7 +64,7 @@ function checkProtocol(protocol: string): void {
 
 function checkAddress(address: string | null, range: BridgeRange | null, network: string): void {
   if (address === null) return;
-  if (range === null) throw invalid(`network ${network} has no addresses like ${address}`);
+  if (range === null) throw invalid(`${networkName(network)} has no addresses like ${address}`);
   if (parseCidr(address) === null || !containsAddress(range.subnet, bareAddress(address))) {
     throw invalid(`${JSON.stringify(address)} is not an address of ${range.subnet}`);
   }

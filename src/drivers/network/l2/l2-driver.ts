@@ -6,6 +6,7 @@ import { knowsKind } from '../../../ffi/network/l2-links.ts';
 import { NETLINK_ROUTE, NetlinkSocket } from '../../../ffi/network/netlink.ts';
 import { bareAddress, containsAddress } from '../../../model/addresses.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
+import { networkName } from '../../../model/networks/network-name.ts';
 import type { Fingerprint } from '../../contract/driver.ts';
 import type {
   EndpointConfig,
@@ -201,7 +202,7 @@ export class L2Driver implements NetworkDriver, NetworkConnections {
     const sandbox = this.#sandboxes.get(config.containerId);
     if (network === undefined || sandbox === null) {
       const missing =
-        network === undefined ? `network ${config.network}` : `sandbox of container ${config.containerId}`;
+        network === undefined ? networkName(config.network) : `sandbox of container ${config.containerId}`;
       throw new TsdError('TSD_NETWORK', `${missing} does not exist`, { class: 'precondition', step: 'attach' });
     }
     for (const family of ['ipv4', 'ipv6'] as const) {

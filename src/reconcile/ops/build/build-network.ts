@@ -8,6 +8,7 @@ import { connectThrough } from '../../../images/build/fetch/reach.ts';
 import type { BuildNetwork } from '../../../images/build/host.ts';
 import { addressIn, macOfAddress } from '../../../model/addresses.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
+import { networkName } from '../../../model/networks/network-name.ts';
 import { buildResolvConf, readResolvConf } from '../../../state/containers/resolv-conf.ts';
 import type { LeaseBook } from '../networks/lease-book.ts';
 import { type DefaultNetworks, ipv4RangeOf, isDefaultNetworkOff, noDefaultBridge } from '../networks/network-config.ts';
@@ -58,7 +59,7 @@ export function connect(ports: BuildNetworkPorts, id: string, network: BuildNetw
     reserved: () => new Set(),
   });
   if (address === null) {
-    throw new TsdError('TSD_ADDRESS_POOL_FULL', `no available ip addresses on network ${config.key} (${subnet})`);
+    throw new TsdError('TSD_ADDRESS_POOL_FULL', `no available ip addresses on ${networkName(config.key)} (${subnet})`);
   }
   ports.network.attach({
     containerId: id,

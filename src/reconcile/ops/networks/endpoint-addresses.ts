@@ -5,6 +5,7 @@ import type { Desired, DesiredState } from '../../../model/desired.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import { membershipField, membershipsOf } from '../../../model/kinds/network-membership.ts';
 import { describeFullPool } from '../../../model/networks/address-pools.ts';
+import { networkName } from '../../../model/networks/network-name.ts';
 import type { ResourceKey } from '../../../model/resource.ts';
 import type { Declared } from '../declared.ts';
 import type { JoinedNetwork } from './container-networks.ts';
@@ -89,8 +90,8 @@ function noAddress(
 ): TsdError {
   const message =
     requested === null
-      ? `no available ip addresses on network ${key} (${full}`
-      : `ip already allocated: another container has ${requested} on network ${key}`;
+      ? `no available ip addresses on ${networkName(key)} (${full}`
+      : `ip already allocated: another container has ${requested} on ${networkName(key)}`;
   const field = membershipField(desired, name, requested === null ? undefined : family);
   const source = desired.positions[field] ?? desired.source;
   return new TsdError('TSD_ADDRESS_POOL_FULL', message, { key: desired.key, source });

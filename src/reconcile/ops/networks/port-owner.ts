@@ -3,7 +3,7 @@ import type { PublishedPort } from '../../../drivers/contract/network.ts';
 import type { Desired, DesiredState } from '../../../model/desired.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import { PortHeldError } from '../../../model/errors/port-held-error.ts';
-import { shareAddress } from '../../../model/networks/host-addresses.ts';
+import { beforePort, shareAddress } from '../../../model/networks/host-addresses.ts';
 import { formatPosition } from '../../../model/resource.ts';
 import type { ContainerRecord } from '../../../state/containers/container-record.ts';
 import type { ContainerStore } from '../../../state/containers/containers.ts';
@@ -38,8 +38,7 @@ export function withOwner(
   if (record === undefined) return error;
   const place = placeOf(state, record, port);
   const name = record.owner?.key ?? `container ${record.engineName}`;
-  const address = port.hostIp.includes(':') ? `[${port.hostIp}]` : port.hostIp;
-  const what = `host port ${address}:${port.hostPort}/${port.protocol} is published by ${name}`;
+  const what = `host port ${beforePort(port.hostIp)}:${port.hostPort}/${port.protocol} is published by ${name}`;
   const { step, class: of } = error;
   if (place === null) {
     const hint = 'Remove that container, which no manifest declares, or publish another port.';

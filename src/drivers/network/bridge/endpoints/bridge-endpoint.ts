@@ -1,6 +1,7 @@
 /** An endpoint as this driver sees it. */
 import { bareAddress, macOfAddress } from '../../../../model/addresses.ts';
 import { TsdError } from '../../../../model/errors/errors.ts';
+import { networkName } from '../../../../model/networks/network-name.ts';
 import type { EndpointConfig } from '../../../contract/network.ts';
 import { type EndpointId, endpointId, type Names } from '../names.ts';
 
@@ -16,7 +17,7 @@ export function bridgeEndpoint(config: EndpointConfig, names: Names): BridgeEndp
   const { containerId, interfaceName, ipv4, ipv6, network } = config;
   const address = ipv4 ?? ipv6;
   if (address === null) {
-    throw new TsdError('TSD_NETWORK', `an endpoint of bridge network ${network} needs an address`, {
+    throw new TsdError('TSD_NETWORK', `an endpoint of bridge ${networkName(network)} needs an address`, {
       class: 'invalid',
     });
   }

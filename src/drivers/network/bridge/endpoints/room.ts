@@ -1,5 +1,6 @@
 /** How many containers a network takes. */
 import { TsdError } from '../../../../model/errors/errors.ts';
+import { networkName } from '../../../../model/networks/network-name.ts';
 import type { BridgeNetwork } from '../network-options.ts';
 
 /** Answered by a bridge without a free port (net/bridge/br_if.c); libuv has no name for it. */
@@ -13,9 +14,8 @@ export function requireRoom(network: BridgeNetwork, present: number): void {
 }
 
 export function noRoom({ key, bridge }: BridgeNetwork, cause?: unknown): TsdError {
-  const name = key.replace(/^network\/+/, '');
   const most = BRIDGE_PORTS.toLocaleString('en');
-  return new TsdError('TSD_NETWORK', `network ${name} is full: its bridge ${bridge} takes ${most} interfaces`, {
+  return new TsdError('TSD_NETWORK', `${networkName(key)} is full: its bridge ${bridge} takes ${most} interfaces`, {
     class: 'exhausted',
     errno: EXFULL,
     step: `connect to ${bridge}`,

@@ -2,6 +2,7 @@ import { constants } from 'node:os';
 import { sysError } from '../../../../ffi/call/errno.ts';
 import { portHolder } from '../../../../ffi/network/port-holder.ts';
 import { TsdError } from '../../../../model/errors/errors.ts';
+import { beforePort } from '../../../../model/networks/host-addresses.ts';
 import type { BoundAddress } from '../../bound-socket.ts';
 import { relayKey } from '../../relay-key.ts';
 import type { RelaySockets } from '../../relay-sockets.ts';
@@ -115,7 +116,7 @@ function sameTarget({ target: a }: Listener, { target: b }: Listener): boolean {
 /** Names the holder of a port that bind(2) refused. */
 export function bindError(listener: BoundAddress, errno: number): TsdError {
   const { address, port, protocol } = listener;
-  const where = `${address.includes(':') ? `[${address}]` : address}:${port}/${protocol}`;
+  const where = `${beforePort(address)}:${port}/${protocol}`;
   const step = `bind ${where}`;
   if (errno === constants.errno.EADDRINUSE) {
     const holder = (protocol === 'sctp' ? null : portHolder(port, protocol)) ?? 'another program';
