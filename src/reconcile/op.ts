@@ -3,6 +3,7 @@
  * emits them, `plan` prints them, and ops/<op>.ts carries each one out.
  */
 
+import type { HostPort } from '../model/kinds/short-forms.ts';
 import type { ResourceKey, SourcePosition } from '../model/resource.ts';
 import type { SignalName } from '../model/signals.ts';
 import type { HoldReason } from '../model/status/holds.ts';
@@ -121,8 +122,11 @@ export type Op =
       readonly rollback: boolean;
       readonly from: Version;
     })
-  /** Gives up published ports of a container that does not run; address, namespace and leases stay. */
-  | Step<'container.withdraw'>
+  /**
+   * Gives up published ports: all of a container that does not run, or those that a running one exchanges with another one.
+   * Address, namespace and leases stay.
+   */
+  | (Step<'container.withdraw'> & { readonly ports?: readonly HostPort[] })
   | Step<'container.disconnect'>
   | Step<'container.remove'>
   | (Base<'orphan.remove'> & { readonly orphan: { readonly type: string; readonly id: string } });

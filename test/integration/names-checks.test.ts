@@ -146,7 +146,8 @@ test('the checks of names: with a supervisor, without one, and after the resolve
     await ready('inside'),
     await ready('peer'),
   ];
-  const [asker6, peer6] = [await ready('asker6'), await ready('peer6')];
+  const asker6 = await ready('asker6');
+  await ready('peer6');
   const pool = [(await ready('one')).address, (await ready('two')).address, (await ready('three')).address].sort();
   supervisor.drop(
     'chained.yaml',

@@ -150,7 +150,7 @@ test('interfaces keep their names through restarts and a restart of the supervis
   await until('three networks', async () => (await endpoints('web')).length === 3);
   const all = { back: 'eth0', ops: 'eth1', front: 'eth2' };
   expect(await names('web')).toEqual(all);
-  for (let round = 0; round < 3; round++) {
+  for (let round = 0; round < 8; round++) {
     await supervisor.ok('restart', 'web');
     await ready();
     expect(await names('web')).toEqual(all);

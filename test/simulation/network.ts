@@ -12,6 +12,7 @@ import type {
 } from '../../src/drivers/contract/network.ts';
 import { RelaySockets } from '../../src/drivers/network/relay-sockets.ts';
 import { TsdError } from '../../src/model/errors/errors.ts';
+import { type HostPort, isAmong } from '../../src/model/kinds/short-forms.ts';
 import type { HostUse } from '../../src/model/networks/address-pools.ts';
 import { containerOf, endpointId, type Kernel } from './kernel.ts';
 import type { Life } from './universe.ts';
@@ -186,9 +187,9 @@ export class SimNetwork implements Networks {
     return { host: `v${containerId.slice(0, 8)}`, container: 'eth0' };
   }
 
-  withdraw(containerId: string): void {
+  withdraw(containerId: string, only?: readonly HostPort[]): void {
     this.#life.step('network.withdraw');
-    this.#unpublish(containerId);
+    this.#unpublish(containerId, only);
   }
 
   disconnect(containerId: string, network: string): void {
@@ -301,9 +302,11 @@ export class SimNetwork implements Networks {
     }
   }
 
-  #unpublish(containerId: string): void {
+  #unpublish(containerId: string, only?: readonly HostPort[]): void {
     for (const endpoint of new Set([...this.#wanted.keys(), ...this.#kernel.ports.keys()])) {
-      if (containerOf(endpoint) === containerId) this.#setPorts(endpoint, []);
+      if (containerOf(endpoint) !== containerId) continue;
+      const ports = this.#wanted.get(endpoint) ?? this.#kernel.ports.get(endpoint) ?? [];
+      this.#setPorts(endpoint, only === undefined ? [] : ports.filter((port) => !isAmong(only, port)));
     }
   }
 

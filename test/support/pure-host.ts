@@ -272,7 +272,7 @@ export class PureHost {
         if (declared) this.change(op.key, { linkAddresses: this.#linkAddresses(declared) });
         return;
       case 'container.withdraw':
-        this.change(op.key, { published: false });
+        if (op.ports === undefined) this.change(op.key, { published: false });
         return;
       case 'container.disconnect':
         this.change(op.key, { sandbox: false, published: false });

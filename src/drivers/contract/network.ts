@@ -5,7 +5,7 @@
 
 import type { JsonValue } from '../../model/json.ts';
 import type { Bandwidth } from '../../model/kinds/bandwidth-forms.ts';
-import type { Protocol } from '../../model/kinds/short-forms.ts';
+import type { HostPort, Protocol } from '../../model/kinds/short-forms.ts';
 import type { HostUse } from '../../model/networks/address-pools.ts';
 import type { Driver } from './driver.ts';
 import type { PortRelays } from './relay.ts';
@@ -135,8 +135,11 @@ export interface NetworkConnections {
    * have the same one, that holds for connections to the address too; when either is detached it is the other's alone.
    */
   handOver(from: string, to: EndpointConfig): void;
-  /** Unpublishes all ports of a container and frees the host ports. Its endpoints stay; {@link attach} publishes again. */
-  withdraw(containerId: string): void;
+  /**
+   * Unpublishes ports of a container and frees the host ports. Its endpoints stay; {@link attach} publishes again.
+   * @param only these; left out, all
+   */
+  withdraw(containerId: string, only?: readonly HostPort[]): void;
   /**
    * Removes ports and interface of an endpoint, also of one that could not be taken over. Succeeds when they are already gone,
    * and when another driver has the network. The container may be running.

@@ -1,8 +1,10 @@
 /** Gives each network its driver and holds the sandboxes, which all drivers share. */
 
 import { TsdError } from '../../model/errors/errors.ts';
+import type { HostPort } from '../../model/kinds/short-forms.ts';
 import { append } from '../../model/lists.ts';
 import type { HostUse } from '../../model/networks/address-pools.ts';
+import { networkName } from '../../model/networks/network-name.ts';
 import type {
   EndpointConfig,
   NameSockets,
@@ -74,7 +76,7 @@ export class NetworksByDriver implements Networks {
     const known = this.#byNetwork.get(key)?.connections;
     const from = known ? [known] : this.#connections;
     collectErrors(
-      `remove network ${key}`,
+      `remove ${networkName(key)}`,
       from.map((connections) => () => connections.removeNetwork(key)),
     );
     this.#byNetwork.delete(key);
@@ -122,10 +124,10 @@ export class NetworksByDriver implements Networks {
     this.#set(to);
   }
 
-  withdraw(containerId: string): void {
+  withdraw(containerId: string, only?: readonly HostPort[]): void {
     collectErrors(
       `withdraw the ports of container ${containerId}`,
-      this.#publishing.map((connections) => () => connections.withdraw(containerId)),
+      this.#publishing.map((connections) => () => connections.withdraw(containerId, only)),
     );
   }
 
@@ -141,7 +143,7 @@ export class NetworksByDriver implements Networks {
     // One that could not be set up has endpoints of an earlier supervisor all the same.
     const from = known ? [known] : this.#connections;
     collectErrors(
-      `disconnect container ${containerId} from ${network}`,
+      `disconnect container ${containerId} from ${networkName(network)}`,
       from.map((connections) => () => connections.disconnect(containerId, network, interfaceName)),
     );
   }
@@ -197,7 +199,10 @@ export class NetworksByDriver implements Networks {
   #of({ network, ports, bandwidth }: EndpointConfig): NetworkConnections {
     const driver = this.#byNetwork.get(network);
     if (!driver?.connections) {
-      throw new TsdError('TSD_NETWORK', `network ${network} does not exist`, { class: 'precondition', step: 'attach' });
+      throw new TsdError('TSD_NETWORK', `${networkName(network)} does not exist`, {
+        class: 'precondition',
+        step: 'attach',
+      });
     }
     if (bandwidth !== undefined && !driver.capabilities.bandwidth) {
       throw new TsdError(

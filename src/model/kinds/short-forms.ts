@@ -23,6 +23,15 @@ export interface PortMapping {
   readonly protocol: Protocol;
 }
 
+/** A port of the host, whatever its address. */
+export interface HostPort {
+  readonly hostPort: number;
+  readonly protocol: Protocol;
+}
+
+export const isAmong = (ports: readonly HostPort[], port: HostPort): boolean =>
+  ports.some(({ hostPort, protocol }) => hostPort === port.hostPort && protocol === port.protocol);
+
 /** What a changed file that a spec refers to leads to. */
 export type ContentReaction = 'restart' | 'recreate' | 'ignore' | `signal:${SignalName}`;
 

@@ -99,7 +99,7 @@ const OPS: Handlers = {
   'container.cutover': cutOver,
   'container.settle-update': settleUpdate,
   'container.fail-update': failUpdate,
-  'container.withdraw': (ports, { containerId }) => withdrawPorts(ports, containerId),
+  'container.withdraw': (ports, { containerId, ports: only }) => withdrawPorts(ports, containerId, only),
   'container.disconnect': disconnectContainer,
   'container.remove': removeContainer,
   'orphan.remove': removeOrphan,

@@ -11,6 +11,7 @@ import { OpGraph } from './order/op-graph.ts';
 import { orderHandovers, orderNetworks, orderStops } from './order/ordering.ts';
 import type { Pass, PlanInput } from './order/pass.ts';
 import { inReach, scoped, undeclared } from './order/pass.ts';
+import { planPortExchanges } from './order/port-exchange.ts';
 import { planImages, planNetworks, planVolumes } from './prerequisites.ts';
 import { attachedTo, releaseImages, removeNetworks, removeOrphans, removeVolumes } from './removals.ts';
 import type { Relations } from './scope.ts';
@@ -96,6 +97,7 @@ function order(
   // Predecessors come last: they alone may need something that now needs them.
   for (const desired of [...present, ...pass.successors, ...pass.predecessors.values()]) orderNeeds(pass, desired);
   orderHandovers(pass);
+  planPortExchanges(pass, containers);
 }
 
 function finish(

@@ -148,6 +148,27 @@ describe('attach', () => {
     expect(await sourceSeen(null, '::1', 8080)).toBe('10.231.1.1');
   });
 
+  test('one port of a running container is given up, and the others stay', async () => {
+    const kept = [
+      { ...PUBLISHED, hostPort: 9090 },
+      { ...PUBLISHED, protocol: 'udp' },
+    ] as const;
+    const a = start(driver, endpoint('a', 1, 2, { ports: [PUBLISHED, ...kept] }));
+    serve(a, 80);
+    serveUdp(a, 80);
+    driver.withdraw(idOf('a'), [{ hostPort: 8080, protocol: 'tcp' }]);
+    expect(blocked(outside, HOST_ADDRESS, 8080)).toBe(true);
+    expect(blocked(null, '::1', 8080)).toBe(true);
+    expect(await sourceSeen(outside, HOST_ADDRESS, 9090)).toBe('198.51.100.2');
+    expect(await sourceSeen(null, '::1', 9090)).toBe('10.231.1.1');
+    expect(await sourceSeenUdp(outside, HOST_ADDRESS, 8080)).toBe('198.51.100.2');
+    const [seen] = driver.observe().endpoints.get(idOf('a')) ?? [];
+    expect(seen?.ports).toEqual(kept);
+    const b = start(driver, endpoint('b', 1, 3, { ports: [PUBLISHED] }));
+    serve(b, 80);
+    expect(await sourceSeen(outside, HOST_ADDRESS, 8080)).toBe('198.51.100.2');
+  });
+
   test('the relay follows a changed container port', async () => {
     const a = start(driver, endpoint('a', 1, 2, { ports: [PUBLISHED] }));
     driver.attach(endpoint('a', 1, 2, { ports: [{ ...PUBLISHED, containerPort: 81 }] }));

@@ -21,6 +21,7 @@ import {
   serveUdp,
   shell,
   sourceSeen,
+  sourceSeenUdp,
   start,
   takeDown,
   udpClient,
@@ -71,11 +72,13 @@ test('a port on one IPv6 address is served there only', async () => {
   expect(blocked(null, '::1', 8080)).toBe(true);
 });
 
-test('a container reaches its own published port at an IPv6 address of the host', () => {
+test('a container reaches its own published port at an IPv6 address of the host', async () => {
   driver.ensureNetwork(network6(1));
-  const a = start(driver, endpoint6('a', 1, 2, { ports: [PUBLISHED] }));
+  const a = start(driver, endpoint6('a', 1, 2, { ports: [PUBLISHED, { ...PUBLISHED, protocol: 'udp' }] }));
   serve(a, 80, '::');
-  expect(reaches(a, HOST6, 8080)).toBe(true);
+  serveUdp(a, 80, undefined, '::');
+  expect(await sourceSeen(a, HOST6, 8080)).toBe('fd00:231:0:1::1');
+  expect(await sourceSeenUdp(a, HOST6, 8080)).toBe('fd00:231:0:1::1');
 });
 
 test('in a routed network published ports are open at the address of the container, and the host has none', () => {

@@ -14,7 +14,7 @@ describe('the strongest change class decides', () => {
     const host = hostWith(web({ resources: { memory: '64MiB' }, ports: ['8080:80'] }));
     const next = declare(web({ resources: { memory: '128MiB' }, ports: ['8081:80'] }), 2);
     expect(textOn(host, next)).toMatchInlineSnapshot(
-      `"update container/blog/web — ports, resources.memory changed in blog.yaml:2:3"`,
+      `"update container/blog/web in place — ports, resources.memory changed in blog.yaml:2:3"`,
     );
   });
 
@@ -276,13 +276,44 @@ describe('a transfer between containers', () => {
     `);
   });
 
-  test('lets two containers swap ports without a circular wait', () => {
-    const swap = (a: string, b: string) => ({ blog: { containers: { a: { ports: [a] }, b: { ports: [b] } } } });
-    const host = hostWith(swap('8080:80', '8081:80'));
-    expect(textOn(host, declare(swap('8081:80', '8080:80'), 2))).toMatchInlineSnapshot(`
-      "update container/blog/b — ports changed in blog.yaml:2:3
-      update container/blog/a — ports changed in blog.yaml:1:3 (after update container/blog/b)"
+  const ports = (...containers: string[][]) => ({
+    blog: { containers: Object.fromEntries(containers.map((ports, index) => ['abc'[index], { ports }])) },
+  });
+
+  test('lets containers that exchange ports in a circle let go of one first, and of no other', () => {
+    const host = hostWith(ports(['8080:80', '9000:90'], ['8081:80']));
+    const swapped = declare(ports(['8081:80', '9000:90'], ['8080:80']), 2);
+    expect(planOn(host, swapped).ops[0]).toMatchObject({ ports: [{ hostPort: 8080, protocol: 'tcp' }] });
+    expect(textOn(host, swapped)).toMatchInlineSnapshot(`
+      "withdraw container/blog/a — exchanges host port 8080/tcp with blog/b
+      update container/blog/b in place — ports changed in blog.yaml:2:3 (after withdraw container/blog/a)
+      update container/blog/a in place — ports changed in blog.yaml:1:3 (after update container/blog/b)"
     `);
+    const three = hostWith(ports(['8080:80'], ['8081:80'], ['8082:80']));
+    const round = declare(ports(['8081:80'], ['8082:80'], ['8080:80']), 2);
+    expect(textOn(three, round)).toMatchInlineSnapshot(`
+      "withdraw container/blog/a — exchanges host port 8080/tcp with blog/c
+      update container/blog/c in place — ports changed in blog.yaml:3:3 (after withdraw container/blog/a)
+      update container/blog/b in place — ports changed in blog.yaml:2:3 (after update container/blog/c)
+      update container/blog/a in place — ports changed in blog.yaml:1:3 (after update container/blog/b)"
+    `);
+    host.applyAll(planOn(host, swapped).ops, swapped);
+    expect(textOn(host, swapped)).toBe('nothing to do');
+  });
+
+  test.each([
+    [
+      'keep a number at addresses of their own',
+      ['127.0.0.1:80:80', '81:81'],
+      ['127.0.0.2:80:80', '82:82'],
+      ['127.0.0.1:80:80', '83:81'],
+      ['127.0.0.2:80:80', '84:82'],
+    ],
+    ['pass one on', ['8080:80'], ['8081:80'], ['8082:80'], ['8080:80']],
+    ['do so at different protocols', ['80:80/tcp'], ['81:80/udp'], ['81:80/tcp'], ['80:80/udp']],
+  ])('withdraws nothing from containers that %s', (_, a, b, nextA, nextB) => {
+    const ops = planOn(hostWith(ports(a, b)), declare(ports(nextA, nextB), 2)).ops;
+    expect(ops.map(({ op }) => op)).toEqual(['container.update', 'container.update']);
   });
 
   test('writes the new address of a link target into the hosts file', () => {
@@ -340,7 +371,7 @@ describe('a changed file', () => {
     const next = file('bb', 'signal:SIGHUP');
     expect(textOn(host, next)).toMatchInlineSnapshot(`
       "signal container/blog/web — content of ./app.conf changed (signal:SIGHUP)
-      update container/blog/web — content of ./app.conf changed (signal:SIGHUP)"
+      update container/blog/web in place — content of ./app.conf changed (signal:SIGHUP)"
     `);
     host.applyAll(planOn(host, next).ops, next);
     expect(host.signals).toEqual(['container/blog/web SIGHUP']);
@@ -378,7 +409,7 @@ describe('a changed file', () => {
     const mount = (more: object) => web({ volumes: [{ source: '/a.conf', target: '/a', readOnly: true, ...more }] });
     const host = hostWith(mount({}));
     expect(textOn(host, declare(mount({ onChange: 'signal:hup', watch: true }), 2))).toMatchInlineSnapshot(
-      `"update container/blog/web — volumes changed in blog.yaml:2:3"`,
+      `"update container/blog/web in place — volumes changed in blog.yaml:2:3"`,
     );
   });
 });

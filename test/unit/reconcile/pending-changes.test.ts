@@ -52,7 +52,7 @@ describe('a stop after a pending change', () => {
     const host = hostWith(one);
     stop(host);
     const back = declare(one, 3);
-    expect(step(host, back)).toBe('update container/blog/web — changed in blog.yaml:2:3');
+    expect(step(host, back)).toBe('update container/blog/web in place — changed in blog.yaml:2:3');
     expect(host.container(WEB)).toMatchObject({ running: true, stopOverride: false });
   });
 

@@ -406,7 +406,7 @@ describe('in plans', () => {
       `"hold container/blog/web — failed: exited with 2, all 1 restarts used"`,
     );
     expect(textOn(host, declare(counted('on-failure:2'), 2))).toMatchInlineSnapshot(`
-      "update container/blog/web — restart.max changed in blog.yaml:1:3
+      "update container/blog/web in place — restart.max changed in blog.yaml:1:3
       connect container/blog/web — exited with 2, restart 1
       start container/blog/web — exited with 2, restart 1"
     `);

@@ -57,7 +57,7 @@ test('a network is set up before a container joins it, and goes after all have l
   } as unknown as typeof NETWORKS);
   expect(text).toMatchInlineSnapshot(`
     "ensure network/a/next — declared in a.yaml:3:3
-    update container/a/web — networks changed in a.yaml:4:3 (after ensure network/a/next)
+    update container/a/web in place — networks changed in a.yaml:4:3 (after ensure network/a/next)
     remove network/a/front — no longer declared (after update container/a/web)"
   `);
 });

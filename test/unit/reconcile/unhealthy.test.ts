@@ -61,6 +61,6 @@ test('an unready container has no op', () => {
 test('a changed check is applied while the container runs', () => {
   const host = hostWith(blog({ health: { tcp: 80 } }));
   expect(textOn(host, declare(blog({ health: { tcp: 80, interval: '3s' } }), 2))).toMatchInlineSnapshot(
-    `"update container/blog/web — health.check changed in blog.yaml:1:3"`,
+    `"update container/blog/web in place — health.check changed in blog.yaml:1:3"`,
   );
 });

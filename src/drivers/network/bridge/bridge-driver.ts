@@ -1,3 +1,4 @@
+import type { HostPort } from '../../../model/kinds/short-forms.ts';
 import type { Fingerprint, Instance, OriginalSettings } from '../../contract/driver.ts';
 import type {
   EndpointConfig,
@@ -146,8 +147,8 @@ class BridgeDriver implements NetworkDriver, NetworkConnections {
     return this.#endpoints.interfaces(containerId, network);
   }
 
-  withdraw(containerId: string): void {
-    this.#endpoints.withdraw(containerId);
+  withdraw(containerId: string, only?: readonly HostPort[]): void {
+    this.#endpoints.withdraw(containerId, only);
   }
 
   disconnect(containerId: string, network: string, interfaceName: string | null): void {

@@ -2,6 +2,7 @@ import type { ExecDriver } from '../../../drivers/contract/exec.ts';
 import type { NetworkConfig, Networks, PublishedPort } from '../../../drivers/contract/network.ts';
 import type { Desired } from '../../../model/desired.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
+import { type HostPort, isAmong } from '../../../model/kinds/short-forms.ts';
 import type { ResourceKey } from '../../../model/resource.ts';
 import type { ContainerRecord, RecordedEndpoint } from '../../../state/containers/container-record.ts';
 import type { ContainerStore } from '../../../state/containers/containers.ts';
@@ -263,12 +264,20 @@ export async function connectContainer({ connections }: ConnectPorts, op: OpOf<'
   await connectAndRecord(connections, declarationFor(connections, op), op.containerId);
 }
 
-/** Gives up the host ports of a container that does not run; the next start publishes them again, if they are free then. */
-export async function withdrawPorts({ network, containers }: WithdrawPorts, containerId: string): Promise<void> {
-  network.withdraw(containerId);
+/**
+ * Gives up host ports; the next start or update publishes again what is declared, if that is free then.
+ * @param only these of the container; left out, all
+ */
+export async function withdrawPorts(
+  { network, containers }: WithdrawPorts,
+  containerId: string,
+  only?: readonly HostPort[],
+): Promise<void> {
+  network.withdraw(containerId, only);
   const record = containers.get(containerId);
   if (!record?.network || record.network.ports.length === 0) return;
-  containers.updateSoon({ ...record, network: { ...record.network, ports: [] } });
+  const ports = only === undefined ? [] : record.network.ports.filter((port) => !isAmong(only, port));
+  containers.updateSoon({ ...record, network: { ...record.network, ports } });
 }
 
 /** Gives up namespace, interfaces and ports; the addresses stay leased. */

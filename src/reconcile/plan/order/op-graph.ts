@@ -35,6 +35,19 @@ export class OpGraph {
     return id;
   }
 
+  /** Adds an op to a chain, before op `next` of it, and returns its id. */
+  addBefore(draft: OpDraft, next: string): string {
+    const id = draftId(draft);
+    const chain = this.#chains.get(draft.key) ?? [];
+    const at = chain.indexOf(next);
+    if (at < 0 || this.#nodes.has(id)) throw new TsdError('TSD_BUG', `cannot be planned: ${id}`, { key: draft.key });
+    const previous = chain[at - 1];
+    this.#nodes.set(id, { draft, dependsOn: new Set(previous === undefined ? [] : [previous]) });
+    chain.splice(at, 0, id);
+    this.order(id, next);
+    return id;
+  }
+
   /** Returns the ids of the ops of a key, in order. */
   chain(key: ResourceKey): readonly string[] {
     return this.#chains.get(key) ?? [];

@@ -1,3 +1,4 @@
+import type { PublishedPort } from '../../../contract/network.ts';
 import type { WantedInside } from '../inside.ts';
 import type { EndpointId } from '../names.ts';
 import type { BridgeEndpoint } from './bridge-endpoint.ts';
@@ -72,12 +73,11 @@ export class Attachments {
     this.#byLink.set(attached.link, id);
   }
 
-  /** The ports of a container are another one's now. */
-  withoutPorts(containerId: string): void {
+  /** Others of its ports are another endpoint's now. */
+  setPorts(endpoint: EndpointId, ports: readonly PublishedPort[]): void {
     this.#version++;
-    for (const before of this.of(containerId)) {
-      this.#byId.set(before.config.id, { ...before, config: { ...before.config, ports: [] } });
-    }
+    const before = this.#byId.get(endpoint);
+    if (before) this.#byId.set(endpoint, { ...before, config: { ...before.config, ports } });
   }
 
   forget(endpoint: EndpointId): void {

@@ -1,5 +1,7 @@
 /** Endpoints come, change and go: a pair of interfaces, its rights and its ports, in the order that is safe for others. */
 import { TsdError } from '../../../../model/errors/errors.ts';
+import { type HostPort, isAmong } from '../../../../model/kinds/short-forms.ts';
+import { networkName } from '../../../../model/networks/network-name.ts';
 import type { EndpointConfig, Sandbox } from '../../../contract/network.ts';
 import { collectErrors } from '../../collect-errors.ts';
 import type { SandboxView } from '../../sandbox-view.ts';
@@ -94,8 +96,10 @@ export class Endpoints {
     }
     if (moving !== null) moves.complete(moving);
     else moves.announceAlone(config);
-    for (const id of this.#idsOf(from)) publisher.ports.set(id, []);
-    attached.withoutPorts(from);
+    for (const id of this.#idsOf(from)) {
+      publisher.ports.set(id, []);
+      attached.setPorts(id, []);
+    }
   }
 
   resume(endpoint: EndpointConfig): void {
@@ -123,19 +127,27 @@ export class Endpoints {
     };
   }
 
-  withdraw(containerId: string): void {
-    const { rules, publisher, attached } = this.#parts;
+  withdraw(containerId: string, only?: readonly HostPort[]): void {
+    const { rules, publisher, attached, networks } = this.#parts;
     const firewall = rules.open();
-    const ids = this.#idsOf(containerId);
+    const kept = this.#idsOf(containerId).map((id) => {
+      const config = attached.get(id)?.config;
+      const ports = (config?.ports ?? []).filter((port) => only !== undefined && !isAmong(only, port));
+      const network = networks.get(config?.network ?? '') ?? null;
+      const stays = config && publish({ ...config, ports }, publisher.options(network));
+      return { id, ports, listeners: stays?.listeners ?? [], elements: stays?.elements ?? [] };
+    });
     collectErrors(
       `withdraw the ports of container ${containerId}`,
-      ids.flatMap((id) => [
-        () => publisher.forwarders.set(id, []),
-        () => firewall?.set(endpointOwner(id), linksOf(id, firewall)),
+      kept.flatMap(({ id, listeners, elements }) => [
+        () => publisher.forwarders.set(id, listeners),
+        () => firewall?.set(endpointOwner(id), [...elements, ...linksOf(id, firewall)]),
       ]),
     );
-    for (const id of ids) publisher.ports.set(id, []);
-    attached.withoutPorts(containerId);
+    for (const { id, ports } of kept) {
+      publisher.ports.set(id, ports);
+      attached.setPorts(id, ports);
+    }
   }
 
   disconnect(containerId: string, network: string, interfaceName: string | null): void {
@@ -144,7 +156,7 @@ export class Endpoints {
     const id = attached?.config.id ?? (interfaceName === null ? null : endpointId(containerId, interfaceName));
     if (id === null || (attached === undefined && !this.#isLeft(id))) return;
     const firewall = rules.open();
-    collectErrors(`disconnect container ${containerId} from ${network}`, [
+    collectErrors(`disconnect container ${containerId} from ${networkName(network)}`, [
       () => moves.leave(names.veth(id)),
       () => publisher.forwarders.set(id, []),
       () => attached && this.#forgetInside(attached),
@@ -201,7 +213,7 @@ export class Endpoints {
     const sandbox = sandboxes.get(wanted.containerId);
     if (network === undefined || sandbox === null) {
       const missing =
-        network === undefined ? `network ${wanted.network}` : `sandbox of container ${wanted.containerId}`;
+        network === undefined ? networkName(wanted.network) : `sandbox of container ${wanted.containerId}`;
       throw new TsdError('TSD_NETWORK', `${missing} does not exist`, { class: 'precondition', step: 'attach' });
     }
     const config = bridgeEndpoint(wanted, names);
