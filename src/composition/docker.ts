@@ -3,11 +3,12 @@ import type { OtherApi } from '../api/other-api.ts';
 import type { Caller, ServedApi } from '../api/served.ts';
 import { ExecInstances } from '../docker/streams/exec-instances.ts';
 import { DockerDispatcher } from '../docker/wire/dispatcher.ts';
+import { networkConfigs } from '../reconcile/ops/networks/network-config.ts';
 import { createCommands } from './facade.ts';
 import type { Wired } from './wire.ts';
 
 export function createDocker(wired: Wired, api: (caller: Caller) => ServedApi): OtherApi {
-  const { opened, events, feed, onBug } = wired;
+  const { opened, events, feed, loop, onBug } = wired;
   const { parts, observing, stores, defaultNetwork } = opened;
   const shared = {
     desired: parts.desired,
@@ -18,8 +19,13 @@ export function createDocker(wired: Wired, api: (caller: Caller) => ServedApi): 
     resources: parts.resources,
     exec: parts.exec,
     networks: parts.network,
+    graph: parts.graph,
+    instanceId: parts.instance.id,
     defaultNetwork,
     observed: (record: Parameters<typeof observing.sight.look>[0]) => observing.sight.look(record),
+    networkConfigs: () => networkConfigs(parts),
+    loop,
+    health: parts.health,
     clock: parts.clock,
     events,
     feed,

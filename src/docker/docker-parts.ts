@@ -1,11 +1,13 @@
 /** What the routes of the Docker API work with. */
 import type { ServedApi } from '../api/served.ts';
 import type { ExecDriver } from '../drivers/contract/exec.ts';
-import type { Networks } from '../drivers/contract/network.ts';
+import type { GraphDriver } from '../drivers/contract/graph.ts';
+import type { NetworkConfig, Networks } from '../drivers/contract/network.ts';
 import type { Clock } from '../model/clock.ts';
 import type { DesiredState } from '../model/desired.ts';
 import type { ObservedContainer } from '../model/observed.ts';
 import type { ExitRecorder } from '../reconcile/exits.ts';
+import type { HealthBook } from '../reconcile/health/health-book.ts';
 import type { ContainerRecord } from '../state/containers/container-record.ts';
 import type { ContainerStore } from '../state/containers/containers.ts';
 import type { ResourceStore } from '../state/history/resource-store.ts';
@@ -16,6 +18,7 @@ import type { DefaultNetwork } from '../supervisor/default-network.ts';
 import type { SupervisorEventBus } from '../supervisor/events.ts';
 import type { EventFeed } from '../supervisor/jobs/event-feed.ts';
 import type { SupervisorParts } from '../supervisor/supervisor.ts';
+import type { LoopState } from '../supervisor/views/view-input.ts';
 import type { ExecInstances } from './streams/exec-instances.ts';
 
 export interface DockerParts {
@@ -29,9 +32,17 @@ export interface DockerParts {
   readonly resources: ResourceStore;
   readonly exec: ExecDriver;
   readonly networks: Networks;
+  readonly graph: GraphDriver;
+  /** Six digits of this instance. */
+  readonly instanceId: string;
   readonly defaultNetwork: DefaultNetwork;
   /** What is seen of a container now. */
   readonly observed: (record: ContainerRecord) => ObservedContainer;
+  /** All networks that there are, the default one among them. */
+  readonly networkConfigs: () => readonly NetworkConfig[];
+  /** What the loop last decided, and does. */
+  readonly loop: Pick<LoopState, 'hold' | 'inFlight'>;
+  readonly health: Pick<HealthBook, 'get'>;
   readonly clock: Clock;
   readonly events: SupervisorEventBus;
   readonly feed: EventFeed;

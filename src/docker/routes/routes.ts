@@ -1,11 +1,13 @@
 /** All routes of the Docker API. */
 import type { DockerRoute } from '../wire/route.ts';
+import { containerViewRoutes } from './container-views.ts';
 import { elsewhereRoutes } from './elsewhere.ts';
 import { execRoutes } from './exec.ts';
 import { imageRoutes } from './images.ts';
 import { lifecycleRoutes } from './lifecycle.ts';
 import { logRoutes } from './logs.ts';
 import { systemRoutes } from './system.ts';
+import { volumeViewRoutes } from './volume-views.ts';
 
 export const ROUTES: readonly DockerRoute[] = [
   ...systemRoutes,
@@ -13,5 +15,7 @@ export const ROUTES: readonly DockerRoute[] = [
   ...logRoutes,
   ...execRoutes,
   ...imageRoutes,
+  ...containerViewRoutes,
+  ...volumeViewRoutes,
   ...elsewhereRoutes,
 ];

@@ -1,0 +1,114 @@
+/** GET /containers/json. */
+import type { ContainerRecord } from '../../state/containers/container-record.ts';
+import type { ImageRecord } from '../../state/images/image-record.ts';
+import type { DockerParts } from '../docker-parts.ts';
+import { descendantsOf, imageLabels, imageSize } from '../images/image-facts.ts';
+import { imageIdOf, type Repositories, tagsById } from '../images/image-names.ts';
+import { findContainer } from '../lookup.ts';
+import { knownNetworks, networkIds } from '../networks/known-networks.ts';
+import { DockerError } from '../wire/docker-error.ts';
+import type { Query } from '../wire/query.ts';
+import { chosenContainers, type Filtered } from './container-filters.ts';
+import { stateOf } from './container-state.ts';
+import { containerSummary, labelsOf } from './container-summary.ts';
+import { type EndpointSettings, networkModeOf, networksOf } from './endpoint-settings.ts';
+import { type MountPoint, mountPointsOf, volumesByPath } from './mount-points.ts';
+import { portMap } from './ports.ts';
+import { annotationsOf, bindsOf, type ContainerRequest, requestOf, tmpfsMountsOf } from './request.ts';
+import { seenContainer } from './seen.ts';
+import { sizesOf } from './sizes.ts';
+
+interface Listed extends Filtered {
+  readonly record: ContainerRecord;
+  readonly request: ContainerRequest | null;
+  readonly networks: () => Readonly<Record<string, EndpointSettings>>;
+  readonly mounts: () => readonly MountPoint[];
+}
+
+const once = <T>(make: () => T): (() => T) => {
+  let made: { readonly value: T } | null = null;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
+};
+
+/** Shows the name that a container was made with while it means that image, as Docker does; a declared one has its tag. */
+function shownImage(
+  { imageId, config, owner }: ContainerRecord,
+  images: readonly ImageRecord[],
+  repositories: Repositories,
+  tags: ReadonlyMap<string, readonly string[]>,
+): string {
+  const asked = owner === null || requestOf(owner) !== null ? config.Image : null;
+  if (asked !== null) {
+    try {
+      if (imageIdOf({ images, repositories }, asked) === imageId) return asked;
+    } catch (error) {
+      if (!(error instanceof DockerError)) throw error;
+    }
+  }
+  return tags.get(imageId)?.[0] ?? `sha256:${imageId}`;
+}
+
+/** @throws DockerError 400 and 404 for filters that cannot be used */
+export async function listContainers(
+  docker: DockerParts,
+  query: Query,
+): Promise<readonly Readonly<Record<string, unknown>>[]> {
+  const images = docker.images.all();
+  const repositories = docker.repositories.all();
+  const tags = tagsById(repositories);
+  const ids = networkIds(docker.instanceId, knownNetworks(docker));
+  const volumes = volumesByPath(docker.volumes.all());
+  const listed = docker.containers.all().map((record): Listed => {
+    const state = stateOf(seenContainer(docker, record));
+    const request = record.owner && requestOf(record.owner);
+    return {
+      record,
+      request,
+      id: record.id,
+      name: record.engineName,
+      created: record.created,
+      imageId: record.imageId,
+      state,
+      labels: once(() => labelsOf(record, imageLabels(docker.images.get(record.imageId)))),
+      networks: once(() => networksOf(record, state.Running, ids, request?.endpoints)),
+      mounts: once(() => mountPointsOf(record, volumes, bindsOf(request), tmpfsMountsOf(request))),
+      published: () => Object.entries(portMap(record)).flatMap(([port, bindings]) => (bindings === null ? [] : [port])),
+      exposed: () => Object.keys(record.config.ExposedPorts ?? {}),
+    };
+  });
+  const chosen = chosenContainers(query, listed, {
+    created: (name) => findContainer(docker.containers, name).created,
+    images: (name) => {
+      try {
+        return descendantsOf(images, imageIdOf({ images, repositories }, name));
+      } catch (error) {
+        if (error instanceof DockerError) return new Set();
+        throw error;
+      }
+    },
+  });
+  const isSized = query.flag('size');
+  const nowMs = docker.clock.now().wallMs;
+  const answer: Readonly<Record<string, unknown>>[] = [];
+  for (const one of chosen) {
+    const { record } = one;
+    answer.push(
+      containerSummary({
+        record,
+        state: one.state,
+        image: shownImage(record, images, repositories, tags),
+        labels: one.labels(),
+        networkMode: networkModeOf(record, (key) => docker.containers.byKey(key)?.id),
+        networks: one.networks(),
+        mounts: one.mounts(),
+        annotations: annotationsOf(one.request),
+        sizes: isSized ? await sizesOf(docker, record, imageSize(docker.images.get(record.imageId))) : null,
+        nowMs,
+      }),
+    );
+  }
+  return answer;
+}
