@@ -3,13 +3,16 @@ import type { OtherApi } from '../api/other-api.ts';
 import type { Caller, ServedApi } from '../api/served.ts';
 import { ExecInstances } from '../docker/streams/exec-instances.ts';
 import { DockerDispatcher } from '../docker/wire/dispatcher.ts';
+import { recipesOf } from '../reconcile/ops/images/image-intake.ts';
 import { networkConfigs } from '../reconcile/ops/networks/network-config.ts';
+import { imageArchive } from '../supervisor/images/image-archive.ts';
 import { createCommands } from './facade.ts';
 import type { Wired } from './wire.ts';
 
 export function createDocker(wired: Wired, api: (caller: Caller) => ServedApi): OtherApi {
   const { opened, events, feed, loop, onBug } = wired;
   const { parts, observing, stores, defaultNetwork } = opened;
+  const imageStores = { images: parts, layers: { graph: parts.graph, recipes: recipesOf(parts.intake) } };
   const shared = {
     desired: parts.desired,
     containers: stores.containers,
@@ -29,6 +32,8 @@ export function createDocker(wired: Wired, api: (caller: Caller) => ServedApi): 
     clock: parts.clock,
     events,
     feed,
+    tmpDir: parts.intake.settings.tmpDir,
+    archive: (names: readonly string[]) => imageArchive(imageStores, names),
     commands: createCommands(wired),
     exits: parts.exits,
     execs: new ExecInstances(),

@@ -46,6 +46,10 @@ export interface DockerParts {
   readonly clock: Clock;
   readonly events: SupervisorEventBus;
   readonly feed: EventFeed;
+  /** Directory for files that live as long as a request. */
+  readonly tmpDir: string;
+  /** A docker-archive of images, which breaks off where one is removed meanwhile. @throws TSD_NO_SUCH_RESOURCE at once */
+  readonly archive: (names: readonly string[]) => AsyncIterable<Buffer>;
   readonly commands: Pick<SupervisorParts, 'starts' | 'stops' | 'kills'>;
   readonly exits: ExitRecorder;
   readonly execs: ExecInstances;

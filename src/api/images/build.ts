@@ -1,4 +1,5 @@
 /** Building images from Dockerfiles. */
+import type { CredentialsView } from './registry-views.ts';
 import type { TransferEvent } from './transfer-event.ts';
 
 export const NETWORK_MODES = ['default', 'none', 'host'] as const;
@@ -25,13 +26,25 @@ export interface BuildRequest {
   /** Left out, nothing. */
   readonly allow?: readonly (typeof PERMISSIONS)[number][] | undefined;
   readonly noCache: boolean;
+  /** Images of registries are looked up there also where they are on this host; left out, they are not. */
+  readonly pull?: boolean | undefined;
+  /** Logins by registry, for these; left out, the supervisor's own. */
+  readonly logins?: Readonly<Record<string, NonNullable<CredentialsView>>> | undefined;
   /** Absolute paths of files by id. */
   readonly secrets: Readonly<Record<string, string>>;
 }
 
 export type BuildEvent =
   | TransferEvent
+  /** The Dockerfile is read: so many steps, FROM among them. */
+  | { readonly type: 'plan'; readonly steps: number }
+  | { readonly type: 'from'; readonly resource: string; readonly message: string }
   | { readonly type: 'step'; readonly resource: string; readonly message: string; readonly cached: boolean }
+  /** The container of a RUN. */
+  | { readonly type: 'running'; readonly resource: string; readonly id: string }
+  | { readonly type: 'exited'; readonly resource: string; readonly command: readonly string[]; readonly code: number }
+  /** What a step led to: id of the image that it would be; null for an empty one. */
+  | { readonly type: 'made'; readonly resource: string; readonly id: string | null }
   | { readonly type: 'output'; readonly resource: string; readonly text: string }
   | { readonly type: 'warning'; readonly message: string }
   | { readonly type: 'built'; readonly id: string; readonly tags: readonly string[] };

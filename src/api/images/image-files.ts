@@ -25,6 +25,8 @@ export interface CommitRequest {
   readonly changes: readonly string[];
   readonly message: string;
   readonly author: string;
+  /** The `config` object of an image: what it says goes before what the image below says; left out, nothing. */
+  readonly config?: Readonly<Record<string, unknown>> | undefined;
 }
 
 export interface ChangeView {

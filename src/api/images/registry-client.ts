@@ -2,6 +2,7 @@ import { readNdjson } from '../ndjson.ts';
 import { exchange, exchangeJson } from '../transport.ts';
 import type {
   CredentialsView,
+  DistributionView,
   ImageHistoryView,
   LoginRequest,
   PullRequest,
@@ -36,6 +37,10 @@ export class RegistryApiClient implements RegistryApi {
 
   tags(reference: string, credentials: CredentialsView, signal?: AbortSignal): Promise<readonly string[]> {
     return this.#post('/registry/tags', { reference, credentials }, signal);
+  }
+
+  distribution(reference: string, credentials: CredentialsView, signal?: AbortSignal): Promise<DistributionView> {
+    return this.#post('/registry/distribution', { reference, credentials }, signal);
   }
 
   search(request: SearchRequest, signal?: AbortSignal): Promise<readonly SearchView[]> {

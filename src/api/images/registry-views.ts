@@ -39,6 +39,19 @@ export interface SearchView {
   readonly official: boolean;
 }
 
+/** What a registry has under a name. */
+export interface DistributionView {
+  readonly mediaType: string;
+  /** `sha256:…` */
+  readonly digest: string;
+  readonly size: number;
+  readonly platforms: readonly {
+    readonly os: string;
+    readonly architecture: string;
+    readonly variant: string | null;
+  }[];
+}
+
 export interface RemoveImageRequest {
   /** A name, an id or its beginning. */
   readonly image: string;
@@ -67,6 +80,8 @@ export interface RegistryApi {
   /** Proves that the registry takes the login. */
   checkLogin(request: LoginRequest, signal?: AbortSignal): Promise<void>;
   tags(reference: string, credentials: CredentialsView, signal?: AbortSignal): Promise<readonly string[]>;
+  /** Asks the registry what it has under a name. */
+  distribution(reference: string, credentials: CredentialsView, signal?: AbortSignal): Promise<DistributionView>;
   search(request: SearchRequest, signal?: AbortSignal): Promise<readonly SearchView[]>;
   /** @param force moves a name that means another image. */
   tag(image: string, name: string, force: boolean): Promise<void>;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { NETWORK_MODES, PERMISSIONS } from '../images/build.ts';
+import { login } from './registries.ts';
 import { post, type Route, stream } from './route.ts';
 import { absolutePath, noZeroByte } from './schemas.ts';
 
@@ -24,6 +25,8 @@ export const buildBody = z.strictObject({
   network: z.enum(NETWORK_MODES),
   allow: z.array(z.enum(PERMISSIONS)).optional(),
   noCache: z.boolean(),
+  pull: z.boolean().optional(),
+  logins: z.record(z.string(), login).optional(),
   secrets: z.record(z.string(), absolutePath),
 });
 

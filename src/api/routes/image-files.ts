@@ -16,6 +16,7 @@ export const commitBody = z.strictObject({
   changes: texts,
   message: z.string(),
   author: z.string(),
+  config: z.record(z.string(), z.unknown()).optional(),
 });
 /** As a dry run answers it. */
 const pruneView = z.strictObject({

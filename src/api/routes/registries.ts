@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { validate } from '../request-body.ts';
 import { DONE, finishing, get, json, post, type Route, stream } from './route.ts';
 
-const login = z.discriminatedUnion('type', [
+export const login = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('password'), username: z.string().min(1), password: z.string() }),
   z.strictObject({ type: z.literal('identity-token'), token: z.string().min(1) }),
 ]);
@@ -38,6 +38,9 @@ export const registryRoutes: readonly Route[] = [
   }),
   post('/registry/tags', tagsBody, async (body, { api, signal }) =>
     json(await api.registry.tags(body.reference, body.credentials, signal)),
+  ),
+  post('/registry/distribution', tagsBody, async (body, { api, signal }) =>
+    json(await api.registry.distribution(body.reference, body.credentials, signal)),
   ),
   post('/registry/search', searchBody, async (body, { api, signal }) => json(await api.registry.search(body, signal))),
 ];

@@ -7,7 +7,7 @@ import { parseAs } from '../wire/parse.ts';
 import { authConfig, credentialsOf } from './registry-auth.ts';
 
 /** The registry of an address as clients keep it: `https://index.docker.io/v1/`, `registry.example:5000`. */
-function registryOf(address: string): string {
+export function registryOf(address: string): string {
   const host = address.replace(/^https?:\/\//, '').replace(/\/.*$/, '');
   return host === '' || host === 'index.docker.io' ? DOCKER_HUB : host;
 }

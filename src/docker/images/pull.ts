@@ -3,14 +3,13 @@ import type { CredentialsView } from '../../api/images/registry-views.ts';
 import type { TransferEvent } from '../../api/images/transfer-event.ts';
 import type { TsdError } from '../../model/errors/errors.ts';
 import { familiarRepository, formatReference, type ImageReference } from '../../model/image-reference.ts';
-import type { ProgressPart } from '../../model/progress.ts';
 import type { DockerParts } from '../docker-parts.ts';
 import { DockerError } from '../wire/docker-error.ts';
-import { amountLine, type ProgressLine, statusLine, stepLine } from './progress-line.ts';
+import { type ProgressLine, statusLine } from './progress-line.ts';
+import { PulledLayers } from './pulled-layers.ts';
 import { begun, failureOf } from './transfer.ts';
 
 type Parts = Pick<DockerParts, 'api' | 'repositories'>;
-type Progress = Extract<TransferEvent, { type: 'progress' }>;
 
 export interface PullAsked {
   readonly platform: string | null;
@@ -86,54 +85,4 @@ async function* pullLines(
   if (found !== null) yield statusLine(`Digest: ${found}`);
   const name = formatReference(reference);
   yield statusLine(isSame() ? `Status: Image is up to date for ${name}` : `Status: Downloaded newer image for ${name}`);
-}
-
-/** Layers by the ids of their downloads, which is what clients show. */
-class PulledLayers {
-  readonly #downloads = new Map<string, string>();
-  readonly #complete = new Set<string>();
-  readonly #extracted = new Set<string>();
-
-  *lines({ current, total }: Progress, part: ProgressPart): Generator<ProgressLine> {
-    if (part.step === 'manifest') {
-      for (const { download, layer } of part.layers) {
-        this.#downloads.set(layer, download);
-        yield stepLine('Pulling fs layer', download);
-      }
-    }
-    if (part.step === 'download') {
-      yield amountLine('Downloading', part.item, current, total);
-      if (current === total) yield* this.#downloaded(part.item);
-    }
-    if (part.step === 'layer')
-      yield* this.#unpacked(part.state, this.#downloads.get(part.item) ?? part.item, current, total);
-  }
-
-  *#downloaded(id: string): Generator<ProgressLine> {
-    if (this.#complete.has(id)) return;
-    this.#complete.add(id);
-    yield stepLine('Verifying Checksum', id);
-    yield stepLine('Download complete', id);
-  }
-
-  *#unpacked(
-    state: 'exists' | 'unpacking' | 'done',
-    id: string,
-    current: number,
-    total: number | null,
-  ): Generator<ProgressLine> {
-    if (this.#extracted.has(id)) return;
-    if (state === 'exists') {
-      // Also one that came while this pull waited for its download.
-      yield stepLine(this.#complete.has(id) ? 'Pull complete' : 'Already exists', id);
-      this.#extracted.add(id);
-      return;
-    }
-    yield* this.#downloaded(id);
-    if (state === 'unpacking') yield amountLine('Extracting', id, current, total);
-    else {
-      this.#extracted.add(id);
-      yield stepLine('Pull complete', id);
-    }
-  }
 }

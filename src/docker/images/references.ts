@@ -34,6 +34,10 @@ export function referenceOf(text: string): ImageReference {
   );
 }
 
+/** `repository:tag` by which an image is kept here. */
+export const nameOf = (reference: ImageReference): string =>
+  `${familiarRepository(reference)}:${reference.tag ?? 'latest'}`;
+
 /** As Docker says the name back: with its tag. */
 export const noSuchImage = (text: string): DockerError => {
   const parsed = /^(?:sha256:)?[0-9a-f]{64}$/.test(text) ? null : parseImageReference(text);
@@ -51,7 +55,7 @@ export function findImage({ images, repositories }: KnownImages, text: string): 
   if (parsed.ok && parsed.value.digest === null) {
     const name = { repository: familiarRepository(parsed.value), tag: parsed.value.tag ?? 'latest' };
     const id = repositories.get(name);
-    if (id !== null) return { id, name: `${name.repository}:${name.tag}` };
+    if (id !== null) return { id, name: nameOf(parsed.value) };
   }
   const [, prefix] = /^(?:sha256:)?([0-9a-f]{1,63})$/.exec(text) ?? [];
   if (prefix !== undefined) return { id: idOf(images, prefix, text), name: null };

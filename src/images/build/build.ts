@@ -5,13 +5,14 @@ import { type Dockerfile, findStage, readDockerfile, type Stage, targetStage } f
 import { TsdError } from '../../model/errors/errors.ts';
 import { goArchitecture, platformArgs } from '../../model/platform.ts';
 import type { LoadedImage } from '../image.ts';
+import { sha256Hex } from '../image-config.ts';
 import { type LayerBlob, loadLayers } from '../layers.ts';
 import { openRootView } from '../tree/root-view.ts';
 import { withAdded } from './config.ts';
 import type { SourceTree } from './files/source-tree.ts';
 import type { BaseImage, BuildHost, BuildReporter, BuildRequest, NamedContext } from './host.ts';
 import { StageScope, unusedArgs } from './scope.ts';
-import { StageBuilder, stageTree } from './stage-builder.ts';
+import { instructionText, StageBuilder, stageTree } from './stage-builder.ts';
 import { configJsonOf, type StageState, scratchState, stateOfImage } from './stage-state.ts';
 
 /** Stages at the same time; most of a stage is waiting for its commands. */
@@ -33,12 +34,13 @@ export async function buildImage(
   const { dockerfile: file, args } = request;
   const dockerfile = readDockerfile(file.text, file.name, args, platform);
   const target = targetStage(dockerfile, request.target);
-  for (const name of unusedArgs(dockerfile, args)) report.warning(`build argument ${name} is not used`);
   const abort = new AbortController();
+  const build = new Build(dockerfile, platform, request, host, report, abort);
+  report.plan?.(build.steps(target));
+  for (const name of unusedArgs(dockerfile, args)) report.warning(`build argument ${name} is not used`);
   const stop = (): void => abort.abort(buildCancelled());
   signal.addEventListener('abort', stop, { once: true });
   if (signal.aborted) stop();
-  const build = new Build(dockerfile, platform, request, host, report, abort);
   try {
     const built = await build.result(target);
     const state = { ...built, config: withAdded(built.config, request) };
@@ -112,10 +114,12 @@ class Build {
   async #build(stage: Stage): Promise<StageState> {
     const needed = this.#neededStages(stage);
     await Promise.all(needed.map((other) => this.result(other)));
-    const state = await this.#base(stage);
     const { signal } = this.#abort;
     const scope = new StageScope(this.#dockerfile, this.#request.args, this.#platform);
     const label = stage.name ?? `stage-${stage.index}`;
+    this.#report.detail?.({ type: 'from', label: `[${label}]`, message: instructionText(stage.from) });
+    const { state, id } = await this.#base(stage);
+    this.#report.detail?.({ type: 'made', label: `[${label}]`, id });
     const builder = new StageBuilder(stage, label, state, scope, {
       host: this.#host,
       request: this.#request,
@@ -124,6 +128,13 @@ class Build {
       withSource: (from, place, work) => this.#withSource(stage, from, place, work),
     });
     return this.#running.add(() => builder.run());
+  }
+
+  /** Instructions of a stage and of those that it certainly needs, FROM among them. */
+  steps(target: Stage): number {
+    const needed = new Set([target]);
+    for (const stage of needed) for (const other of this.#neededStages(stage)) needed.add(other);
+    return [...needed].reduce((sum, { instructions }) => sum + 1 + instructions.length, 0);
   }
 
   /** Stages that this one certainly uses: begun before it is, and side by side. */
@@ -142,9 +153,9 @@ class Build {
     return [...new Set(found)];
   }
 
-  async #base(stage: Stage): Promise<StageState> {
+  async #base(stage: Stage): Promise<{ readonly state: StageState; readonly id: string | null }> {
     const { base, from, platform } = stage;
-    if (base === 'scratch') return scratchState();
+    if (base === 'scratch') return { state: scratchState(), id: null };
     const context = this.#request.contexts.get(base);
     if (context?.type === 'files') {
       throw dockerfileError(
@@ -156,10 +167,11 @@ class Build {
       context === undefined && !/^\d+$/.test(base) ? findStage(this.#dockerfile, base, stage.index) : undefined;
     if (other !== undefined) {
       const state = await this.result(other);
-      return { ...state, ownCommand: false };
+      return { state: { ...state, ownCommand: false }, id: sha256Hex(configJsonOf(state)) };
     }
     const wanted = platform ?? this.#request.platform;
-    return stateOfImage(await this.#image(context?.name ?? base, wanted, from.place));
+    const image = await this.#image(context?.name ?? base, wanted, from.place);
+    return { state: stateOfImage(image), id: image.id };
   }
 
   async #image(name: string, platform: string | null, place: DockerfilePlace): Promise<BaseImage> {

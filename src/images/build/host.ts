@@ -80,11 +80,23 @@ export type NamedContext =
   | { readonly type: 'files'; readonly tree: SourceTree }
   | { readonly type: 'image'; readonly name: string };
 
+/** What happens in a build beyond what is shown of it; `label` names the step. */
+export type BuildDetail = { readonly label: string } & (
+  | { readonly type: 'from'; readonly message: string }
+  | { readonly type: 'running'; readonly id: string }
+  | { readonly type: 'exited'; readonly command: readonly string[]; readonly code: number }
+  /** Id of the image that this would be; null for an empty one. */
+  | { readonly type: 'made'; readonly id: string | null }
+);
+
 export interface BuildReporter {
   /** An instruction begins, or is known from before. */
   readonly step: (label: string, text: string, cached: boolean) => void;
   readonly output: (label: string, text: string) => void;
   readonly warning: (text: string) => void;
+  /** The Dockerfile is read: so many steps, FROM among them. */
+  readonly plan?: (steps: number) => void;
+  readonly detail?: (detail: BuildDetail) => void;
 }
 
 export interface BuildRequest {

@@ -8,6 +8,7 @@ import { dockerfileError } from '../../model/dockerfile/place.ts';
 import type { Stage } from '../../model/dockerfile/stages.ts';
 import { parseOne } from '../../model/dockerfile/syntax.ts';
 import { IGNORE_NOTHING } from '../../model/text/ignore-file.ts';
+import { sha256Hex } from '../image-config.ts';
 import { openRootView } from '../tree/root-view.ts';
 import type { BuildStage, LayerStep, StageContext } from './build-stage.ts';
 import { cacheKey } from './cache.ts';
@@ -15,7 +16,7 @@ import { changedConfig, type StageConfig, triggersOf, workingDirOf } from './con
 import type { SourceTree } from './files/source-tree.ts';
 import type { BuiltLayer } from './host.ts';
 import type { StageScope } from './scope.ts';
-import type { HistoryEntry, StageState } from './stage-state.ts';
+import { configJsonOf, type HistoryEntry, type StageState } from './stage-state.ts';
 import { copyStep } from './steps/copy-step.ts';
 import { runStep } from './steps/run-step.ts';
 import { workdirStep } from './steps/workdir-step.ts';
@@ -97,7 +98,7 @@ export class StageBuilder implements BuildStage {
     prepare: (use: (step: LayerStep) => Promise<void>) => Promise<void>,
   ): Promise<void> {
     const { host, request, report } = this.context;
-    const text = textOf(instruction);
+    const text = instructionText(instruction);
     await prepare(async ({ key, make }) => {
       const whole = cacheKey({
         instruction: text,
@@ -112,13 +113,19 @@ export class StageBuilder implements BuildStage {
       report.step(this.label, text, known !== null);
       if (known !== null) {
         this.#advance(changed, known.layer, known.created, text);
+        this.#made();
         return;
       }
       const layer = await make();
       const created = this.created();
       this.#advance(changed, layer, created, text);
+      this.#made();
       await host.cache.keep(whole, { layer, created });
     });
+  }
+
+  #made(): void {
+    this.context.report.detail?.({ type: 'made', label: this.label, id: sha256Hex(configJsonOf(this.#state)) });
   }
 
   created(): string {
@@ -163,7 +170,7 @@ export class StageBuilder implements BuildStage {
 }
 
 /** The instruction on one line, as history and cache have it. */
-function textOf({ keyword, flags, script }: Instruction): string {
+export function instructionText({ keyword, flags, script }: Instruction): string {
   const written = [...flags].flatMap(([name, values]) => values.map((value) => `--${name}=${value}`));
   return [keyword, ...written, script].join(' ').trimEnd();
 }

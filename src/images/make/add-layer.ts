@@ -6,6 +6,7 @@ import type { LoadContext, LoadedImage } from '../image.ts';
 import { type LayerBlob, loadLayers } from '../layers.ts';
 import { measured } from '../tree/tree-tar.ts';
 import { changeConfig } from './config-changes.ts';
+import { mergedConfig } from './merged-config.ts';
 
 export interface NewLayer {
   /** Configuration of the image it goes on top of; null makes a first layer. */
@@ -14,6 +15,8 @@ export interface NewLayer {
   readonly tar: () => AsyncIterable<Buffer>;
   /** Dockerfile instructions for the configuration. */
   readonly changes: readonly string[];
+  /** Goes before the configuration of the image below, and after the changes. */
+  readonly config?: RawConfig | undefined;
   /** RFC 3339. */
   readonly created: string;
   readonly author: string;
@@ -35,7 +38,7 @@ const EMPTY_IMAGE: RawImage = { config: {}, rootfs: { diff_ids: [] }, history: [
  */
 export async function addLayer(layer: NewLayer, context: LoadContext): Promise<LoadedImage> {
   const base = layer.baseConfigJson === null ? EMPTY_IMAGE : (JSON.parse(layer.baseConfigJson) as RawImage);
-  const config = changeConfig(base.config ?? {}, layer.changes);
+  const config = changeConfig(mergedConfig(layer.config ?? {}, base.config ?? {}), layer.changes);
   const below = base.rootfs?.diff_ids ?? [];
   const { sha256: diffId, size } = await measured(layer.tar(), context.signal);
   const entry = {

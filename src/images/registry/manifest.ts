@@ -123,6 +123,38 @@ export async function fetchImage(
   return { digest: top.digest, size: Buffer.byteLength(top.json), config, configJson, layers };
 }
 
+/** What a registry has under a name, without its content. */
+export interface DescribedImage {
+  readonly mediaType: string;
+  /** `sha256:…` */
+  readonly digest: string;
+  readonly size: number;
+  readonly platforms: readonly Platform[];
+}
+
+const platformSchema = z.object({ os: z.string(), architecture: z.string(), variant: z.string().nullish() });
+
+/** Everything read is verified. @throws TSD_REGISTRY*, TSD_IMAGE_INVALID. */
+export async function describeImage(client: RegistryClient, reference: ImageReference): Promise<DescribedImage> {
+  const { repository, tag, digest } = reference;
+  const top = await fetchManifest(client, repository, digest === null ? (tag ?? 'latest') : `sha256:${digest}`, null);
+  const said = { mediaType: top.mediaType, digest: `sha256:${top.digest}`, size: Buffer.byteLength(top.json) };
+  if (INDEXES.includes(top.mediaType)) {
+    const { manifests } = parseJson(indexSchema, top.json, 'image index');
+    return { ...said, platforms: manifests.flatMap(({ platform }) => (platform ? [platformOf(platform)] : [])) };
+  }
+  const { config } = parseJson(manifestSchema, top.json, 'image manifest');
+  const what = `configuration of ${repository}`;
+  const json = (await fetchBlob(client, repository, config, MAX_DOCUMENT_BYTES, what)).toString('utf8');
+  return { ...said, platforms: [platformOf(parseJson(platformSchema, json, what))] };
+}
+
+const platformOf = ({ os, architecture, variant }: z.infer<typeof platformSchema>): Platform => ({
+  os,
+  architecture,
+  variant: variant ?? null,
+});
+
 /** A manifest or index, verified. @param size what its descriptor says, where there is one. */
 export async function fetchManifest(
   client: RegistryClient,

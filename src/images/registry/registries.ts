@@ -13,7 +13,14 @@ import { BlobRecords } from './blob-records.ts';
 import { RegistryClient } from './client.ts';
 import { type EndpointSettings, endpointsOf } from './endpoints.ts';
 import type { HttpTimeouts } from './http.ts';
-import { describePlatform, hostPlatform, type Platform, parsePlatform } from './manifest.ts';
+import {
+  type DescribedImage,
+  describeImage,
+  describePlatform,
+  hostPlatform,
+  type Platform,
+  parsePlatform,
+} from './manifest.ts';
 import { pullImage } from './pull.ts';
 import { type PushedImage, type PushedManifest, type PushProgress, pushImage } from './push.ts';
 import { type SearchResult, searchImages } from './search.ts';
@@ -115,6 +122,10 @@ export class Registry {
   /** Names of a repository's tags, sorted. */
   tags({ registry, repository }: ImageReference, asked: Asked): Promise<readonly string[]> {
     return this.#with(registry, asked, true, (client) => listTags(client, repository));
+  }
+
+  describe(reference: ImageReference, asked: Asked): Promise<DescribedImage> {
+    return this.#with(reference.registry, asked, true, (client) => describeImage(client, reference));
   }
 
   search(registry: string | null, term: string, asked: Asked): Promise<readonly SearchResult[]> {

@@ -1,4 +1,5 @@
 import type { BuildApi, BuildEvent, BuildRequest } from '../../api/images/build.ts';
+import type { BuildDetail } from '../../images/build/host.ts';
 import type { ProgressSink } from '../../model/progress.ts';
 import type { BuildPorts } from '../../reconcile/ops/build/build-host.ts';
 import { carryOut } from '../../reconcile/ops/build/build-order.ts';
@@ -34,6 +35,8 @@ export class Builds implements BuildApi {
             send({ type: 'step', resource: label, message, cached }),
           output: (label: string, text: string) => send({ type: 'output', resource: label, text }),
           warning: (message: string) => send({ type: 'warning', message }),
+          detail: ({ label, ...detail }: BuildDetail) => send({ ...detail, resource: label }),
+          plan: (steps: number) => send({ type: 'plan', steps }),
         };
         const progress: ProgressSink = (message, current, total, part) =>
           send({ type: 'progress', resource, message, current, total, ...(part && { part }) });
@@ -46,6 +49,8 @@ export class Builds implements BuildApi {
               : { type: 'text' as const, text: dockerfileText },
           env: {},
           allow: request.allow ?? [],
+          pull: request.pull ?? false,
+          logins: request.logins ?? {},
           declared: null,
         };
         const build = async (): Promise<void> => {

@@ -151,6 +151,7 @@ export class ImageFiles implements ImageFilesApi {
                 ...this.#described(request),
                 baseConfigJson: base === undefined ? null : storedImage(base, []).configJson,
                 author: request.author,
+                config: request.config,
                 tar: () => still(changesTar(ownChanges(this.#parts.trees, record, ended), sparse)),
               },
               loadContext(this.#parts.intake, report, ended),

@@ -1,5 +1,6 @@
 import type {
   CredentialsView,
+  DistributionView,
   ImageHistoryView,
   LoginRequest,
   PullRequest,
@@ -102,6 +103,11 @@ export class RegistryCommands implements RegistryApi {
       credentials,
       signal: signal ?? new AbortController().signal,
     });
+  }
+
+  distribution(text: string, credentials: CredentialsView, signal?: AbortSignal): Promise<DistributionView> {
+    const asked = { credentials, signal: signal ?? new AbortController().signal };
+    return this.#parts.registry.describe(imageReference(text), asked);
   }
 
   search({ registry, term, credentials }: SearchRequest, signal?: AbortSignal): Promise<readonly SearchView[]> {

@@ -61,6 +61,8 @@ export const BUILD_CALLS: CallsOf<BuildApi> = {
           network: 'default, none or host',
           allow: 'what the build may: network.host',
           noCache: '1: each step again',
+          pull: '1: images of registries are looked up there',
+          logins: secret('logins as JSON, by registry'),
           secrets: secret('paths of files by id, as JSON'),
         },
       ),
@@ -109,7 +111,13 @@ export const IMAGE_FILE_CALLS: CallsOf<ImageFilesApi> = {
     kind: 'stream',
     parameters: [
       word('CONTAINER'),
-      object(commitBody, { name: NAME, changes: CHANGES, message: MESSAGE, author: 'who made it' }),
+      object(commitBody, {
+        name: NAME,
+        changes: CHANGES,
+        message: MESSAGE,
+        author: 'who made it',
+        config: 'its configuration as JSON',
+      }),
       signal,
     ],
     recorded: true,
@@ -174,6 +182,16 @@ export const REGISTRY_CALLS: CallsOf<RegistryApi> = {
   tags: {
     name: 'tags',
     summary: 'lists the tags an image has on its registry',
+    kind: 'value',
+    parameters: [
+      word('REFERENCE'),
+      { ...variable('credentials', '', credentials), env: { credentials: LOGIN }, show: () => {} },
+      signal,
+    ],
+  },
+  distribution: {
+    name: 'distribution',
+    summary: 'says what a registry has under a name',
     kind: 'value',
     parameters: [
       word('REFERENCE'),

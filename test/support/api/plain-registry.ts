@@ -1,4 +1,10 @@
-import type { ImageHistoryView, RegistryApi, RemovedView, SearchView } from '../../../src/api/images/registry-views.ts';
+import type {
+  DistributionView,
+  ImageHistoryView,
+  RegistryApi,
+  RemovedView,
+  SearchView,
+} from '../../../src/api/images/registry-views.ts';
 import type { TransferEvent } from '../../../src/api/images/transfer-event.ts';
 
 /** Registries as plain data: every call is kept in `asked` and answered with what stands here. */
@@ -8,6 +14,7 @@ export class PlainRegistry implements RegistryApi {
   found: readonly SearchView[] = [];
   steps: readonly ImageHistoryView[] = [];
   removed: readonly RemovedView[] = [];
+  described: DistributionView = { mediaType: '', digest: '', size: 0, platforms: [] };
   tagNames: readonly string[] = [];
 
   pull(request: unknown): AsyncIterable<TransferEvent> {
@@ -25,6 +32,11 @@ export class PlainRegistry implements RegistryApi {
   async tags(reference: string, credentials: unknown): Promise<readonly string[]> {
     this.#note('tags', { reference, credentials });
     return this.tagNames;
+  }
+
+  async distribution(reference: string, credentials: unknown): Promise<DistributionView> {
+    this.#note('distribution', { reference, credentials });
+    return this.described;
   }
 
   async search(request: unknown): Promise<readonly SearchView[]> {

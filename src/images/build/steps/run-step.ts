@@ -104,6 +104,7 @@ async function execute(stage: BuildStage, instruction: Instruction, execution: E
       cause,
     });
   };
+  report.detail?.({ type: 'running', label, id: execution.id });
   let exit: TaskExit;
   try {
     exit = await host.run(
@@ -130,6 +131,7 @@ async function execute(stage: BuildStage, instruction: Instruction, execution: E
     throw thrown;
   }
   if (exit.exitCode === 0) return;
+  if (exit.exitCode !== null) report.detail?.({ type: 'exited', label, command: argv, code: exit.exitCode });
   if (exit.oomKilled) throw failed('was killed: it used more memory than there is');
   throw failed(exit.exitCode === null ? 'was lost' : `ended with exit code ${exit.exitCode}`);
 }

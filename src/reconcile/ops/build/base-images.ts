@@ -1,8 +1,10 @@
 /** Images that FROM names. */
 import type { BaseImage } from '../../../images/build/host.ts';
+import type { Credentials } from '../../../images/registry/auth-file.ts';
 import type { Clock } from '../../../model/clock.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import { familiarRepository, parseImageReference } from '../../../model/image-reference.ts';
+import { own } from '../../../model/own.ts';
 import type { ProgressSink } from '../../../model/progress.ts';
 import { parseKey, type ResourceKey, resourceKey } from '../../../model/resource.ts';
 import type { ImageStore } from '../../../state/history/image-store.ts';
@@ -17,9 +19,17 @@ export interface BaseImagePorts extends Declared, PullPorts {
   readonly clock: Clock;
 }
 
-export interface NamedBase {
+/** Where a build takes its images from. */
+export interface BaseRules {
   /** Declared image that is built: FROM may name the others of its app by their short names; null for none. */
   readonly own: ResourceKey | null;
+  /** Images of registries are looked up there also where they are on this host. */
+  readonly fresh: boolean;
+  /** Logins by registry; of others, those of the supervisor. */
+  readonly logins: Readonly<Record<string, Credentials>>;
+}
+
+interface NamedBase extends BaseRules {
   readonly name: string;
   readonly platform: string | null;
 }
@@ -27,12 +37,12 @@ export interface NamedBase {
 /** Of the same app, by its name or id on this host, or else from its registry. */
 export async function baseImage(
   ports: BaseImagePorts,
-  { own, name, platform }: NamedBase,
+  base: NamedBase,
   progress: ProgressSink,
   signal: AbortSignal,
 ): Promise<BaseImage> {
-  const declared = declaredImage(ports, own, name);
-  return describedBase(ports, declared ?? (await namedImage(ports, name, platform, signal, progress)));
+  const declared = declaredImage(ports, base.own, base.name);
+  return describedBase(ports, declared ?? (await namedImage(ports, base, signal, progress)));
 }
 
 /** Another image that the same app declares. @throws TSD_IMAGE_MISSING while it is not here. */
@@ -52,19 +62,25 @@ function declaredImage(ports: BaseImagePorts, own: ResourceKey | null, name: str
 /** By its name or id on this host, else from its registry. */
 async function namedImage(
   ports: BaseImagePorts,
-  name: string,
-  platform: string | null,
+  { name, platform, fresh, logins }: NamedBase,
   signal: AbortSignal,
   progress: ProgressSink,
 ): Promise<ImageRecord> {
   const local = localImage(ports, name);
   const [os, architecture] = platform?.split('/') ?? [local?.os, local?.architecture];
-  if (local !== undefined && local.os === os && local.architecture === architecture) return local;
-  const id = await pullAndName(ports, imageReference(name), { platform, credentials: null, signal }, progress);
+  const fits = local !== undefined && local.os === os && local.architecture === architecture;
+  // What only this host has under an id is in no registry.
+  if (fits && !(fresh && isOfRegistry(local, name))) return local;
+  const reference = imageReference(name);
+  const credentials = own(logins, reference.registry) ?? null;
+  const id = await pullAndName(ports, reference, { platform, credentials, signal }, progress);
   const pulled = ports.imageStores.images.get(id);
   if (pulled === undefined) throw new TsdError('TSD_IMAGE_MISSING', `image ${name} was removed meanwhile`);
   return pulled;
 }
+
+const isOfRegistry = ({ id }: ImageRecord, name: string): boolean =>
+  parseImageReference(name).ok && !id.startsWith(name.replace(/^sha256:/, ''));
 
 function localImage({ imageStores, repositories }: BaseImagePorts, name: string): ImageRecord | undefined {
   const reference = parseImageReference(name);

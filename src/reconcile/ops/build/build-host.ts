@@ -9,9 +9,8 @@ import { DOWNLOAD_LIMITS, Downloads } from '../../../images/build/downloads.ts';
 import type { BuildHost } from '../../../images/build/host.ts';
 import type { Clock } from '../../../model/clock.ts';
 import type { ProgressSink } from '../../../model/progress.ts';
-import type { ResourceKey } from '../../../model/resource.ts';
 import { type IntakePorts, loadContext } from '../images/image-intake.ts';
-import { type BaseImagePorts, baseImage } from './base-images.ts';
+import { type BaseImagePorts, type BaseRules, baseImage } from './base-images.ts';
 import { type BuildNetworkPorts, downloadNetwork } from './build-network.ts';
 import { type BuildExec, runCommand } from './build-run.ts';
 import type { BuildWork } from './build-work.ts';
@@ -29,8 +28,7 @@ export interface BuildPorts {
 export const buildCacheOf = ({ instance }: { readonly instance: Pick<Instance, 'root'> }): string =>
   join(instance.root, 'build-cache');
 
-/** @param own declared image: FROM may name the others of its app by their short names; null for none. */
-export function buildHost(ports: BuildPorts, own: ResourceKey | null, progress: ProgressSink): BuildHost {
+export function buildHost(ports: BuildPorts, bases: BaseRules, progress: ProgressSink): BuildHost {
   const { graph, settings, instance } = ports.intake;
   const { tmpDir } = settings;
   const kept = buildCacheOf({ instance });
@@ -51,7 +49,7 @@ export function buildHost(ports: BuildPorts, own: ResourceKey | null, progress: 
     cache: new BuildCache(join(kept, 'steps'), (chainId) => graph.exists(chainId)),
     now: () => ports.clock.now().wallMs,
     withDirectory,
-    baseImage: (name, platform, signal) => baseImage(ports.baseImages, { own, name, platform }, progress, signal),
+    baseImage: (name, platform, signal) => baseImage(ports.baseImages, { ...bases, name, platform }, progress, signal),
     withSnapshot: (parent, work) => {
       const id = randomBytes(32).toString('hex');
       return ports.builds.using(id, async () => {

@@ -8,6 +8,7 @@ import { unpackArchive } from '../../../images/build/files/local-archive.ts';
 import type { SourceTree } from '../../../images/build/files/source-tree.ts';
 import type { BuildNetwork, BuildReporter, NamedContext, Permission } from '../../../images/build/host.ts';
 import type { LoadedImage } from '../../../images/image.ts';
+import type { Credentials } from '../../../images/registry/auth-file.ts';
 import { TsdError, toTsdError } from '../../../model/errors/errors.ts';
 import type { ProgressSink } from '../../../model/progress.ts';
 import type { ResourceKey } from '../../../model/resource.ts';
@@ -34,6 +35,10 @@ export interface BuildOrder {
   /** What instructions may ask for beyond that. */
   readonly allow: readonly Permission[];
   readonly noCache: boolean;
+  /** Images of registries are looked up there also where they are on this host. */
+  readonly pull: boolean;
+  /** Logins by registry; of others, those of the supervisor. */
+  readonly logins: Readonly<Record<string, Credentials>>;
   /** Absolute paths of files by the id of the secret. */
   readonly secrets: Readonly<Record<string, string>>;
   /** The declared image that is built: FROM may name the others of its app. Null for an undeclared build. */
@@ -55,7 +60,7 @@ export async function carryOut(
   progress: ProgressSink,
   signal: AbortSignal,
 ): Promise<LoadedImage> {
-  const host = buildHost(ports, order.declared, progress);
+  const host = buildHost(ports, { own: order.declared, fresh: order.pull, logins: order.logins }, progress);
   const sourceDateEpoch = epochOf(order.args);
   return host.withDirectory(async (scratch) => {
     const opened: Beneath[] = [];
