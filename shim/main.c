@@ -212,8 +212,19 @@ static uint64_t until_kill(void) {
     return ~0ull;
 }
 
+/* Who connected before the payload began, and asked first of all to be attached, hears its first word. */
+static void serve_early(void) {
+    struct pollfd poll = {FD_LISTENER, POLLIN, 0};
+    struct __kernel_timespec none = {0, 0};
+    for (int i = 0; i < CONNECTIONS && !shim.session && connection_free(&shim); i++)
+        if (sys(ppoll, &poll, 1, &none, 0, 8) > 0) connection_accept(&shim);
+    for (int i = 0; i < CONNECTIONS; i++)
+        if (shim.connections[i].fd >= 0) connection_readable(&shim, &shim.connections[i]);
+}
+
 static void serve_until_end(void) {
     struct pollfd polls[POLLED];
+    serve_early();
     for (;;) {
         bool drained = shim.streams[0].fd < 0 && shim.streams[1].fd < 0;
         struct __kernel_timespec timeout = {TRIM_AFTER_SECONDS, 0};

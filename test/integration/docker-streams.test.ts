@@ -1,7 +1,7 @@
 /** Runs, output and programs in containers, as clients of the Docker API meet them. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ask } from '../support/docker-client.ts';
-import { headAndRest, rawSocket, unframed, upgrade, whole } from '../support/docker-raw.ts';
+import { headAndRest, Received, rawSocket, unframed, upgrade, whole } from '../support/docker-raw.ts';
 import { app, shell } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
 import { until } from '../support/wait.ts';
@@ -18,10 +18,13 @@ beforeAll(async () => {
       [
         `  talk: { image: busybox, command: ${shell(`trap "exit 3" TERM; echo out; echo err >&2; ${WAITING}`)} }`,
         `  other: { image: busybox, command: ${shell(`trap "exit 0" TERM; ${WAITING}`)} }`,
+        `  asks: { image: busybox, restart: no, stdin: true, command: ${shell('echo first; read x; echo got $x; exit 4')} }`,
+        `  screen: { image: busybox, restart: no, tty: true, command: ${shell('echo first; read x; echo got $x; exit 4')} }`,
       ].join('\n'),
     ),
   );
-  for (const name of ['talk', 'other']) await supervisor.waitFor(name, 'running', ({ phase }) => phase === 'Running');
+  for (const name of ['talk', 'other', 'asks', 'screen'])
+    await supervisor.waitFor(name, 'running', ({ phase }) => phase === 'Running');
 }, 60_000);
 
 afterAll(async () => {
@@ -193,4 +196,50 @@ test('answers of stop, start, kill and wait say what is so', async () => {
     status: 400,
     text: '{"message":"invalid condition: \\"x\\""}\n',
   });
+});
+
+test('who attaches before the start misses nothing of the output, and what it sent before is input', async () => {
+  const name = await named('asks');
+  expect(await asked('POST', `/containers/${name}/stop?t=0`)).toMatchObject({ status: 204 });
+  // Many times: a payload that is faster than its reader would be heard in part.
+  for (let round = 0; round < 10; round++) {
+    const query = 'stream=1&stdin=1&stdout=1&stderr=1';
+    const socket = rawSocket(supervisor.socket, upgrade('POST', `/containers/${name}/attach?${query}`));
+    const all = new Received(socket);
+    socket.write('hello\n');
+    const watching = new Received(
+      rawSocket(supervisor.socket, upgrade('POST', `/containers/${name}/attach?stream=1&stdout=1`)),
+    );
+    const exit = asked('POST', `/containers/${name}/wait?condition=next-exit`);
+    await until('both waiting', () => all.hasHead && watching.hasHead);
+    expect(await asked('POST', `/containers/${name}/start`)).toMatchObject({ status: 204 });
+    const { head, rest } = headAndRest(await all.ended);
+    expect(head).toContain('101 UPGRADED');
+    expect(unframed(rest)).toEqual({ stdout: 'first\ngot hello\n', stderr: '' });
+    expect(unframed(headAndRest(await watching.ended).rest).stdout).toBe('first\ngot hello\n');
+    expect(JSON.parse((await exit).text)).toEqual({ StatusCode: 4 });
+  }
+});
+
+test('a terminal is one raw stream, takes a size, and its keys leave it', async () => {
+  const name = await named('screen');
+  expect(await asked('POST', `/containers/${name}/resize?h=20&w=50`)).toMatchObject({ status: 200 });
+  const keys = rawSocket(
+    supervisor.socket,
+    upgrade('POST', `/containers/${name}/attach?stream=1&stdin=1&stdout=1&detachKeys=ctrl-p,x`),
+  );
+  const seen = whole(keys);
+  keys.write(Buffer.from([16, 'x'.charCodeAt(0)]));
+  expect(headAndRest(await seen).head).toContain('application/vnd.docker.raw-stream');
+  keys.destroy();
+  const { phase } = (await supervisor.container('screen')) ?? {};
+  expect(phase).toBe('Running');
+  const second = rawSocket(
+    supervisor.socket,
+    upgrade('POST', `/containers/${name}/attach?stream=1&stdin=1&stdout=1&logs=1`),
+  );
+  const all = whole(second);
+  second.write('hello\r');
+  expect(headAndRest(await all).rest.toString()).toBe('first\r\nhello\r\ngot hello\r\n');
+  second.destroy();
 });

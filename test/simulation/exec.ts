@@ -194,6 +194,10 @@ export class SimExec implements ExecDriver {
     throw new TsdError('TSD_BUG', 'not simulated');
   }
 
+  attachNext(): Promise<AttachedSession> {
+    throw new TsdError('TSD_BUG', 'not simulated');
+  }
+
   async resize(): Promise<void> {}
 
   attach(): Promise<AttachedSession> {

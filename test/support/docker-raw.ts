@@ -23,6 +23,24 @@ export async function whole(socket: Socket): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
+/** What has come so far, and the whole of it. */
+export class Received {
+  bytes: Buffer = Buffer.alloc(0);
+  readonly ended: Promise<Buffer>;
+
+  constructor(socket: Socket) {
+    socket.on('data', (chunk: Buffer) => {
+      this.bytes = Buffer.concat([this.bytes, chunk]);
+    });
+    this.ended = new Promise((resolve) => socket.once('end', () => resolve(this.bytes)));
+  }
+
+  /** The head of the answer is there: what was asked for is under way. */
+  get hasHead(): boolean {
+    return this.bytes.includes('\r\n\r\n');
+  }
+}
+
 export function headAndRest(bytes: Buffer): { readonly head: string; readonly rest: Buffer } {
   const end = bytes.indexOf('\r\n\r\n');
   return { head: bytes.subarray(0, end).toString(), rest: bytes.subarray(end + 4) };

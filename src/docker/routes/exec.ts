@@ -1,6 +1,7 @@
 /** Programs in running containers. */
 import { z } from 'zod';
 import { containerOf, isPaused, requireRunning } from '../streams/containers.ts';
+import { headIsRead } from '../streams/conversation.ts';
 import { detachKeysOf } from '../streams/detach-keys.ts';
 import type { ExecInstance } from '../streams/exec-instances.ts';
 import { requireStartable, runAttached, startExec, whenStarted } from '../streams/exec-runs.ts';
@@ -70,7 +71,10 @@ async function start(call: DockerCall): Promise<DockerReply> {
   return {
     type: 'hijack',
     contentType: streamType(asked.Tty, call.minor),
-    run: (hijacked) => runAttached(call.docker, instance, { ...hijacked, raw: asked.Tty, size }),
+    run: async (hijacked) => {
+      await headIsRead(call);
+      await runAttached(call.docker, instance, { ...hijacked, raw: asked.Tty, size });
+    },
   };
 }
 

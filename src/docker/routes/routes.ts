@@ -1,6 +1,7 @@
 /** All routes of the Docker API. */
 import type { DockerRoute } from '../wire/route.ts';
 import { containerViewRoutes } from './container-views.ts';
+import { attachRoutes } from './attach.ts';
 import { elsewhereRoutes } from './elsewhere.ts';
 import { execRoutes } from './exec.ts';
 import { imageRoutes } from './images.ts';
@@ -17,5 +18,6 @@ export const ROUTES: readonly DockerRoute[] = [
   ...imageRoutes,
   ...containerViewRoutes,
   ...volumeViewRoutes,
+  ...attachRoutes,
   ...elsewhereRoutes,
 ];

@@ -1,6 +1,9 @@
 /** A client's connection and the streams of a program: frames or raw bytes, ends of both sides, keys that leave. */
+
 import type { Duplex, Readable, Writable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { StdioSession } from '../../drivers/contract/exec.ts';
+import type { DockerCall } from '../wire/route.ts';
 import { DetachKeys } from './detach-keys.ts';
 import { framed, type StreamName } from './frames.ts';
 
@@ -16,10 +19,18 @@ export interface Wanted {
   readonly inputEnd: 'closes' | 'leaves' | 'nothing';
 }
 
+/** Python's client reads its connection beneath its buffer, and loses what comes together with the head of the answer. */
+const LOSES_EARLY_BYTES = /python/i;
+const HEAD_READ_MS = 20;
+
+export async function headIsRead({ client }: Pick<DockerCall, 'client'>): Promise<void> {
+  if (LOSES_EARLY_BYTES.test(client)) await delay(HEAD_READ_MS);
+}
+
 export type Outcome = 'ended' | 'detached' | 'gone';
 
 /** Writes as fast as the client reads. Resolves false when it is gone. */
-async function writeTo(stream: Writable, bytes: Buffer, gone: AbortSignal): Promise<boolean> {
+export async function writeTo(stream: Writable, bytes: Buffer, gone: AbortSignal): Promise<boolean> {
   if (gone.aborted || !stream.writable) return false;
   if (stream.write(bytes)) return true;
   return await new Promise((resolve) => {

@@ -3,6 +3,7 @@ import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { OtherApi, OtherCaller } from '../../api/other-api.ts';
+import { hasHungUp } from '../../ffi/sockets/peer.ts';
 import { type TsdError, toTsdError } from '../../model/errors/errors.ts';
 import type { DockerParts } from '../docker-parts.ts';
 import { ROUTES } from '../routes/routes.ts';
@@ -16,6 +17,8 @@ import { DockerRouter, type Found } from './router.ts';
 import { errorOf, sendJson, sendReply } from './send.ts';
 import { type Versioned, versionOf } from './versions.ts';
 
+/** A client that is gone while nothing is read from it or written to it is noticed within this time. */
+const HUNG_UP_LOOK_MS = 1_000;
 const UNKNOWN_CLIENT = 'a Docker client';
 
 interface Asked extends Found {
@@ -51,7 +54,7 @@ export class DockerDispatcher implements OtherApi {
     response.detachSocket(socket);
     const stream = plainStream(request);
     socket.write(plainHead(reply.contentType));
-    await hijacked(reply, stream, caller.signal);
+    await hijacked(reply, { stream, socket }, caller.signal);
   }
 
   async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, caller: OtherCaller): Promise<void> {
@@ -61,7 +64,7 @@ export class DockerDispatcher implements OtherApi {
     const reply = await asked.route.answer(call);
     if (reply.type === 'hijack') {
       socket.write(upgradedHead(reply.contentType, protocol));
-      await hijacked(reply, socket, caller.signal);
+      await hijacked(reply, { stream: socket, socket }, caller.signal);
       return;
     }
     // A client that offers an upgrade with every request (Java's) is answered without one.
@@ -130,13 +133,14 @@ export class DockerDispatcher implements OtherApi {
 
 async function hijacked(
   reply: Extract<DockerReply, { type: 'hijack' }>,
-  stream: Duplex,
+  { stream, socket }: { readonly stream: Duplex; readonly socket: Duplex },
   signal: AbortSignal,
 ): Promise<void> {
   const gone = new AbortController();
   const leave = (): void => gone.abort();
   stream.once('close', leave);
   stream.on('error', leave);
+  const looks = setInterval(() => hasHungUp(socket) && leave(), HUNG_UP_LOOK_MS);
   if (signal.aborted) leave();
   else signal.addEventListener('abort', leave, { once: true });
   try {
@@ -145,5 +149,7 @@ async function hijacked(
   } catch {
     // The client sees a stream that breaks off.
     stream.destroy();
+  } finally {
+    clearInterval(looks);
   }
 }

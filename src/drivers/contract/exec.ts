@@ -268,6 +268,12 @@ export interface ExecDriver extends Driver {
    * @throws TSD_CONTAINER_NOT_RUNNING
    */
   attach(containerId: string): Promise<AttachedSession>;
+  /**
+   * Opens a session with the next run that is started, from the first byte of its output. A start that fails is none. A run
+   * that has begun when this is called, and is not reported as running yet, counts as the next one.
+   * @throws the reason of the signal
+   */
+  attachNext(containerId: string, signal: AbortSignal): Promise<AttachedSession>;
   /** Sets the size of the payload's terminal; nothing where it has none. @throws TSD_CONTAINER_NOT_RUNNING */
   resize(containerId: string, rows: number, columns: number): Promise<void>;
   /** Removes cgroups, sockets and run records of a container that is not running. */

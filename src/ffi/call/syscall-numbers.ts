@@ -21,6 +21,7 @@ const TABLE = {
   getsockname: [51, 204],
   socketpair: [53, 199],
   setsockopt: [54, 208],
+  ppoll: [271, 73],
   getsockopt: [55, 209],
   lseek: [8, 62],
   copy_file_range: [326, 285],

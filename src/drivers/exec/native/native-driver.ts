@@ -19,6 +19,7 @@ import type {
   TaskHandle,
   TaskSpec,
 } from '../../contract/exec.ts';
+import { AwaitedRuns } from './awaited-runs.ts';
 import type { CgroupManager } from './cgroups/container-groups.ts';
 import { hostSources } from './cgroups/hierarchies.ts';
 import { createCgroupManager } from './cgroups/manager.ts';
@@ -101,10 +102,11 @@ export class NativeDriver implements ExecDriver {
     this.#files = files;
     this.#binary = binary;
     this.#runs = runs;
-    this.#starts = new RunStarts({ cgroups, compiler, files, launcher, runs });
+    const awaited = new AwaitedRuns();
+    this.#starts = new RunStarts({ cgroups, compiler, files, launcher, runs, awaited });
     this.#looks = new RunLooks(runs, cgroups);
     this.#signals = new RunSignals(runs, cgroups);
-    this.#sessions = new Sessions({ children, compiler, files, launcher, runs });
+    this.#sessions = new Sessions({ children, compiler, files, launcher, runs, awaited });
     this.#renewals = new FileRenewals({ children, launcher, runs });
     this.#paths = new PathLooks(children, binary);
   }
@@ -206,6 +208,10 @@ export class NativeDriver implements ExecDriver {
 
   attach(containerId: string): Promise<AttachedSession> {
     return this.#sessions.attach(containerId);
+  }
+
+  attachNext(containerId: string, signal: AbortSignal): Promise<AttachedSession> {
+    return this.#sessions.attachNext(containerId, signal);
   }
 
   resize(containerId: string, rows: number, columns: number): Promise<void> {

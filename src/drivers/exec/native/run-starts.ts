@@ -1,6 +1,7 @@
 /** Starts runs: one at a time per container, and each run once. */
 import { TsdError } from '../../../model/errors/errors.ts';
 import type { TaskHandle, TaskSpec } from '../../contract/exec.ts';
+import type { AwaitedRuns } from './awaited-runs.ts';
 import type { CgroupManager } from './cgroups/container-groups.ts';
 import { openConsole } from './console.ts';
 import { fillVolumes } from './copy-up.ts';
@@ -18,6 +19,7 @@ export interface RunStartsContext {
   readonly files: RunFiles;
   readonly launcher: Launcher;
   readonly runs: Runs;
+  readonly awaited: Pick<AwaitedRuns, 'listening' | 'over'>;
 }
 
 export class RunStarts {
@@ -52,7 +54,8 @@ export class RunStarts {
 
   async #startRun(spec: TaskSpec): Promise<TaskHandle> {
     const { containerId, run } = spec;
-    const { cgroups, compiler, files, launcher, runs } = this.#context;
+    const { cgroups, compiler, files, launcher, runs, awaited } = this.#context;
+    const socket = files.socket(containerId, run);
     files.create(containerId, run);
     files.forgetRunsBefore(containerId, run);
     const console = spec.tty ? openConsole() : null;
@@ -64,8 +67,9 @@ export class RunStarts {
       const ofRun = {
         number: run,
         log: spec.log,
-        socket: files.socket(containerId, run),
+        socket,
         recordDirectory: files.directory(containerId),
+        listening: () => awaited.listening(containerId, { socket, tty: spec.tty, stdin: spec.stdin || spec.tty }),
       };
       const { launched, connection } = await launcher.launch(
         task,
@@ -86,6 +90,7 @@ export class RunStarts {
       files.endRun(containerId, run);
       throw error;
     } finally {
+      awaited.over(containerId);
       console?.close();
     }
   }

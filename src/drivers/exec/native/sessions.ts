@@ -4,6 +4,7 @@ import { openTerminalIn } from '../../../ffi/process/pty.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import type { AttachedSession, ExecSpec, StdioSession } from '../../contract/exec.ts';
 import { AttachPlaces } from './attach-places.ts';
+import type { AwaitedRuns } from './awaited-runs.ts';
 import { openContainer } from './program/container-entry.ts';
 import { factsOf } from './run-facts.ts';
 import type { RunFiles } from './run-files.ts';
@@ -22,6 +23,7 @@ export interface SessionsContext {
   readonly files: RunFiles;
   readonly launcher: Launcher;
   readonly runs: Runs;
+  readonly awaited: AwaitedRuns;
 }
 
 export class Sessions {
@@ -70,6 +72,40 @@ export class Sessions {
       return { ...session, tty: status.tty };
     } catch (error) {
       leave();
+      throw error;
+    }
+  }
+
+  /** As {@link ExecDriver.attachNext}. */
+  async attachNext(containerId: string, signal: AbortSignal): Promise<AttachedSession> {
+    for (;;) {
+      const { connection, attached, tty, stdin } = await this.#context.awaited.next(containerId, signal);
+      const leave = this.#placeOf(containerId, connection);
+      const give = (): void => connection.close();
+      signal.addEventListener('abort', give, { once: true });
+      try {
+        const errno = await attached;
+        const status = errno === 0 ? await connection.status() : null;
+        if (status === null) throw justEnded(containerId);
+        const session = stdioSession(connection, status.launched.pid, stdin);
+        session.exited.then(leave, leave);
+        return { ...session, tty };
+      } catch {
+        // The start failed: it is the next one that is awaited.
+        connection.close();
+        leave();
+        signal.throwIfAborted();
+      } finally {
+        signal.removeEventListener('abort', give);
+      }
+    }
+  }
+
+  #placeOf(containerId: string, connection: ShimConnection): () => void {
+    try {
+      return this.#places.take(containerId);
+    } catch (error) {
+      connection.close();
       throw error;
     }
   }

@@ -31,6 +31,8 @@ export interface LaunchOptions {
     readonly log: LogSpec;
     readonly socket: string;
     readonly recordDirectory: string;
+    /** Called when the socket is there, before anything of the payload is. */
+    readonly listening: () => void;
   } | null;
 }
 
@@ -57,6 +59,7 @@ export function launchShim(options: LaunchOptions): LaunchedShim {
     descriptors.set(SHIM_FD.control, ours(pair.theirs));
     if (run !== null) {
       descriptors.set(SHIM_FD.listener, ours(listenAt(run.socket, BACKLOG)));
+      run.listening();
       descriptors.set(SHIM_FD.logDirectory, ours(openDirectory('open the log', dirname(run.log.path))));
       descriptors.set(SHIM_FD.recordDirectory, ours(openDirectory('reserve the exit record', run.recordDirectory)));
       argv.push(`${run.number}`, basename(run.log.path), `${run.log.maxBytes}`, `${run.log.maxFiles}`);

@@ -134,6 +134,11 @@ export class ShimConnection {
     return decodeResult((await this.#ask(type, payload)).payload).errno;
   }
 
+  /** As {@link request}, of a shim that answers when its payload has been launched, however long that takes. */
+  async requestAtLaunch(type: number): Promise<number> {
+    return decodeResult((await this.#ask(type, undefined, true)).payload).errno;
+  }
+
   /** As {@link request}. @throws TsdError with the errno. */
   async demand(step: string, type: number, payload?: Uint8Array): Promise<void> {
     const errno = await this.request(type, payload);
@@ -150,7 +155,7 @@ export class ShimConnection {
     this.#writer.destroy();
   }
 
-  #ask(type: number, payload?: Uint8Array): Promise<Frame> {
+  #ask(type: number, payload?: Uint8Array, isPatient = WAITS_FOR_PAYLOAD.has(type)): Promise<Frame> {
     if (!this.#open) return Promise.reject(gone());
     return new Promise((resolve, reject) => {
       // An answer that comes later still has its place in the order.
@@ -158,7 +163,7 @@ export class ShimConnection {
       // On a busy host this process may be what was late: what has arrived meanwhile is read before the shim is judged.
       const due = () => setImmediate(late);
       // Input waits for as long as the payload does not read.
-      const timer = WAITS_FOR_PAYLOAD.has(type) ? undefined : setTimeout(due, ANSWER_TIMEOUT_MS).unref();
+      const timer = isPatient ? undefined : setTimeout(due, ANSWER_TIMEOUT_MS).unref();
       const settled = () => clearTimeout(timer);
       this.#waiting.push({
         resolve: (answer) => {

@@ -1,0 +1,112 @@
+/** A client on the streams of a container itself: of the run that is there, or of the next one. */
+import type { Duplex } from 'node:stream';
+import type { AttachedSession } from '../../drivers/contract/exec.ts';
+import type { ContainerRecord } from '../../state/containers/container-record.ts';
+import { readLog } from '../../supervisor/logs/read-log.ts';
+import { DockerError } from '../wire/docker-error.ts';
+import type { DockerCall } from '../wire/route.ts';
+import { isPaused } from './containers.ts';
+import { converse, headIsRead, type Wanted, writeTo } from './conversation.ts';
+import { detachKeysOf } from './detach-keys.ts';
+import { type LogQuery, lineOf } from './log-lines.ts';
+
+interface Streams {
+  readonly stdin: boolean;
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+  /** What was written before, first. */
+  readonly logs: boolean;
+  /** What is written from now on. */
+  readonly follow: boolean;
+}
+
+export interface Attachment {
+  readonly record: ContainerRecord;
+  readonly streams: Streams;
+  readonly detachKeys: readonly number[];
+  /** Null where only what was written before is asked for. */
+  readonly session: Promise<AttachedSession> | null;
+  /** Ends the wait for a session. */
+  readonly leave: () => void;
+}
+
+export function streamsOf({ query }: DockerCall): Streams {
+  const flag = (name: string): boolean => query.flag(name);
+  const [stdin, stdout, stderr] = [flag('stdin'), flag('stdout'), flag('stderr')];
+  return { stdin, stdout, stderr, logs: flag('logs'), follow: flag('stream') };
+}
+
+/**
+ * Waits from now on for the run: nothing of one that begins after this call is missed.
+ * @throws DockerError 409
+ */
+export function attachment({ docker, query }: DockerCall, record: ContainerRecord, streams: Streams): Attachment {
+  const detachKeys = detachKeysOf(query.text('detachKeys'));
+  const { engineName, id, config } = record;
+  if (isPaused(record))
+    throw new DockerError(409, `container ${engineName} is paused, unpause the container before attach`);
+  if (record.state.status === 'restarting')
+    throw new DockerError(409, `container ${engineName} is restarting, wait until the container is running`);
+  const left = new AbortController();
+  const open = (): Promise<AttachedSession> =>
+    docker.exec.running(id) === null ? docker.exec.attachNext(id, left.signal) : docker.exec.attach(id);
+  const session = streams.follow ? open() : null;
+  // Who asks for it takes the error.
+  session?.catch(() => {});
+  return { record, streams, detachKeys: config.Tty ? detachKeys : [], session, leave: () => left.abort() };
+}
+
+/** What the end of the client's input means. */
+function inputEndOf({ config }: ContainerRecord, { stdin }: Streams): Wanted['inputEnd'] {
+  if (!stdin || !config.OpenStdin) return 'nothing';
+  return config.StdinOnce && !config.Tty ? 'closes' : 'leaves';
+}
+
+/** Resolves when the run has ended and its output is with the client, or the client has left. */
+export async function attached(
+  call: DockerCall,
+  { record, streams, detachKeys, session: coming, leave }: Attachment,
+  { stream, signal }: { readonly stream: Duplex; readonly signal: AbortSignal },
+): Promise<void> {
+  signal.addEventListener('abort', leave, { once: true });
+  if (signal.aborted) leave();
+  await headIsRead(call);
+  if (streams.logs) await past(call.docker.containers.logPath(record.id), record, streams, stream, signal);
+  if (coming === null) return;
+  const session = await coming;
+  const { config } = record;
+  try {
+    const wanted = { ...streams, raw: config.Tty, detachKeys, inputEnd: inputEndOf(record, streams) };
+    const outcome = await converse(session, stream, wanted, signal);
+    // The one client that the program reads from: without it there is no more input.
+    if (outcome === 'gone' && streams.stdin && config.OpenStdin && config.StdinOnce && !config.Tty)
+      await ended(session);
+  } finally {
+    session.close();
+  }
+}
+
+/** The end of input, once the program has taken what came before it; a program that does not read keeps nothing waiting. */
+function ended({ stdin }: AttachedSession): Promise<void> {
+  if (stdin === null || stdin.destroyed) return Promise.resolve();
+  return new Promise((resolve) => {
+    stdin.once('close', () => resolve());
+    stdin.end(() => resolve());
+    setTimeout(resolve, INPUT_END_MS).unref();
+  });
+}
+
+const INPUT_END_MS = 5_000;
+
+async function past(
+  path: string,
+  { config }: ContainerRecord,
+  { stdout, stderr }: Streams,
+  stream: Duplex,
+  signal: AbortSignal,
+): Promise<void> {
+  const options = { follow: false, tail: null, sinceMs: null, untilMs: null, stdout, stderr };
+  const query: LogQuery = { options, sinceNs: null, untilNs: null, timestamps: false, details: false };
+  for await (const entry of readLog(path, options, () => true, signal))
+    if (!(await writeTo(stream, lineOf(entry, query, config.Tty), signal))) return;
+}
