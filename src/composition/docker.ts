@@ -1,6 +1,8 @@
 /** The Docker API over the parts of a supervisor. */
 import type { OtherApi } from '../api/other-api.ts';
 import type { Caller, ServedApi } from '../api/served.ts';
+import { DockerEventBus } from '../docker/events/event-bus.ts';
+import { TimelineEvents } from '../docker/events/timeline-events.ts';
 import { ExecInstances } from '../docker/streams/exec-instances.ts';
 import { DockerDispatcher } from '../docker/wire/dispatcher.ts';
 import { recipesOf } from '../reconcile/ops/images/image-intake.ts';
@@ -13,6 +15,9 @@ export function createDocker(wired: Wired, api: (caller: Caller) => ServedApi): 
   const { opened, events, feed, loop, onBug } = wired;
   const { parts, observing, stores, defaultNetwork } = opened;
   const imageStores = { images: parts, layers: { graph: parts.graph, recipes: recipesOf(parts.intake) } };
+  const bus = new DockerEventBus(parts.clock);
+  const timelineEvents = new TimelineEvents(bus, stores.containers);
+  feed.watch((entry) => timelineEvents.noted(entry));
   const shared = {
     desired: parts.desired,
     containers: stores.containers,
@@ -36,6 +41,7 @@ export function createDocker(wired: Wired, api: (caller: Caller) => ServedApi): 
     archive: (names: readonly string[]) => imageArchive(imageStores, names),
     commands: createCommands(wired),
     exits: parts.exits,
+    bus,
     execs: new ExecInstances(),
   };
   return new DockerDispatcher((caller) => ({ ...shared, api: api(caller) }), onBug);

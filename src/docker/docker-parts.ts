@@ -19,6 +19,7 @@ import type { SupervisorEventBus } from '../supervisor/events.ts';
 import type { EventFeed } from '../supervisor/jobs/event-feed.ts';
 import type { SupervisorParts } from '../supervisor/supervisor.ts';
 import type { LoopState } from '../supervisor/views/view-input.ts';
+import type { DockerEventBus } from './events/event-bus.ts';
 import type { ExecInstances } from './streams/exec-instances.ts';
 
 export interface DockerParts {
@@ -52,5 +53,6 @@ export interface DockerParts {
   readonly archive: (names: readonly string[]) => AsyncIterable<Buffer>;
   readonly commands: Pick<SupervisorParts, 'starts' | 'stops' | 'kills'>;
   readonly exits: ExitRecorder;
+  readonly bus: DockerEventBus;
   readonly execs: ExecInstances;
 }

@@ -243,3 +243,50 @@ test('a terminal is one raw stream, takes a size, and its keys leave it', async 
   expect(headAndRest(await all).rest.toString()).toBe('first\r\nhello\r\ngot hello\r\n');
   second.destroy();
 });
+
+test('events tell of runs, programs and signals, to those who wait and to those who come later', async () => {
+  const name = await named('talk');
+  const { id = '' } = (await supervisor.container('talk')) ?? {};
+  const since = Date.now() / 1000;
+  const filters = encodeURIComponent(JSON.stringify({ container: [name], type: { container: true } }));
+  const live = new Received(
+    rawSocket(
+      supervisor.socket,
+      `GET /v1.45/events?filters=${filters} HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n`,
+    ),
+  );
+  await until('the head', () => live.hasHead);
+  await exec(name, { Cmd: ['busybox', 'true'] });
+  expect(await asked('POST', `/containers/${name}/restart?t=20`)).toMatchObject({ status: 204 });
+  expect(await asked('POST', `/containers/${name}/stop`)).toMatchObject({ status: 204 });
+  expect(await asked('POST', `/containers/${name}/start`)).toMatchObject({ status: 204 });
+  const past = async () => {
+    const query = `since=${since}&until=${Date.now() / 1000 + 0.001}&filters=${filters}`;
+    const lines = (await asked('GET', `/events?${query}`)).text.trim().split('\n');
+    return lines.map((line) => JSON.parse(line) as { Action: string; Actor: { Attributes: Record<string, string> } });
+  };
+  const stop = ['kill', 'die', 'stop'];
+  const expected = [
+    ...['exec_create: busybox true', 'exec_start: busybox true', 'exec_die'],
+    ...[...stop, 'start', 'restart'],
+    ...[...stop, 'start'],
+  ];
+  const seen = await until('all of it', async () => {
+    const events = await past();
+    return events.length >= expected.length ? events : null;
+  });
+  expect(seen.map(({ Action }) => Action)).toEqual(expected);
+  const death = seen.find(({ Action }) => Action === 'die');
+  expect(death).toMatchObject({
+    status: 'die',
+    id,
+    Type: 'container',
+    Actor: { ID: id, Attributes: { name, exitCode: '3', execDuration: expect.stringMatching(/^\d+$/) } },
+    scope: 'local',
+  });
+  expect(live.bytes.toString().match(/"Action":"/g)).toHaveLength(expected.length);
+  expect(await asked('GET', '/events?since=5&until=4')).toMatchObject({
+    status: 400,
+    text: '{"message":"`since` time (5) cannot be after `until` time (4)"}\n',
+  });
+});

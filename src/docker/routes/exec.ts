@@ -1,5 +1,6 @@
 /** Programs in running containers. */
 import { z } from 'zod';
+import { containerEvent, subjectOf } from '../events/container-events.ts';
 import { containerOf, isPaused, requireRunning } from '../streams/containers.ts';
 import { headIsRead } from '../streams/conversation.ts';
 import { detachKeysOf } from '../streams/detach-keys.ts';
@@ -53,6 +54,8 @@ async function create(call: DockerCall): Promise<DockerReply> {
     detachKeys: asked.DetachKeys,
     size: asked.ConsoleSize ?? null,
   });
+  const subject = subjectOf(record);
+  call.docker.bus.emit(containerEvent(subject, `exec_create: ${asked.Cmd.join(' ')}`, { execID: id }));
   return json({ Id: id }, 201);
 }
 

@@ -1,6 +1,7 @@
 /** Runs of containers: start, stop, signals, and their end. */
 import { readSignal, type SignalName, signalName } from '../../model/signals.ts';
 import type { ContainerRecord } from '../../state/containers/container-record.ts';
+import { containerEvent, subjectOf } from '../events/container-events.ts';
 import { containerOf, isPaused, requireRunning } from '../streams/containers.ts';
 import { killed, stopped, stopTimeOf } from '../streams/endings.ts';
 import { startError } from '../streams/start-error.ts';
@@ -91,6 +92,8 @@ async function resize(call: DockerCall): Promise<DockerReply> {
   const record = containerOf(call);
   requireRunning(call, record);
   await call.docker.exec.resize(record.id, rows, columns);
+  const size = { height: `${rows}`, width: `${columns}` };
+  call.docker.bus.emit(containerEvent(subjectOf(record), 'resize', size));
   return { type: 'empty', status: 200 };
 }
 

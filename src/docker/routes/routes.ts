@@ -3,6 +3,7 @@ import type { DockerRoute } from '../wire/route.ts';
 import { containerViewRoutes } from './container-views.ts';
 import { attachRoutes } from './attach.ts';
 import { elsewhereRoutes } from './elsewhere.ts';
+import { eventRoutes } from './events.ts';
 import { execRoutes } from './exec.ts';
 import { imageRoutes } from './images.ts';
 import { lifecycleRoutes } from './lifecycle.ts';
@@ -19,5 +20,6 @@ export const ROUTES: readonly DockerRoute[] = [
   ...containerViewRoutes,
   ...volumeViewRoutes,
   ...attachRoutes,
+  ...eventRoutes,
   ...elsewhereRoutes,
 ];

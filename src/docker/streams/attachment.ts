@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { AttachedSession } from '../../drivers/contract/exec.ts';
 import type { ContainerRecord } from '../../state/containers/container-record.ts';
 import { readLog } from '../../supervisor/logs/read-log.ts';
+import { containerEvent, subjectOf } from '../events/container-events.ts';
 import { DockerError } from '../wire/docker-error.ts';
 import type { DockerCall } from '../wire/route.ts';
 import { isPaused } from './containers.ts';
@@ -51,6 +52,7 @@ export function attachment({ docker, query }: DockerCall, record: ContainerRecor
   const open = (): Promise<AttachedSession> =>
     docker.exec.running(id) === null ? docker.exec.attachNext(id, left.signal) : docker.exec.attach(id);
   const session = streams.follow ? open() : null;
+  docker.bus.emit(containerEvent(subjectOf(record), 'attach'));
   // Who asks for it takes the error.
   session?.catch(() => {});
   return { record, streams, detachKeys: config.Tty ? detachKeys : [], session, leave: () => left.abort() };
@@ -78,6 +80,7 @@ export async function attached(
   try {
     const wanted = { ...streams, raw: config.Tty, detachKeys, inputEnd: inputEndOf(record, streams) };
     const outcome = await converse(session, stream, wanted, signal);
+    if (outcome === 'detached') call.docker.bus.emit(containerEvent(subjectOf(record), 'detach'));
     // The one client that the program reads from: without it there is no more input.
     if (outcome === 'gone' && streams.stdin && config.OpenStdin && config.StdinOnce && !config.Tty)
       await ended(session);

@@ -4,6 +4,8 @@ import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { StdioSession } from '../../drivers/contract/exec.ts';
 import type { DockerParts } from '../docker-parts.ts';
+import { containerEvent, subjectOf } from '../events/container-events.ts';
+import type { Attributes } from '../events/message.ts';
 import { DockerError } from '../wire/docker-error.ts';
 import type { DockerCall } from '../wire/route.ts';
 import { converse, type Wanted } from './conversation.ts';
@@ -11,7 +13,7 @@ import { detachKeysOf } from './detach-keys.ts';
 import { type ExecInstance, isRunning } from './exec-instances.ts';
 import { execError } from './start-error.ts';
 
-type ExecParts = Pick<DockerParts, 'exec' | 'containers'>;
+type ExecParts = Pick<DockerParts, 'exec' | 'containers' | 'bus'>;
 type Size = readonly [rows: number, columns: number] | null;
 
 const SIGHUP = 1;
@@ -30,8 +32,8 @@ export function requireStartable({ docker }: DockerCall, { id, request, isStarte
 }
 
 /** Starts it and notes its end. Returns what went wrong. */
-export async function startExec({ exec }: ExecParts, instance: ExecInstance, size: Size): Promise<string | null> {
-  const session = await open(exec, instance, size);
+export async function startExec(parts: ExecParts, instance: ExecInstance, size: Size): Promise<string | null> {
+  const session = await open(parts, instance, size);
   if (typeof session === 'string') return session;
   // On a terminal the end of input is a key.
   if (!instance.request.tty) session.stdin?.end();
@@ -40,15 +42,18 @@ export async function startExec({ exec }: ExecParts, instance: ExecInstance, siz
   return null;
 }
 
-async function open(exec: ExecParts['exec'], instance: ExecInstance, size: Size): Promise<StdioSession | string> {
+async function open(parts: ExecParts, instance: ExecInstance, size: Size): Promise<StdioSession | string> {
+  const { exec } = parts;
   const { containerId, argv, env, cwd, user, tty, stdin, privileged } = instance.request;
   instance.isStarted = true;
   try {
     const session = await exec.exec(containerId, { argv, env, cwd, user, tty, stdin, privileged });
     instance.session = session;
     if (size !== null && tty) session.resize(...size);
+    tell(parts, instance, `exec_start: ${argv.join(' ')}`);
     const end = (exitCode: number): void => {
       instance.exitCode = exitCode;
+      tell(parts, instance, 'exec_die', { exitCode: `${exitCode}` });
       session.close();
     };
     session.exited.then(end, () => end(LOST));
@@ -58,6 +63,11 @@ async function open(exec: ExecParts['exec'], instance: ExecInstance, size: Size)
     instance.exitCode = exitCode;
     return message;
   }
+}
+
+function tell({ bus, containers }: ExecParts, { id, request }: ExecInstance, action: string, more: Attributes = {}) {
+  const record = containers.get(request.containerId);
+  if (record !== undefined) bus.emit(containerEvent(subjectOf(record), action, { execID: id, ...more }));
 }
 
 /** Of a program whose end was not seen. */
@@ -78,12 +88,12 @@ function inputEndOf({ stdin, tty }: ExecInstance['request']): Wanted['inputEnd']
 
 /** Resolves when all output is with the client, or the client has left: the program runs on without it. */
 export async function runAttached(
-  { exec }: ExecParts,
+  parts: ExecParts,
   instance: ExecInstance,
   { stream, signal, raw, size }: AttachedExec,
 ): Promise<void> {
   const { request } = instance;
-  const session = await open(exec, instance, size);
+  const session = await open(parts, instance, size);
   if (typeof session === 'string') {
     stream.write(`${session}\r\n`);
     return;
@@ -99,6 +109,7 @@ export async function runAttached(
   const outcome = await converse(session, stream, wanted, signal);
   // As when a terminal is closed: what runs on it hears of it.
   if (outcome === 'gone' && request.tty) session.signal(SIGHUP);
+  if (outcome === 'detached') tell(parts, instance, 'exec_detach');
   if (outcome === 'ended') await session.exited.catch(() => {});
 }
 

@@ -18,7 +18,7 @@ export interface LogQuery {
 }
 
 /** `S` or `S.n`, as the client makes them of dates; null for none and for 0. @throws DockerError 400 */
-function timeOf(query: Query, name: string): bigint | null {
+export function timeOf(query: Query, name: string): bigint | null {
   const text = query.text(name);
   if (text === '') return null;
   const found = /^(-?\d{1,12})(?:\.(\d+))?$/.exec(text);

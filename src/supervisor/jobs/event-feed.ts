@@ -60,6 +60,7 @@ const MOST_WAITING = 64;
 export class EventFeed {
   readonly #parts: EventFeedParts;
   readonly #ring: EventRing<DockerEvent>;
+  readonly #watchers: ((entry: TimelineDraft) => void)[] = [];
 
   constructor(parts: EventFeedParts) {
     this.#parts = parts;
@@ -70,8 +71,14 @@ export class EventFeed {
     return this.#ring.subscribers;
   }
 
+  /** The listener gets each entry of the timeline from now on. */
+  watch(watcher: (entry: TimelineDraft) => void): void {
+    this.#watchers.push(watcher);
+  }
+
   /** The timeline has a new entry. */
   noted(entry: TimelineDraft): void {
+    for (const watcher of this.#watchers) watcher(entry);
     const event = this.#eventOf(entry);
     if (event !== null) this.#ring.log(event);
   }
