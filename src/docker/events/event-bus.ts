@@ -31,6 +31,11 @@ export class DockerEventBus {
     this.#clock = clock;
   }
 
+  /** @internal */
+  get readers(): number {
+    return this.#readers.size;
+  }
+
   emit(draft: EventDraft): void {
     const now = BigInt(Math.round(this.#clock.now().wallMs * 1000)) * 1000n;
     // Two at one time would not be told apart by a client that goes on after the one it saw last.

@@ -1,6 +1,6 @@
 /** An event as clients get it. */
 
-export type EventType = 'container' | 'image' | 'network' | 'volume' | 'builder';
+type EventType = 'container' | 'image' | 'network' | 'volume' | 'builder';
 export type Attributes = Readonly<Record<string, string>>;
 
 export interface EventDraft {

@@ -1,7 +1,7 @@
 /** All routes of the Docker API. */
 import type { DockerRoute } from '../wire/route.ts';
-import { containerViewRoutes } from './container-views.ts';
 import { attachRoutes } from './attach.ts';
+import { containerViewRoutes } from './container-views.ts';
 import { elsewhereRoutes } from './elsewhere.ts';
 import { eventRoutes } from './events.ts';
 import { execRoutes } from './exec.ts';
