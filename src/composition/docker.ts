@@ -12,7 +12,7 @@ import { createCommands } from './facade.ts';
 import type { Wired } from './wire.ts';
 
 export function createDocker(wired: Wired, api: (caller: Caller) => ServedApi): OtherApi {
-  const { opened, events, feed, loop, onBug } = wired;
+  const { opened, events, feed, loop, imperative, onBug } = wired;
   const { parts, observing, stores, defaultNetwork } = opened;
   const imageStores = { images: parts, layers: { graph: parts.graph, recipes: recipesOf(parts.intake) } };
   const bus = new DockerEventBus(parts.clock);
@@ -43,6 +43,7 @@ export function createDocker(wired: Wired, api: (caller: Caller) => ServedApi): 
     exits: parts.exits,
     bus,
     execs: new ExecInstances(),
+    imperative,
   };
   return new DockerDispatcher((caller) => ({ ...shared, api: api(caller) }), onBug);
 }

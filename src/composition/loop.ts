@@ -12,6 +12,7 @@ import type { LoopStatus } from '../supervisor/loop-status.ts';
 import type { Observers } from '../supervisor/observers.ts';
 import type { Adoption } from '../supervisor/take-over/take-over.ts';
 import type { Timeline } from '../supervisor/timeline.ts';
+import type { Imperative } from './imperative.ts';
 import type { Opened } from './open.ts';
 
 /** Number of concurrent ops. Ops mostly wait, for a disk or for a payload to end, and must not block each other. */
@@ -27,10 +28,11 @@ export interface LoopParts {
   readonly timeline: Timeline;
   readonly observers: Observers;
   readonly events: SupervisorEventBus;
+  readonly imperative: Imperative;
 }
 
 export function createController(looped: LoopParts): Controller {
-  const { opened, seed, adoption, timeline, observers, events } = looped;
+  const { opened, seed, adoption, timeline, observers, events, imperative } = looped;
   const { parts, observing, stores, sources, defaultNetwork, loopPauses, wires, log } = opened;
   const { desired, containers, stops, failures } = parts;
   const { observer, sight } = observing;
@@ -53,6 +55,7 @@ export function createController(looped: LoopParts): Controller {
       timeline.pass(report);
       loopPauses.kept(report.scope === null ? 'a pass over everything' : 'a pass', report.ms);
       observers.pass(report, systemClock.now().wallMs);
+      if (report.scope === null) imperative.containers.sweep();
       events.emit('change');
       wires.emit('probe', report.scope);
     },

@@ -15,6 +15,7 @@ import { openTmpDir, type TmpDir } from '../state/files/tmp-dir.ts';
 import { removeInstanceFiles } from '../state/instance-files.ts';
 import { openRoot, type StateRoot } from '../state/root.ts';
 import type { DefaultNetwork } from '../supervisor/default-network.ts';
+import type { ImperativeResources } from '../supervisor/imperative/imperative-resources.ts';
 import { initNetworkDriver } from '../supervisor/jobs/network-jobs.ts';
 import { LentInterfaces } from '../supervisor/network/lent-interfaces.ts';
 import { TypedLinks } from '../supervisor/network/typed-links.ts';
@@ -46,6 +47,7 @@ export interface Opened extends Core {
   readonly kept: KeptContents;
   readonly paths: PathBook;
   readonly sources: Sources;
+  readonly imperative: ImperativeResources;
   readonly registry: Registry;
   readonly parts: Parts;
   readonly observing: Observing;
@@ -81,7 +83,16 @@ export async function open(config: DaemonConfig, core: Core): Promise<Opened> {
   const exec = createExecDriver(config, state, sysinfo);
   engine.onShutdown('exec driver', () => exec.close(), ['linkgraph.db', 'history.db']);
   const paths = createPathBook(exec, (path) => wires.emit('file', path));
-  const { sources, settingsReader } = openSources({ config, log, gates, stores, kept, paths, loopPauses, wires });
+  const { sources, imperative, settingsReader } = openSources({
+    config,
+    log,
+    gates,
+    stores,
+    kept,
+    paths,
+    loopPauses,
+    wires,
+  });
   const registry = createRegistry(
     config,
     { root: state.root, downloads: tmp.downloads },
@@ -114,7 +125,7 @@ export async function open(config: DaemonConfig, core: Core): Promise<Opened> {
   const id = keyId(openDaemonKey(config.trustKey ?? join(state.root, 'key.json')));
   const base = { ...core, config, gates, service, sysinfo, limits };
   const opened = { parts, observing, defaultNetwork, names, resolver };
-  return { ...base, ...opened, state, stores, kept, paths, sources, registry, id, reset };
+  return { ...base, ...opened, state, stores, kept, paths, sources, imperative, registry, id, reset };
 }
 
 /** Root, run directory and the place of temporary files. A reset takes all of them away at the end. */

@@ -12,6 +12,7 @@ import type { Observers } from '../supervisor/observers.ts';
 import type { Sources } from '../supervisor/sources/sources.ts';
 import { keepStatus } from '../supervisor/status-line.ts';
 import type { Supervisor } from '../supervisor/supervisor.ts';
+import { forgetStops } from '../supervisor/take-over/always.ts';
 import { leaveDown } from '../supervisor/take-over/leave-down.ts';
 import { registerBuiltins } from './builtins.ts';
 import { createDocker } from './docker.ts';
@@ -90,7 +91,8 @@ export async function announce({ wired, api, addresses }: Served): Promise<void>
 async function takeOver({ opened, loop, adoption }: Wired): Promise<void> {
   const { config, log, parts, names, resolver } = opened;
   const adopted = await adoption.begin();
-  if (!config.restart) leaveDown(parts);
+  if (config.restart) forgetStops(parts);
+  else leaveDown(parts);
   loop.setUnavailable(adopted.unavailable);
   names.begin();
   resolver.begin();

@@ -6,6 +6,8 @@ import { usersOf } from '../model/host-files.ts';
 import type { PathBook } from '../reconcile/path-book.ts';
 import type { DaemonConfig } from '../settings/daemon-config.ts';
 import { copyMade, describeSettled, settleDeclarations } from '../supervisor/declarations/start.ts';
+import { ImperativeResources } from '../supervisor/imperative/imperative-resources.ts';
+import { restoredDeclarations } from '../supervisor/imperative/restored.ts';
 import type { Logger } from '../supervisor/log.ts';
 import type { LoopPauses } from '../supervisor/loop-pauses.ts';
 import { copiesInUse } from '../supervisor/sources/copies-in-use.ts';
@@ -30,6 +32,7 @@ export interface SourceParts {
 }
 
 export interface OpenedSources {
+  readonly imperative: ImperativeResources;
   readonly sources: Sources;
   /** Reads files that are obeyed: those of watched manifests, or of applied ones. */
   readonly settingsReader: (watched: boolean) => ReadFile;
@@ -59,7 +62,9 @@ export function openSources(parts: SourceParts): OpenedSources {
   const settled = settleDeclarations(stores, (n) => stateOfGeneration(history, resolve, n), systemClock.now().wallMs);
   if (settled !== null) log.warn(settled, describeSettled(settled));
   copyMade(stores);
+  const imperative = new ImperativeResources(restoredDeclarations(stores), (keys) => wires.emit('look', keys));
   const sources = new Sources({
+    beside: imperative,
     history,
     declarations: stores.declarations,
     reserve,
@@ -81,5 +86,5 @@ export function openSources(parts: SourceParts): OpenedSources {
     },
   });
   wires.on('file', (path) => wires.emit('look', usersOf(sources.state, path)));
-  return { sources, settingsReader };
+  return { sources, imperative, settingsReader };
 }

@@ -23,6 +23,7 @@ import { copiesNeeded } from '../supervisor/sources/copies-in-use.ts';
 import { StopStage } from '../supervisor/stop-stage.ts';
 import { Adoption } from '../supervisor/take-over/take-over.ts';
 import { Timeline } from '../supervisor/timeline.ts';
+import { createImperative, type Imperative } from './imperative.ts';
 import { createController } from './loop.ts';
 import type { Opened } from './open.ts';
 import { adoptionPorts } from './ports/adoption-ports.ts';
@@ -45,6 +46,7 @@ export interface Wired {
   readonly pauses: Pauses;
   readonly collector: Collector;
   readonly stopStage: StopStage;
+  readonly imperative: Imperative;
   readonly onBug: (error: TsdError) => void;
 }
 
@@ -63,10 +65,11 @@ export function wire(opened: Opened): Wired {
     resolver: () => opened.resolver.view(),
   });
   const { timeline, feed, loop } = createRecords(opened, events, observers);
+  const imperative = createImperative(opened, { events, loop, timeline });
   const adoption = createAdoption(opened, timeline);
   engine.onShutdown('adoption', () => adoption.stop(), WORKED_ON);
   engine.onShutdown('metrics and page', () => observers.close(), WORKED_ON);
-  const controller = createController({ opened, seed, adoption, loop, timeline, observers, events });
+  const controller = createController({ opened, seed, adoption, loop, timeline, observers, events, imperative });
   engine.onShutdown('reconcile loop', () => controller.stop(), WORKED_ON);
   loop.attach(controller);
   wires.on('look', (keys) => controller.enqueue(keys));
@@ -92,6 +95,7 @@ export function wire(opened: Opened): Wired {
     prober,
     pauses: createPauses(opened, events),
     collector,
+    imperative,
     stopStage: createStopStage(opened, { loop, prober, controller, adoption, timeline, events }),
     onBug,
   };

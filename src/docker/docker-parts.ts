@@ -16,6 +16,8 @@ import type { RepositoryStore } from '../state/images/repositories.ts';
 import type { VolumeStore } from '../state/volumes/volumes.ts';
 import type { DefaultNetwork } from '../supervisor/default-network.ts';
 import type { SupervisorEventBus } from '../supervisor/events.ts';
+import type { ImperativeContainers } from '../supervisor/imperative/containers.ts';
+import type { ImperativeVolumes } from '../supervisor/imperative/removed-volumes.ts';
 import type { EventFeed } from '../supervisor/jobs/event-feed.ts';
 import type { SupervisorParts } from '../supervisor/supervisor.ts';
 import type { LoopState } from '../supervisor/views/view-input.ts';
@@ -55,4 +57,6 @@ export interface DockerParts {
   readonly exits: ExitRecorder;
   readonly bus: DockerEventBus;
   readonly execs: ExecInstances;
+  /** Changes of what clients made. */
+  readonly imperative: { readonly containers: ImperativeContainers; readonly volumes: ImperativeVolumes };
 }

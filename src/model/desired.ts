@@ -1,4 +1,5 @@
 import type { LiveFile } from './contents.ts';
+import type { ImperativeRequest } from './imperative.ts';
 import type { ContainerSpec } from './kinds/container.ts';
 import type { ImageSpec } from './kinds/image.ts';
 import type { NetworkSpec } from './kinds/network.ts';
@@ -39,6 +40,8 @@ export interface Desired<K extends Kind = Kind> {
   readonly source: SourcePosition;
   /** Position of each written field, by dotted path: `ports.0`, `resources.memory`. */
   readonly positions: Readonly<Record<string, SourcePosition>>;
+  /** Of what no manifest declares: what was asked for through the Docker API. */
+  readonly request?: ImperativeRequest;
 }
 
 /** Names of a container's spec, resolved, and of a build's Dockerfile. Empty for the other kinds. */

@@ -5,7 +5,7 @@ export type Kind = (typeof KINDS)[number];
 /** `kind/app/name`: the identity of a resource. */
 export type ResourceKey = `${Kind}/${string}/${string}`;
 
-/** Where in a manifest something was written. Line and column count from 1. */
+/** Where in a manifest something was written. Line and column count from 1; both are 0 for what no file declares. */
 export interface SourcePosition {
   readonly file: string;
   readonly line: number;
@@ -29,7 +29,8 @@ export function parseKey(key: ResourceKey): { kind: Kind; app: string; name: str
   return { kind, app, name };
 }
 
-/** `file:line:column`, the form editors and terminals make clickable. */
+/** `file:line:column`, the form editors and terminals make clickable; what no file declares has a name alone. */
 export function formatPosition(position: SourcePosition): string {
+  if (position.line === 0) return position.file;
   return `${position.file}:${position.line}:${position.column}`;
 }

@@ -1,5 +1,6 @@
 /** Updates of containers: one spec takes the place of another that ran well. Pure. */
 import type { Desired } from './desired.ts';
+import { isImperative } from './imperative.ts';
 import type { ContainerSpec } from './kinds/container.ts';
 import type { ResourceKey } from './resource.ts';
 
@@ -34,32 +35,42 @@ export interface ObservedUpdate extends UpdateTerms {
   readonly final: boolean;
 }
 
-/** Names with a dot cannot be declared, so these two are never anybody else's. */
-const NEXT = '.next';
-const OLD = '.old';
+type Beside = 'next' | 'old' | 'former';
+
+/** Manifests declare no name with a dot, and Docker knows none with a colon: these keys are never anybody else's. */
+function beside(key: ResourceKey, what: Beside): ResourceKey {
+  return `${key}${isImperative(key) ? ':' : '.'}${what}`;
+}
+
+/** What stands beside the name of a container; null for a key of its own. */
+function besideOf(key: ResourceKey): { readonly base: ResourceKey; readonly what: Beside } | null {
+  if (!key.startsWith('container/')) return null;
+  const found = (isImperative(key) ? /^(.*):(next|old|former)$/ : /^(.*)\.(next|old|former)$/).exec(key);
+  return found && { base: found[1] as ResourceKey, what: found[2] as Beside };
+}
 
 /** The successor of a container until it takes over. */
 export function nextKey(key: ResourceKey): ResourceKey {
-  return `${key}${NEXT}`;
+  return beside(key, 'next');
 }
 
 /** The predecessor of a container while its connections drain. */
 export function oldKey(key: ResourceKey): ResourceKey {
-  return `${key}${OLD}`;
+  return beside(key, 'old');
 }
 
 /** Holds the addresses that a container had until it took over those of its predecessor. No container has this key. */
 export function formerKey(key: ResourceKey): ResourceKey {
-  return `${key}.former`;
+  return beside(key, 'former');
 }
 
 /** The container that a successor or predecessor belongs to; any other key is its own. */
 export function baseKey(key: ResourceKey): ResourceKey {
-  return key.startsWith('container/') ? (key.replace(/\.(?:next|old|former)$/, '') as ResourceKey) : key;
+  return besideOf(key)?.base ?? key;
 }
 
 export function isNext(key: ResourceKey): boolean {
-  return key.startsWith('container/') && key.endsWith(NEXT);
+  return besideOf(key)?.what === 'next';
 }
 
 /** A successor's declaration: that of its container under another name, without the ports and addresses it does not have yet. */
@@ -67,8 +78,8 @@ export function successorOf(desired: Desired<'container'>): Desired<'container'>
   return {
     ...desired,
     key: nextKey(desired.key),
-    name: `${desired.name}${NEXT}`,
-    engineName: `${desired.engineName}${NEXT}`,
+    name: `${desired.name}.next`,
+    engineName: `${desired.engineName}.next`,
     spec: withoutPlaces(desired.spec),
   };
 }

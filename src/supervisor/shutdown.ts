@@ -47,10 +47,15 @@ export interface StopReport {
   readonly ending: readonly string[];
 }
 
+/** What a client made comes back by its restart policy alone. */
+function endsWithTheHost({ owner }: ContainerRecord): boolean {
+  return owner?.request !== undefined && containerSpecOf(owner).restart.policy === 'no';
+}
+
 /** It ran and is to run again, independent of its policy for the coming end, unless a person stopped it. */
 function wantAgain(containers: StopPorts['containers'], id: string): void {
   const record = containers.get(id);
-  if (!record || record.stopOverride !== null) return;
+  if (!record || record.stopOverride !== null || endsWithTheHost(record)) return;
   try {
     containers.update({ ...record, restart: { ...record.restart, requested: true, afterShutdown: true } });
   } catch {

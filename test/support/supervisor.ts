@@ -21,6 +21,7 @@ import { expect } from 'vitest';
 import { SupervisorClient } from '../../src/api/client.ts';
 import type { ContainerView } from '../../src/api/views/resource-views.ts';
 import { type ExitRecord, readExitRecord } from '../../src/drivers/exec/native/shim/exit-record.ts';
+import { ask } from './docker-client.ts';
 import { type HostState, hostState, type Marks, removeLeft, resolversOf } from './leaks.ts';
 import { lease, release } from './leases.ts';
 import { networkTraces } from './network-traces.ts';
@@ -275,6 +276,7 @@ export class TestSupervisor {
     rmSync(this.manifests, { recursive: true, force: true });
     mkdirSync(this.manifests, { recursive: true });
     await this.cli('delete', '--all');
+    await this.#removeImperative();
     const client = new SupervisorClient(this.socket);
     await until('all containers and networks removed', async () => {
       const [containers, networks] = await Promise.all([client.list('containers'), client.list('networks')]);
@@ -291,6 +293,12 @@ export class TestSupervisor {
     // What ends just now is remembered a little while.
     await until('no trace in the network', () => this.networkTraces().length === 0, PATIENCE_MS / 2).catch(() => {});
     expect(this.networkTraces()).toEqual([]);
+  }
+
+  /** What clients of the Docker API made is in no manifest. */
+  async #removeImperative(): Promise<void> {
+    const made = (await this.containers()).filter(({ app }) => app === '@docker');
+    await Promise.all(made.map(({ id }) => ask(this.socket, 'DELETE', `/containers/${id}?force=1&v=1`)));
   }
 
   /** What is left of it in the network of the host besides interfaces and tables. */

@@ -1,6 +1,6 @@
 /** How the past looks to a person: events, and the chain of `why`. */
 import type { EventView, WhyStep, WhyView } from '../../api/views/explain-views.ts';
-import { formatPosition } from '../../model/resource.ts';
+import { formatPosition, type SourcePosition } from '../../model/resource.ts';
 import { messageSaysAll, type TimelineKind } from '../../model/status/timeline.ts';
 import type { CliContext } from '../context.ts';
 import { paint, printable, type Style } from './text.ts';
@@ -68,11 +68,16 @@ function stepLines(context: CliContext, step: WhyStep): string[] {
   ];
 }
 
+function placeOf(source: SourcePosition | null): string {
+  if (source === null) return 'declared by no manifest';
+  return `${source.line === 0 ? 'asked for by' : 'declared at'} ${formatPosition(source)}`;
+}
+
 /** What it is, how that came, and what decides it now. */
 export function formatWhy(context: CliContext, view: WhyView): string {
   const bold = (text: string) => paint(context.streams, context.streams.stdout, 'bold', text);
   const state = view.message === '' ? view.phase : `${view.phase}: ${view.message}`;
-  const place = view.source === null ? 'declared by no manifest' : `declared at ${formatPosition(view.source)}`;
+  const place = placeOf(view.source);
   const now = [...view.now, ...(view.hint === '' ? [] : [`hint: ${view.hint}`])];
   const past = view.steps.length === 0 ? ['its past is unknown'] : view.steps.flatMap((s) => stepLines(context, s));
   return [

@@ -2,6 +2,7 @@
 import type { DockerRoute } from '../wire/route.ts';
 import { attachRoutes } from './attach.ts';
 import { containerViewRoutes } from './container-views.ts';
+import { createRoutes } from './create.ts';
 import { elsewhereRoutes } from './elsewhere.ts';
 import { eventRoutes } from './events.ts';
 import { execRoutes } from './exec.ts';
@@ -12,6 +13,7 @@ import { systemRoutes } from './system.ts';
 import { volumeViewRoutes } from './volume-views.ts';
 
 export const ROUTES: readonly DockerRoute[] = [
+  ...createRoutes,
   ...systemRoutes,
   ...lifecycleRoutes,
   ...logRoutes,

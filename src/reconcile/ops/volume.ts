@@ -37,8 +37,10 @@ function declared({
   key,
   spec,
   specHash,
-}: Desired<'volume'>): Pick<VolumeRecord, 'owner' | 'specHash' | 'onRemove' | 'released'> {
-  return { owner: { type: 'named', key }, specHash, onRemove: spec.onRemove, released: false };
+  request,
+}: Desired<'volume'>): Pick<VolumeRecord, 'owner' | 'specHash' | 'onRemove' | 'released' | 'request'> {
+  const made = { owner: { type: 'named', key }, specHash, onRemove: spec.onRemove, released: false } as const;
+  return { ...made, ...(request && { request }) };
 }
 
 export async function createVolume(ports: CreateVolumePorts, op: OpOf<'volume.create'>): Promise<void> {

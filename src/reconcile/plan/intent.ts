@@ -95,8 +95,9 @@ export function removalIntent(container: ObservedContainer, cause: Cause): Inten
   return intend([container.running && 'stop', ownsSandbox(specOf(container)) && 'disconnect', 'remove'], cause);
 }
 
-/** Returns the steps that create and start a declared container. */
+/** Returns the steps that create and start a declared container. One that the Docker API makes is started by itself. */
 export function creationIntent(desired: Desired<'container'>, cause = declared(desired)): Intent {
+  if (desired.request) return intend(['create'], cause);
   return intend(['create', ownsSandbox(desired.spec) && 'connect', 'start'], cause);
 }
 
@@ -210,6 +211,9 @@ function revive(desired: Desired<'container'>, container: ObservedContainer, aro
   const connect = ownsSandbox(desired.spec) && lacksEndpoint(desired.spec, container);
   const failed = container.startError;
   if (failed !== null) {
+    // A client of the Docker API is told so, and starts it again when it wants to.
+    if (desired.request && desired.spec.restart.policy === 'no')
+      return rest(container, around, held(desired.key, 'failed', `start failed: ${failed.message}`));
     const next = decideFailedStart({ policy: desired.spec.restart, counters: container.restarts, error: failed });
     if (next.next === 'exhausted') return rest(container, around, held(desired.key, 'failed', next.message));
     return intend([connect && 'connect', 'start'], because('exited', next.message), next.counters);
@@ -237,14 +241,20 @@ function revive(desired: Desired<'container'>, container: ObservedContainer, aro
   }
 }
 
+/** A change of what the Docker API made ends no stop, and what it made is not started. */
+function stopWords({ request }: Desired<'container'>, container: ObservedContainer): string {
+  if (!request) return describeStop(container);
+  return container.run === 0 ? 'made; `tsdocker start` starts it' : 'stopped until `tsdocker start`';
+}
+
 /** Keeps a container stopped. Changes of its spec wait until it is started. */
-function stopped(key: ResourceKey, container: ObservedContainer, around: Surroundings): Intent {
+function stopped(desired: Desired<'container'>, container: ObservedContainer, around: Surroundings): Intent {
   if (container.running) {
     const release = ownsSandbox(specOf(container)) && !around.shared();
     return intend(['stop', release && 'disconnect'], because('requested', 'stop requested'));
   }
   const until = container.stopUntil?.bootMs ?? null;
-  return rest(container, around, held(key, 'stopped-by-user', describeStop(container), until));
+  return rest(container, around, held(desired.key, 'stopped-by-user', stopWords(desired, container), until));
 }
 
 /** Returns the steps for a container with the desired spec. */
@@ -293,7 +303,7 @@ export function changeIntent(
   container: ObservedContainer,
   around: Surroundings,
 ): Intent {
-  if (around.stopped) return leaveMoved(stopped(desired.key, container, around), container, around);
+  if (around.stopped) return leaveMoved(stopped(desired, container, around), container, around);
   const changes = changesOf(desired, container);
   const cause = causeOf(desired, container, changes, around);
   if (cause && changes.strongest === 'recreate') return recreate(desired, container, cause);

@@ -18,13 +18,13 @@ import {
 
 type Container = Desired<'container'>;
 
-function needsOf({ references }: Container, creates: boolean): readonly ResourceKey[] {
+function needsOf({ references }: Container, creates: boolean, starts = true): readonly ResourceKey[] {
   return [
     ...(creates && references.image !== null ? [references.image] : []),
     ...(creates ? references.volumesFrom : []),
     ...Object.values(references.volumes),
-    ...references.networks,
-    ...startDependencies(references),
+    ...(starts ? references.networks : []),
+    ...(starts ? startDependencies(references) : []),
   ];
 }
 
@@ -86,8 +86,8 @@ function existence(pass: Pass, key: ResourceKey): Availability {
 export type Unmet = Pick<Blocked, 'busy' | 'message' | 'hint'>;
 
 /** Returns the first need that blocks the start (and the create, if `creates`) of the container, or null. */
-export function unmet(pass: Pass, desired: Container, creates: boolean): Unmet | null {
-  for (const need of needsOf(desired, creates)) {
+export function unmet(pass: Pass, desired: Container, creates: boolean, starts = true): Unmet | null {
+  for (const need of needsOf(desired, creates, starts)) {
     const availability = availabilityOf(pass, desired, need);
     if (availability.state === 'blocked') return { ...availability, message: `waits for ${availability.message}` };
   }
@@ -126,10 +126,11 @@ function user({ graph }: Pass, { key, references }: Container, need: ResourceKey
 export function orderNeeds(pass: Pass, desired: Container): void {
   const { graph } = pass;
   const [first] = graph.chain(desired.key);
-  if (first === undefined || !graph.has(opId('container.start', desired.key))) return;
   const creates = graph.has(opId('container.create', desired.key));
+  const starts = graph.has(opId('container.start', desired.key));
+  if (first === undefined || !(creates || starts)) return;
   const replaces = first !== opId('container.create', desired.key);
-  for (const need of needsOf(desired, creates)) {
+  for (const need of needsOf(desired, creates, starts)) {
     const availability = availabilityOf(pass, desired, need);
     if (availability.state !== 'ready' || availability.after === null) continue;
     const early = replaces && !graph.waitsFor(availability.after, first);

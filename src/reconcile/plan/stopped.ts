@@ -1,3 +1,4 @@
+import type { Desired } from '../../model/desired.ts';
 import type { ObservedContainer } from '../../model/observed.ts';
 
 type Stop = Pick<ObservedContainer, 'stopOverride' | 'stopHash' | 'specHash'>;
@@ -9,4 +10,9 @@ type Stop = Pick<ObservedContainer, 'stopOverride' | 'stopHash' | 'specHash'>;
  */
 export function isStopped({ stopOverride, stopHash, specHash }: Stop, declaredHash: string | null): boolean {
   return stopOverride && (declaredHash === null || declaredHash === (stopHash ?? specHash));
+}
+
+/** A change of what the Docker API made starts nothing: there, only a start ends a stop. */
+export function endsByStartAlone(desired: Pick<Desired, 'request'> | undefined): boolean {
+  return desired?.request !== undefined;
 }

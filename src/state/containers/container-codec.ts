@@ -5,6 +5,7 @@ import { type ExposedPort, isProtocol } from '../../model/kinds/short-forms.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import { GoDecodeError, mapValue } from '../files/go-json.ts';
 import { ZERO_TIME } from '../files/go-time.ts';
+import { decodeRequest, encodeRequest } from '../imperative-request.ts';
 import type { ConfigJson, ContainerExtension, DockerState, NetworkSettings } from './container-files.ts';
 import { NETWORK_SETTINGS } from './container-files.ts';
 import type {
@@ -132,6 +133,7 @@ function encodeOwner(owner: ContainerOwner | null): ContainerExtension['Owner'] 
     ContentHashes: owner.contentHashes,
     Generation: owner.generation,
     Files: owner.files ?? null,
+    Request: encodeRequest(owner.request),
   };
 }
 
@@ -148,6 +150,7 @@ function decodeOwner(owner: ContainerExtension['Owner']): ContainerOwner | null 
     contentHashes: owner.ContentHashes ?? {},
     generation: owner.Generation,
     ...(owner.Files && { files: owner.Files }),
+    ...decodeRequest(owner.Request),
   };
 }
 

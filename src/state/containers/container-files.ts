@@ -13,6 +13,7 @@ import {
   goTimeText,
   omitEmpty,
 } from '../files/go-json.ts';
+import { IMPERATIVE_REQUEST } from '../imperative-request.ts';
 import { PORT_BINDINGS, RUN_CONFIG } from './run-config.ts';
 
 const DOCKER_STATE = goStruct({
@@ -51,6 +52,7 @@ const OWNER = goStruct({
   ContentHashes: goMap(goString),
   Generation: goInt,
   Files: omitEmpty(goMap(goString)),
+  Request: omitEmpty(goPointer(IMPERATIVE_REQUEST)),
 });
 
 const HANDLE = goStruct({

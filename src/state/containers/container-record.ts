@@ -1,4 +1,5 @@
 import type { ErrorClass } from '../../model/errors/error-class.ts';
+import type { ImperativeRequest } from '../../model/imperative.ts';
 import type { JsonValue } from '../../model/json.ts';
 import type { ExposedPort, Protocol } from '../../model/kinds/short-forms.ts';
 import type { ResourceKey } from '../../model/resource.ts';
@@ -135,6 +136,8 @@ export interface ContainerOwner {
   /** Names of the copies that it runs with in place of files of the host, by absolute path. Left out, there are none. */
   readonly files?: Readonly<Record<string, string>>;
   readonly generation: number;
+  /** Of a container that no manifest declared: this record is its declaration. */
+  readonly request?: ImperativeRequest;
 }
 
 export interface ResolverUse {

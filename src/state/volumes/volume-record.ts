@@ -1,3 +1,4 @@
+import type { ImperativeRequest } from '../../model/imperative.ts';
 import { parseKey, type ResourceKey, resourceKey } from '../../model/resource.ts';
 
 /** Whose data it is. */
@@ -21,6 +22,8 @@ export interface VolumeRecord {
   readonly onRemove: 'keep' | 'delete';
   /** Data that no manifest declares any more. Of an anonymous volume it follows from whether its container is there. */
   readonly released: boolean;
+  /** Of a volume that no manifest declared: this record is its declaration. */
+  readonly request?: ImperativeRequest;
 }
 
 /** The part of an id that distinguishes the anonymous volumes of one container. */

@@ -7,6 +7,7 @@ import type { DurableBatch, StateFiles } from '../files/durable.ts';
 import { type GoValue, goBool, goMarshal, goPointer, goString, goStruct, omitEmpty } from '../files/go-json.ts';
 import { toStateError } from '../files/state-error.ts';
 import { corrupt, errnoCode, readGoFile, type StateIssue } from '../files/state-file.ts';
+import { decodeRequest, encodeRequest, IMPERATIVE_REQUEST } from '../imperative-request.ts';
 import { isMark, markCreating, removedMark, unmarkCreating } from './half-volumes.ts';
 import { type VolumeOwner, type VolumeRecord, volumeKey } from './volume-record.ts';
 
@@ -17,6 +18,7 @@ const EXTENSION = goStruct({
   SpecHash: goString,
   OnRemove: goString,
   Released: goBool,
+  Request: omitEmpty(goPointer(IMPERATIVE_REQUEST)),
 });
 
 /** Docker 1.4's fields, then ours under the one key `Tsdocker`. */
@@ -39,6 +41,7 @@ function encode(volume: VolumeRecord): VolumeJson {
     SpecHash: volume.specHash,
     OnRemove: volume.onRemove,
     Released: volume.released,
+    Request: encodeRequest(volume.request),
   };
   return { ID, Path, IsBindMount: false, Writable, Tsdocker: extension };
 }
@@ -75,6 +78,7 @@ function loadVolume(configPath: string, id: string, dataPath: string): VolumeRec
     specHash: json.Tsdocker?.SpecHash ?? '',
     onRemove: json.Tsdocker?.OnRemove === 'delete' ? 'delete' : 'keep',
     released: json.Tsdocker?.Released ?? false,
+    ...decodeRequest(json.Tsdocker?.Request ?? null),
   };
 }
 

@@ -1,5 +1,6 @@
 /** Brings history.db and the second copies of declarations to agree, before anything is made of what they say. */
 import type { DesiredState } from '../../model/desired.ts';
+import { isImperative } from '../../model/imperative.ts';
 import { networkMode } from '../../model/network-mode.ts';
 import { parseKey } from '../../model/resource.ts';
 import type { ContainerStore } from '../../state/containers/containers.ts';
@@ -36,7 +37,8 @@ function madeOf({ resources }: History, app: string): Made {
 
 function recorded(containers: DeclarationStores['containers']): RecordedContainer[] {
   return containers.all().flatMap(({ owner, imageId, network }) => {
-    if (owner === null) return [];
+    // What a client made is declared by its record.
+    if (owner === null || isImperative(owner.key)) return [];
     const { key, specHash, generation } = owner;
     const { image, network: mode } = containerSpecOf(owner);
     const isDeclared = networkMode(mode).type === 'network';
@@ -135,7 +137,7 @@ export function settleDeclarations(stores: DeclarationStores, stateOf: StateOf, 
     containers: recorded(containers),
     volumes: new Set(
       volumes.all().flatMap(({ owner, released }) => {
-        return owner.type === 'named' && !released ? [parseKey(owner.key).app] : [];
+        return owner.type === 'named' && !released && !isImperative(owner.key) ? [parseKey(owner.key).app] : [];
       }),
     ),
     held: new Set(history.holds.all().keys()),

@@ -1,6 +1,7 @@
 /** `start` and `restart`: they ask for another run, and wait until it has settled. */
 import type { StartedView, StartOptions } from '../../api/requests.ts';
 import type { ExecDriver } from '../../drivers/contract/exec.ts';
+import { formatTime } from '../../model/clock.ts';
 import { TsdError } from '../../model/errors/errors.ts';
 import { HOLD_TRAITS } from '../../model/status/holds.ts';
 import type { Hold } from '../../reconcile/op.ts';
@@ -121,7 +122,12 @@ export class StartCommands {
     }));
     timeline.override(key, what, `asked to ${what}`);
     if (timeoutMs !== null) stopClocks.change(record.id, timeoutMs);
-    await this.#untilStarted(record, endsWithin(record, timeoutMs), { before, together, signal });
+    try {
+      await this.#untilStarted(record, endsWithin(record, timeoutMs), { before, together, signal });
+    } catch (error) {
+      if (signal?.aborted !== true) await this.#takeBack(record);
+      throw error;
+    }
   }
 
   /** @param endsMs what the run of before may take to end */
@@ -144,6 +150,19 @@ export class StartCommands {
     } finally {
       ends.close();
     }
+  }
+
+  /** A client of the Docker API whose start failed asks again by itself: until then the container stays down. */
+  async #takeBack(record: ContainerRecord): Promise<void> {
+    const { changes, proof, failures } = this.#ports;
+    if (record.owner?.request === undefined) return;
+    const at = formatTime(proof.clock.now().wallMs);
+    await changes.make(record, (current) => ({
+      ...current,
+      stopOverride: current.stopOverride ?? { at, specHash: null, until: null },
+      restart: { ...current.restart, requested: false },
+    }));
+    failures.clear(keyOf(record));
   }
 
   /** @throws TSD_ENGINE_SHUTDOWN when the loop has stopped */

@@ -7,6 +7,7 @@ import { TsdError } from '../../model/errors/errors.ts';
 import { parseKey } from '../../model/resource.ts';
 import type { FailedUpdate } from '../../reconcile/ops/containers/update-outcome.ts';
 import type { History } from '../../state/history/history.ts';
+import type { ImperativeResources } from '../imperative/imperative-resources.ts';
 import type { AcceptedSources } from './accepted-sources.ts';
 import { changedFiles } from './changed-files.ts';
 import { goneImages, rollbackNotes } from './file-notes.ts';
@@ -22,6 +23,8 @@ export interface RollbackParts {
   readonly kept: KeptContents;
   /** Reports whether an image is on this host. */
   readonly hasImage: (imageId: string) => boolean;
+  /** What is wanted beside the manifests: it stays. */
+  readonly beside: Pick<ImperativeResources, 'with'>;
 }
 
 interface RolledBack {
@@ -70,12 +73,14 @@ export class Rollbacks {
   readonly #history: History;
   readonly #kept: KeptContents;
   readonly #hasImage: RollbackParts['hasImage'];
+  readonly #beside: RollbackParts['beside'];
 
-  constructor({ accepted, history, kept, hasImage }: RollbackParts) {
+  constructor({ accepted, history, kept, hasImage, beside }: RollbackParts) {
     this.#accepted = accepted;
     this.#history = history;
     this.#kept = kept;
     this.#hasImage = hasImage;
+    this.#beside = beside;
   }
 
   /**
@@ -91,7 +96,8 @@ export class Rollbacks {
    * @throws TsdError as {@link make} does
    */
   preview(n: number, hold: boolean): Resolution {
-    return this.#accepted.preview(this.#rolledBack(n, hold));
+    const resolution = this.#accepted.preview(this.#rolledBack(n, hold));
+    return { ...resolution, state: this.#beside.with(resolution.state) };
   }
 
   /**

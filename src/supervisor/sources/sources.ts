@@ -1,4 +1,4 @@
-/** The desired state as numbered generations, from the watched directory and from applied manifests. */
+/** The desired state: numbered generations of manifests, watched and applied, and what clients made one by one beside them. */
 
 import type { ManifestInput } from '../../api/requests.ts';
 import type { FileNote } from '../../api/views/plan-views.ts';
@@ -8,6 +8,7 @@ import type { Actor } from '../../model/actor.ts';
 import type { DesiredState } from '../../model/desired.ts';
 import type { Refusal } from '../../model/trust.ts';
 import type { SourceKind } from '../../state/history/source-store.ts';
+import type { ImperativeResources } from '../imperative/imperative-resources.ts';
 import { issueView, manifestViews } from '../views/manifest-views.ts';
 import { AcceptedSources, type AcceptedSourcesOptions } from './accepted-sources.ts';
 import { Decisions } from './decisions.ts';
@@ -21,6 +22,8 @@ export interface SourcesOptions extends AcceptedSourcesOptions, Pick<RollbackPar
   readonly directory: string;
   /** Returns why a file named by a manifest was not read. */
   readonly refusedFile?: (path: string) => Refusal | undefined;
+  /** What is wanted beside the manifests; left out, nothing. */
+  readonly beside?: Pick<ImperativeResources, 'with'>;
 }
 
 export class Sources {
@@ -28,20 +31,22 @@ export class Sources {
   readonly decisions: Decisions;
   readonly rollbacks: Rollbacks;
   readonly #accepted: AcceptedSources;
+  readonly #beside: Pick<ImperativeResources, 'with'>;
   readonly #refusedFile: (path: string) => Refusal | undefined;
 
   constructor(options: SourcesOptions) {
-    const { history, kept, clock, hasImage } = options;
+    const { history, kept, clock, hasImage, beside = { with: (state) => state } } = options;
+    this.#beside = beside;
     const accepted = new AcceptedSources(options);
     this.#accepted = accepted;
     this.#refusedFile = options.refusedFile ?? (() => undefined);
     this.directory = new WatchedDirectory(options.directory, accepted);
     this.decisions = new Decisions({ accepted, directory: this.directory, history, kept, clock });
-    this.rollbacks = new Rollbacks({ accepted, history, kept, hasImage });
+    this.rollbacks = new Rollbacks({ accepted, history, kept, hasImage, beside });
   }
 
   get state(): DesiredState {
-    return this.#accepted.state;
+    return this.#beside.with(this.#accepted.state);
   }
 
   get generation(): number {
@@ -70,7 +75,8 @@ export class Sources {
 
   /** Returns the resolution with `inputs` applied, or in place of watched files, and without `tried.gone`. */
   preview(inputs: readonly ManifestInput[], tried: Omit<Inputs, 'inputs'> = {}): Resolution {
-    return this.#accepted.preview(withTried(this.#accepted.set, { ...tried, inputs }));
+    const resolution = this.#accepted.preview(withTried(this.#accepted.set, { ...tried, inputs }));
+    return { ...resolution, state: this.#beside.with(resolution.state) };
   }
 
   /** Returns the issues of manifests that a resolution newly rejects. */

@@ -34,6 +34,7 @@ function ownerOf(declared: Declared, desired: Desired<'container'>): ContainerOw
     contentHashes: desired.contentHashes,
     ...(desired.files && { files: desired.files }),
     generation: declared.desired().generation,
+    ...(desired.request && { request: desired.request }),
   };
 }
 
@@ -66,10 +67,11 @@ export function newRecord(
   image: ContainerImage,
   id: string,
 ): ContainerRecord {
+  const created = formatTime(ports.clock.now().wallMs);
   return {
     id,
     ...declaredPart(ports, desired, image, id),
-    created: formatTime(ports.clock.now().wallMs),
+    created,
     imageId: image.id,
     topLayer: image.topLayer,
     snapshotId: id,
@@ -81,7 +83,8 @@ export function newRecord(
     handle: null,
     network: null,
     volumes: {},
-    stopOverride: null,
+    // A client starts what it has made when it wants to; the loop does not.
+    stopOverride: desired.request ? { at: created, specHash: null, until: null } : null,
     stopTimeoutMs: null,
     stopping: null,
     restart: { restarts: 0, consecutive: 0, requested: false },

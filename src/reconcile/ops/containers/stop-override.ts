@@ -5,7 +5,7 @@ import type { ResourceKey } from '../../../model/resource.ts';
 import { parseKey } from '../../../model/resource.ts';
 import { baseKey } from '../../../model/update.ts';
 import type { ContainerRecord, StopOverride } from '../../../state/containers/container-record.ts';
-import { isStopped } from '../../plan/stopped.ts';
+import { endsByStartAlone, isStopped } from '../../plan/stopped.ts';
 import type { Declared } from '../declared.ts';
 
 /** What says whether a recorded stop still holds. */
@@ -56,8 +56,9 @@ export function stopAgainst(ports: StopPorts, { key, asMade }: Purpose, record: 
   const end = stopEnd(record, now, ports.bootId);
   if (end !== null && end.bootMs <= now.bootMs) return null;
   const { resources, heldBack } = ports.desired();
-  const any = asMade !== undefined || heldBack?.get(parseKey(key).app)?.failed === true;
-  const declared = resources.get(baseKey(key))?.specHash ?? '';
+  const desired = resources.get(baseKey(key));
+  const any = asMade !== undefined || endsByStartAlone(desired) || heldBack?.get(parseKey(key).app)?.failed === true;
+  const declared = desired?.specHash ?? '';
   const stop = { stopOverride: true, stopHash: stopOverride.specHash, specHash: owner?.specHash ?? '' };
   return isStopped(stop, any ? null : declared) ? stopOverride : null;
 }

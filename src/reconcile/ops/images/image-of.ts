@@ -54,7 +54,9 @@ function toContainerImage(record: ImageRecord): ContainerImage {
 
 /** Id of the image a declared container would be made from now, or null while it is not on this host. */
 export function imageIdOf(stores: ImageStores, desired: Desired<'container'>): string | null {
-  const { references, spec } = desired;
+  const { references, spec, request } = desired;
+  // A client asked for this one, whatever its names mean now.
+  if (request) return stores.images.get(spec.image)?.id ?? null;
   if (references.image !== null)
     return stores.resources.images().find(({ key }) => key === references.image)?.imageId ?? null;
   try {

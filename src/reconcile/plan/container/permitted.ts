@@ -23,17 +23,22 @@ export function permitted(pass: Pass, desired: Container, intent: Intent, exists
   if (intent.steps.length === 0) return intent;
   const failed = forgiven ? null : failureHold(pass, desired.key, desired);
   if (failed) return { ...intent, steps: [], hold: intent.hold ?? failed };
-  if (!intent.steps.some((step) => step.name === 'start')) return joinedWhenThere(pass, desired, intent);
-
-  // Obstacles are computed for the current declaration.
-  const obstacle = isReplaced(pass, desired) ? undefined : pass.observed.obstacles.get(baseKey(desired.key));
-  const hint = pass.observed.obstacleHints?.get(baseKey(desired.key));
+  const starts = intent.steps.some((step) => step.name === 'start');
   const creates = intent.steps.some((step) => step.name === 'create');
+  if (!starts && !creates) return joinedWhenThere(pass, desired, intent);
+
+  // Obstacles are computed for the current declaration; they are in the way of a run.
+  const obstacle = !starts || isReplaced(pass, desired) ? undefined : pass.observed.obstacles.get(baseKey(desired.key));
+  const hint = pass.observed.obstacleHints?.get(baseKey(desired.key));
   // A restart for a change waits for the image as well: it would run once with the old one.
   const changes = pass.observed.containers.get(desired.key)?.specHash !== desired.specHash;
   const loads = loadingNeed(pass, desired, creates || changes);
   const waiting =
-    obstacle !== undefined ? null : loads !== null && exists ? afterLoad(intent, loads) : unmet(pass, desired, creates);
+    obstacle !== undefined
+      ? null
+      : loads !== null && exists
+        ? afterLoad(intent, loads)
+        : unmet(pass, desired, creates, starts);
   if (obstacle === undefined && waiting === null) {
     if (loads !== null) pass.loading.add(desired.key);
     return intent;

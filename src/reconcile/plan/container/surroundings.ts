@@ -13,7 +13,7 @@ import { because } from '../order/cause.ts';
 import type { Pass } from '../order/pass.ts';
 import { isReady } from '../readiness.ts';
 import { isContainer, namespaceOwner, observedReferences, specOf, startDependencies } from '../references.ts';
-import { isStopped } from '../stopped.ts';
+import { endsByStartAlone, isStopped } from '../stopped.ts';
 
 type Container = Desired<'container'>;
 
@@ -35,7 +35,9 @@ export function surroundings(
     now: pass.now,
     seed: pass.seed,
     imageId: settled ? image.imageId : null,
-    stopped: container !== undefined && isStopped(container, isHeldBack(pass, app) ? null : specHash),
+    stopped:
+      container !== undefined &&
+      isStopped(container, endsByStartAlone(desired) || isHeldBack(pass, app) ? null : specHash),
     heldAt: pass.desired.heldBack?.get(app)?.generation,
     moved: movedBy(pass, desired, container, recreated),
     linkAddresses: () => addressesByAlias(pass, desired),

@@ -5,8 +5,9 @@ import { formatPosition } from '../../../model/resource.ts';
 import type { Cause } from '../../op.ts';
 import type { FieldChange } from '../diff.ts';
 
-export function declared({ source }: Desired): Cause {
-  return { reason: 'declared', message: `declared in ${formatPosition(source)}`, source };
+export function declared({ source, request }: Desired): Cause {
+  const how = request ? 'asked for by' : 'declared in';
+  return { reason: 'declared', message: `${how} ${formatPosition(source)}`, source };
 }
 
 /** Returns the cause for a declaration that changed as a whole, without field names. */

@@ -1,0 +1,37 @@
+/** What carries out the changes that clients of the Docker API ask for. */
+import { systemClock } from '../ffi/boot-clock.ts';
+import type { SupervisorEventBus } from '../supervisor/events.ts';
+import { ImperativeContainers } from '../supervisor/imperative/containers.ts';
+import { ImperativeVolumes } from '../supervisor/imperative/removed-volumes.ts';
+import type { LoopStatus } from '../supervisor/loop-status.ts';
+import type { Timeline } from '../supervisor/timeline.ts';
+import type { Opened } from './open.ts';
+
+export interface Imperative {
+  readonly containers: ImperativeContainers;
+  readonly volumes: ImperativeVolumes;
+}
+
+interface Around {
+  readonly events: SupervisorEventBus;
+  readonly loop: LoopStatus;
+  readonly timeline: Timeline;
+}
+
+export function createImperative({ parts, stores, imperative, log }: Opened, around: Around): Imperative {
+  const { desired, containers, approvals, failures, exec, exits } = parts;
+  // The removal of what is declared by its record was not carried out.
+  approvals.withdrawDeclared({ has: (key) => imperative.all().some((one) => one.key === key) });
+  const shared = { ...around, imperative, desired, containers, failures, clock: systemClock };
+  const volumes = new ImperativeVolumes({ ...shared, volumes: stores.volumes, approvals });
+  const made = new ImperativeContainers({
+    ...shared,
+    volumes,
+    isRunning: (id) => exec.running(id) !== null,
+    onProblem: (text) => log.error(text),
+  });
+  exits.onExit((_exit, key) => {
+    if (key) made.ended(key);
+  });
+  return { containers: made, volumes };
+}

@@ -1,0 +1,102 @@
+/** Containers that clients of the Docker API make. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { busyboxArchive } from '../support/busybox-image.ts';
+import { ask, type RawAnswer } from '../support/docker-client.ts';
+import { TestSupervisor } from '../support/supervisor.ts';
+import { until } from '../support/wait.ts';
+
+let supervisor: TestSupervisor;
+
+beforeAll(async () => {
+  supervisor = await new TestSupervisor().start();
+  await supervisor.ok('load', '-i', supervisor.file('busybox.tar', busyboxArchive('busybox:latest')));
+});
+afterAll(() => supervisor.destroy());
+
+const call = (method: string, path: string, body?: unknown): Promise<RawAnswer> =>
+  ask(supervisor.socket, method, path, { body });
+const json = ({ body }: RawAnswer) => JSON.parse(body.toString());
+
+const LOOP = ['sh', '-c', 'trap "exit 0" TERM; while :; do sleep 1 & wait; done'];
+
+async function create(name: string, config: object = {}): Promise<string> {
+  const answer = await call('POST', `/containers/create?name=${name}`, { Image: 'busybox', Cmd: LOOP, ...config });
+  expect(answer.status, answer.body.toString()).toBe(201);
+  return json(answer).Id;
+}
+
+const remove = (name: string, query = '?force=1&v=1'): Promise<RawAnswer> =>
+  call('DELETE', `/containers/${name}${query}`);
+const message = (answer: RawAnswer): string => json(answer).message;
+const phaseOf = async (name: string): Promise<string | undefined> => (await supervisor.container(name))?.phase;
+
+describe('a container of the Docker API', () => {
+  test('is made, is not started, and is removed', async () => {
+    const id = await create('first_one');
+    expect(id).toMatch(/^[0-9a-f]{64}$/);
+    expect(await supervisor.container('first_one')).toMatchObject({ app: '@docker', id, phase: 'Pending' });
+    expect(await supervisor.ok('plan')).toContain('Nothing to do.');
+    expect(await supervisor.ok('why', 'first_one')).toContain('asked for by');
+    const gone = await remove('first_one', '');
+    expect(gone.status, gone.body.toString()).toBe(204);
+    expect(await supervisor.containers()).toEqual([]);
+    expect((await remove('first_one')).status).toBe(404);
+  });
+
+  test('has its name alone, also beside the containers of manifests', async () => {
+    const id = await create('taken');
+    const again = await call('POST', '/containers/create?name=taken', { Image: 'busybox' });
+    expect(again.status).toBe(409);
+    expect(message(again)).toBe(
+      `Conflict. The container name "/taken" is already in use by container "${id}". You have to remove (or rename) that container to be able to reuse that name.`,
+    );
+    const bad = await call('POST', '/containers/create?name=..', { Image: 'busybox' });
+    expect([bad.status, message(bad)]).toEqual([
+      400,
+      'Invalid container name (..), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed',
+    ]);
+    const missing = await call('POST', '/containers/create', { Image: 'nothing' });
+    expect([missing.status, message(missing)]).toEqual([404, 'No such image: nothing:latest']);
+    const unnamed = json(await call('POST', '/containers/create', { Image: 'busybox' })).Id;
+    expect((await supervisor.containers()).find((view) => view.id === unnamed)?.name).toMatch(/^[a-z]+_[a-z]+$/);
+    for (const name of ['taken', unnamed]) expect((await remove(name)).status).toBe(204);
+  });
+
+  test('is removed while it runs only by force', async () => {
+    await create('runs');
+    await supervisor.ok('start', 'runs');
+    const refused = await remove('runs', '');
+    expect([refused.status, message(refused)]).toEqual([
+      409,
+      'cannot remove container "/runs": container is running: stop the container before removing or force remove',
+    ]);
+    expect(await phaseOf('runs')).toBe('Running');
+    expect((await remove('runs')).status).toBe(204);
+    expect(supervisor.hostState().processes).toEqual([]);
+  });
+
+  test('outlives a supervisor that is killed, made or running', async () => {
+    const ids = [await create('made'), await create('up')];
+    await supervisor.ok('start', 'up');
+    await supervisor.crash();
+    await supervisor.start();
+    expect(await phaseOf('made')).toBe('Pending');
+    expect(await phaseOf('up')).toBe('Running');
+    expect((await supervisor.containers()).map(({ id }) => id).sort()).toEqual(ids.sort());
+    expect(await supervisor.ok('plan')).toContain('Nothing to do.');
+    for (const name of ['made', 'up']) expect((await remove(name)).status).toBe(204);
+  });
+
+  test('goes when its run has ended where that was asked for, also when no supervisor saw it end', async () => {
+    const AutoRemove = { HostConfig: { AutoRemove: true } };
+    await create('short', { Cmd: ['true'], ...AutoRemove });
+    await supervisor.cli('start', 'short');
+    await until('the container gone', async () => (await supervisor.container('short')) === undefined);
+    const id = await create('later', { Cmd: ['sleep', '1'], ...AutoRemove });
+    await supervisor.ok('start', 'later');
+    await supervisor.crash();
+    await supervisor.exitRecord(id);
+    await supervisor.start();
+    await until('the container gone', async () => (await supervisor.container('later')) === undefined);
+  });
+});
