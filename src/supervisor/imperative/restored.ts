@@ -41,7 +41,7 @@ export function volumeSpec(): Desired<'volume'>['spec'] {
   return KIND_SCHEMAS.volume.schema.parse({ onRemove: 'delete' });
 }
 
-/** Null for a container that no client made. */
+/** Null for a container that no client made. @internal */
 export function declaredBy({ owner, engineName }: ContainerRecord): Desired<'container'> | null {
   if (owner?.request === undefined) return null;
   const { key, specHash, contentHashes, files, request } = owner;

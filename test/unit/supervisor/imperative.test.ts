@@ -5,6 +5,7 @@ import { clientName } from '../../../src/model/imperative.ts';
 import type { ResourceKey } from '../../../src/model/resource.ts';
 import { baseKey, isNext, nextKey, oldKey } from '../../../src/model/update.ts';
 import { decodeContainer, encodeContainer } from '../../../src/state/containers/container-codec.ts';
+import type { ContainerRecord } from '../../../src/state/containers/container-record.ts';
 import { HOST_CONFIG } from '../../../src/state/containers/run-config.ts';
 import { writtenSpec } from '../../../src/state/containers/written-spec.ts';
 import { ImperativeResources } from '../../../src/supervisor/imperative/imperative-resources.ts';
@@ -73,9 +74,9 @@ describe('what clients made', () => {
   });
 
   it('keeps what was asked for in its record', () => {
-    const record = containerRecord({ owner: { ...containerRecord().owner!, request: REQUEST } });
-    expect(decodeContainer(encodeContainer(record), HOST_CONFIG.zero()).owner?.request).toEqual(REQUEST);
     const old = containerRecord();
+    const record: ContainerRecord = { ...old, owner: old.owner && { ...old.owner, request: REQUEST } };
+    expect(decodeContainer(encodeContainer(record), HOST_CONFIG.zero()).owner?.request).toEqual(REQUEST);
     expect(encodeContainer(old).Tsdocker?.Owner?.Request).toBeNull();
     expect(decodeContainer(encodeContainer(old), HOST_CONFIG.zero()).owner).toEqual(old.owner);
   });
