@@ -21,7 +21,7 @@ function isPath(text: string): boolean {
   return text.startsWith('/') || text === '.' || text === '..' || text.startsWith('./') || text.startsWith('../');
 }
 
-/** An absolute path without `.`, `..`, double or trailing slashes. @internal */
+/** An absolute path without `.`, `..`, double or trailing slashes. */
 export function normalPath(path: string): string {
   const parts: string[] = [];
   for (const part of path.split('/')) {
