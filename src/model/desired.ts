@@ -1,5 +1,5 @@
 import type { LiveFile } from './contents.ts';
-import type { ImperativeRequest } from './imperative.ts';
+import type { ImperativeRequest } from './imperative/request.ts';
 import type { ContainerSpec } from './kinds/container.ts';
 import type { ImageSpec } from './kinds/image.ts';
 import type { NetworkSpec } from './kinds/network.ts';

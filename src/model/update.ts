@@ -1,6 +1,6 @@
 /** Updates of containers: one spec takes the place of another that ran well. Pure. */
 import type { Desired } from './desired.ts';
-import { isImperative } from './imperative.ts';
+import { isImperative } from './imperative/request.ts';
 import type { ContainerSpec } from './kinds/container.ts';
 import type { ResourceKey } from './resource.ts';
 

@@ -1,5 +1,5 @@
 /** What was asked for through the Docker API, as records of resources keep it. */
-import type { ImperativeRequest } from '../model/imperative.ts';
+import type { ImperativeRequest } from '../model/imperative/request.ts';
 import { type GoValue, goAny, goBool, goInt, goPointer, goString, goStruct } from './files/go-json.ts';
 
 export const IMPERATIVE_REQUEST = goStruct({

@@ -1,7 +1,7 @@
 /** Containers that clients make, remove, rename and prune. */
 import { formatTime } from '../../model/clock.ts';
 import { TsdError } from '../../model/errors/errors.ts';
-import type { ImperativeRequest } from '../../model/imperative.ts';
+import type { ImperativeRequest } from '../../model/imperative/request.ts';
 import type { JsonValue } from '../../model/json.ts';
 import type { ImageRecord } from '../../state/images/image-record.ts';
 import { findImage } from '../../supervisor/images/find-images.ts';

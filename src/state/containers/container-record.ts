@@ -1,5 +1,5 @@
 import type { ErrorClass } from '../../model/errors/error-class.ts';
-import type { ImperativeRequest } from '../../model/imperative.ts';
+import type { ImperativeRequest } from '../../model/imperative/request.ts';
 import type { JsonValue } from '../../model/json.ts';
 import type { ExposedPort, Protocol } from '../../model/kinds/short-forms.ts';
 import type { ResourceKey } from '../../model/resource.ts';

@@ -1,4 +1,4 @@
-import type { ImperativeRequest } from '../../model/imperative.ts';
+import type { ImperativeRequest } from '../../model/imperative/request.ts';
 import { parseKey, type ResourceKey, resourceKey } from '../../model/resource.ts';
 
 /** Whose data it is. */

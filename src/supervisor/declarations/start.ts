@@ -1,6 +1,6 @@
 /** Brings history.db and the second copies of declarations to agree, before anything is made of what they say. */
 import type { DesiredState } from '../../model/desired.ts';
-import { isImperative } from '../../model/imperative.ts';
+import { isImperative } from '../../model/imperative/request.ts';
 import { networkMode } from '../../model/network-mode.ts';
 import { parseKey } from '../../model/resource.ts';
 import type { ContainerStore } from '../../state/containers/containers.ts';

@@ -2,7 +2,7 @@
 import { specHash } from '../../manifest/spec-hash.ts';
 import type { Desired, DesiredState } from '../../model/desired.ts';
 import { TsdError } from '../../model/errors/errors.ts';
-import { clientName, type ImperativeRequest } from '../../model/imperative.ts';
+import { clientName, type ImperativeRequest } from '../../model/imperative/request.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
 import { formatPosition, IMPERATIVE_APP, resourceKey } from '../../model/resource.ts';
 import { observedReferences } from '../../reconcile/plan/references.ts';

@@ -1,6 +1,6 @@
 /** Volumes that clients remove. */
 import type { DesiredState } from '../../model/desired.ts';
-import { isImperative } from '../../model/imperative.ts';
+import { isImperative } from '../../model/imperative/request.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import type { ApprovalStore } from '../../state/history/approval-store.ts';
 import type { VolumeStore } from '../../state/volumes/volumes.ts';

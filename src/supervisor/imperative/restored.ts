@@ -1,7 +1,7 @@
 /** Declarations as the records of an earlier supervisor have them. */
 import { NO_REFERENCES } from '../../manifest/resolve/references.ts';
 import type { Desired, References } from '../../model/desired.ts';
-import { type ImperativeRequest, placeOf } from '../../model/imperative.ts';
+import { type ImperativeRequest, placeOf } from '../../model/imperative/request.ts';
 import { KIND_SCHEMAS } from '../../model/kinds/kinds.ts';
 import { type Kind, parseKey } from '../../model/resource.ts';
 import { observedReferences } from '../../reconcile/plan/references.ts';

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { specHash } from '../../manifest/spec-hash.ts';
 import type { Desired } from '../../model/desired.ts';
-import type { ImperativeRequest } from '../../model/imperative.ts';
+import type { ImperativeRequest } from '../../model/imperative/request.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
 import { IMPERATIVE_APP, resourceKey } from '../../model/resource.ts';
 import { newId } from '../../state/ids.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Desired, DesiredState } from '../../../src/model/desired.ts';
-import type { ImperativeRequest } from '../../../src/model/imperative.ts';
-import { clientName } from '../../../src/model/imperative.ts';
+import type { ImperativeRequest } from '../../../src/model/imperative/request.ts';
+import { clientName } from '../../../src/model/imperative/request.ts';
 import type { ResourceKey } from '../../../src/model/resource.ts';
 import { baseKey, isNext, nextKey, oldKey } from '../../../src/model/update.ts';
 import { decodeContainer, encodeContainer } from '../../../src/state/containers/container-codec.ts';

@@ -1,6 +1,6 @@
 /** Resources that a client of the Docker API asked for, one by one: their record is their declaration. */
-import type { JsonValue } from './json.ts';
-import { IMPERATIVE_APP, type ResourceKey, type SourcePosition } from './resource.ts';
+import type { JsonValue } from '../json.ts';
+import { IMPERATIVE_APP, type ResourceKey, type SourcePosition } from '../resource.ts';
 
 /** What was asked for, as it is kept with the record of the resource. */
 export interface ImperativeRequest {
