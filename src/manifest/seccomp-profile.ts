@@ -2,7 +2,7 @@
 import { isNode } from 'yaml';
 import { effectiveCapabilities } from '../model/capabilities.ts';
 import type { ContainerSpec } from '../model/kinds/container.ts';
-import { profilePath } from '../model/kinds/seccomp-forms.ts';
+import { profilePath, profileText } from '../model/kinds/seccomp-forms.ts';
 import { formatPosition } from '../model/resource.ts';
 import { machineOf } from '../model/seccomp/architectures.ts';
 import { compileFilter } from '../model/seccomp/filter.ts';
@@ -59,15 +59,26 @@ function whatKeepsFromStarting(profile: SeccompProfile, subject: Subject): strin
   }
 }
 
+function refused(messages: readonly string[]): LoadedProfile {
+  const problems = messages.slice(0, SHOWN).map((message) => ({ field: 'seccomp', message }));
+  return { seccomp: undefined, problems };
+}
+
+/** @param place the file that it is of, or the field */
+function judged(text: string, place: string, subject: Subject): LoadedProfile {
+  const { profile, problems } = read(text, place);
+  if (profile === undefined) return refused(problems);
+  const obstacle = whatKeepsFromStarting(profile, subject);
+  return obstacle === null ? { seccomp: profile, problems: [] } : refused([`${place}: ${obstacle}`]);
+}
+
 /** @param subject with absolute paths. */
 export function loadProfile(subject: Subject, readFile: ReadFile): LoadedProfile {
   if (subject.seccomp === 'unconfined') return { seccomp: 'unconfined', problems: [] };
+  const inline = profileText(subject);
+  if (inline !== null) return judged(inline, 'seccomp', subject);
   const named = profilePath(subject);
   if (named === null) return { seccomp: undefined, problems: [] };
-  const refuse = (messages: readonly string[]): LoadedProfile => ({
-    seccomp: undefined,
-    problems: messages.slice(0, SHOWN).map((message) => ({ field: 'seccomp', message })),
-  });
   const file = readFile(named);
   if (!file.ok) {
     const { message, hint, reason } = file;
@@ -75,8 +86,5 @@ export function loadProfile(subject: Subject, readFile: ReadFile): LoadedProfile
     const unanswered = countsAsBefore(file) && { unanswered: true };
     return { seccomp: undefined, problems: [{ field: 'seccomp', message, ...unanswered, ...refused }] };
   }
-  const { profile, problems } = read(file.bytes.toString('utf8'), named);
-  if (profile === undefined) return refuse(problems);
-  const obstacle = whatKeepsFromStarting(profile, subject);
-  return obstacle === null ? { seccomp: profile, problems: [] } : refuse([`${named}: ${obstacle}`]);
+  return judged(file.bytes.toString('utf8'), named, subject);
 }

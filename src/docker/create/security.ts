@@ -1,10 +1,21 @@
 /** What a container may do: capabilities, filters, namespaces, devices. What is not enforced is refused. */
+import { loadProfile } from '../../manifest/seccomp-profile.ts';
 import { CAPABILITIES } from '../../model/capabilities.ts';
 import type { HostConfigBody } from './container-body.ts';
 import { type CreateContext, containerOf, refuse, type Section } from './context.ts';
 
 const ALL = 'ALL';
-const SHM_BYTES = 64 * 1024 ** 2;
+
+type Written = Readonly<Record<string, unknown>>;
+
+interface Capabilities {
+  readonly add?: readonly string[];
+  readonly drop?: readonly string[];
+}
+
+function noFile(): never {
+  throw new RangeError('a profile in line is in no file');
+}
 
 function capabilityNames(names: readonly string[], list: 'CapAdd' | 'CapDrop'): readonly string[] {
   return names.map((written) => {
@@ -16,7 +27,7 @@ function capabilityNames(names: readonly string[], list: 'CapAdd' | 'CapDrop'): 
 }
 
 /** Docker adds what is in both lists, unless all are added; here what is dropped is not there. */
-function capabilities({ CapAdd, CapDrop }: HostConfigBody) {
+function capabilities({ CapAdd, CapDrop }: HostConfigBody): { readonly capabilities?: Capabilities } {
   const add = capabilityNames(CapAdd, 'CapAdd');
   const named = capabilityNames(CapDrop, 'CapDrop');
   const drop = add.includes(ALL) ? named : named.filter((name) => !add.includes(name));
@@ -32,19 +43,26 @@ function splitOption(option: string): readonly [string, string | null] {
   return at === -1 ? [option, null] : [option.slice(0, at), option.slice(at + 1)];
 }
 
-function seccomp(value: string): Readonly<Record<string, unknown>> {
+/** Clients send the profile itself. A path would be one of this host, which no client of Docker means. */
+function seccomp(value: string, body: HostConfigBody): Written {
   if (value === 'unconfined') return { seccomp: 'unconfined' };
   if (value === 'builtin' || value === 'default') return {};
-  return refuse('seccomp profiles of clients are not supported');
+  const profile = value.trim();
+  if (!profile.startsWith('{')) refuse(`Decoding seccomp profile failed: ${value} is not a profile`);
+  const { add = [], drop = [] } = capabilities(body).capabilities ?? {};
+  const subject = { seccomp: profile, capabilities: { add: [...add], drop: [...drop] }, privileged: body.Privileged };
+  const [problem] = loadProfile(subject, noFile).problems;
+  if (problem !== undefined) refuse(`Decoding seccomp profile failed: ${problem.message}`);
+  return { seccomp: profile };
 }
 
-function securityOption(option: string): Readonly<Record<string, unknown>> {
+function securityOption(option: string, body: HostConfigBody): Written {
   const [name, value] = splitOption(option);
   if (name === 'no-new-privileges') {
     if (value === null || /^(1|t|true)$/i.test(value)) return { noNewPrivileges: true };
     if (/^(0|f|false)$/i.test(value)) return {};
   }
-  if (name === 'seccomp' && value !== null) return seccomp(value);
+  if (name === 'seccomp' && value !== null) return seccomp(value, body);
   if (name === 'apparmor' && value !== null) {
     if (value === 'unconfined') return {};
     return refuse(`apparmor=${value}: AppArmor profiles are not supported`);
@@ -134,9 +152,6 @@ export function securitySection(body: HostConfigBody, context: CreateContext): S
   if (body.OomScoreAdj < -1000 || body.OomScoreAdj > 1000)
     refuse(`Invalid value ${body.OomScoreAdj}, range for oom score adj is [-1000, 1000]`);
   if (body.ShmSize < 0) refuse('SHM size can not be less than 0');
-  if (body.ShmSize !== 0 && body.ShmSize !== SHM_BYTES) refuse('another size of /dev/shm than 64MiB is not supported');
-  if (body.OomScoreAdj !== 0) refuse('OomScoreAdj is not supported');
-  if (body.GroupAdd.length > 0) refuse('GroupAdd is not supported');
   const nodes = devices(body.Devices);
   return {
     written: {
@@ -144,8 +159,11 @@ export function securitySection(body: HostConfigBody, context: CreateContext): S
       ...(body.Privileged && { privileged: true }),
       ...(body.ReadonlyRootfs && { readOnly: true }),
       ...(nodes.length > 0 && { devices: nodes }),
+      ...(body.GroupAdd.length > 0 && { groups: body.GroupAdd }),
+      ...(body.ShmSize > 0 && { shmSize: body.ShmSize }),
+      ...(body.OomScoreAdj !== 0 && { oomScoreAdj: body.OomScoreAdj }),
       ...(Object.keys(body.Sysctls).length > 0 && { sysctls: body.Sysctls }),
-      ...Object.assign({}, ...body.SecurityOpt.map(securityOption)),
+      ...Object.assign({}, ...body.SecurityOpt.map((option) => securityOption(option, body))),
     },
   };
 }

@@ -84,6 +84,8 @@ export interface TaskSpec {
   readonly cwd: string;
   /** `user|uid[:group|gid]`, looked up in the image; empty is root. */
   readonly user: string;
+  /** Supplementary groups besides those of the user, as names or numbers. */
+  readonly groups?: readonly string[];
   readonly hostname: string;
   readonly domainname: string;
   /** Kernel settings of its namespaces by name (`net.core.somaxconn`), written when they are set up. */
@@ -100,6 +102,10 @@ export interface TaskSpec {
   readonly devices: readonly DeviceNode[];
   readonly ulimits: Readonly<Record<string, { readonly soft: number; readonly hard: number }>>;
   readonly resources: ResourceLimits;
+  /** Size of /dev/shm in bytes; null and absent: 64 MiB. */
+  readonly shmBytes?: number | null;
+  /** Added to its badness when memory is short, proc_pid_oom_score_adj(5). */
+  readonly oomScoreAdj?: number | null;
   readonly tty: boolean;
   /** Keep stdin open for attach; otherwise /dev/null. */
   readonly stdin: boolean;

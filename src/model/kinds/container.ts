@@ -24,7 +24,7 @@ import {
   shortForm,
   textOrNumber,
 } from './schema-parts.ts';
-import { DEPENDENCY_CONDITIONS, DRIFT_POLICIES, type ExtraHost, parseDuration } from './short-forms.ts';
+import { DEPENDENCY_CONDITIONS, DRIFT_POLICIES, type ExtraHost, parseBytes, parseDuration } from './short-forms.ts';
 import { isReference, parseDevice, parseVolumesFrom } from './storage-forms.ts';
 import { sysctls } from './sysctl-forms.ts';
 import { update } from './update-forms.ts';
@@ -42,6 +42,8 @@ const extraHosts = z
       return { name, address };
     });
   });
+
+const isGroup = (text: string): boolean => /^[^\s:,\p{Cc}]{1,255}$/u.test(text);
 
 /** Each published port costs rules in the kernel. */
 const MAX_PORTS = 4096;
@@ -133,6 +135,14 @@ export const containerFields = z.strictObject({
     example: '1000:1000',
     text: true,
   }),
+  groups: field(
+    listOf(textOrNumber().transform(String).refine(isGroup, 'expected the name or the number of a group')),
+    {
+      doc: 'Supplementary groups besides those that the image gives the user, as names of the image or numbers.',
+      change: 'restart',
+      example: ['audio', '1001'],
+    },
+  ),
   hostname: field(orNull(z.string().max(64).refine(isHostName, 'expected a host name')), {
     doc: "Host name inside. Default: the first 12 digits of the container's id.",
     change: 'restart',
@@ -259,7 +269,7 @@ export const containerFields = z.strictObject({
   seccomp: field(
     orNull(hostPath()).transform((written) => (written === 'default' ? null : written)),
     {
-      doc: "Filter of system calls. `default` allows the calls of Docker's default profile and of the container's capabilities; a privileged container has no filter. `unconfined` means no filter, anything else is the path of a profile, in Docker's JSON or as `linux.seccomp` of an OCI bundle; its content is part of the declaration, like that of a file bound read-only.",
+      doc: "Filter of system calls. `default` allows the calls of Docker's default profile and of the container's capabilities; a privileged container has no filter. `unconfined` means no filter, anything else is the path of a profile, in Docker's JSON or as `linux.seccomp` of an OCI bundle; its content is part of the declaration, like that of a file bound read-only. A text that begins with `{` is the profile itself.",
       change: 'restart',
       example: './profile.json',
     },
@@ -267,6 +277,19 @@ export const containerFields = z.strictObject({
   devices: field(listOf(shortForm(z.string(), parseDevice)), {
     doc: 'Devices of the host: `/dev/host[:/dev/container[:rwm]]`.',
     example: ['/dev/fuse'],
+  }),
+  shmSize: field(
+    orNull(shortForm(textOrNumber(), parseBytes).refine((bytes) => bytes > 0, 'expected a size above 0')),
+    {
+      doc: 'Size of /dev/shm. Default: 64MiB.',
+      change: 'restart',
+      example: '256MiB',
+    },
+  ),
+  oomScoreAdj: field(orNull(z.int().min(-1000).max(1000)), {
+    doc: 'Which containers the kernel ends first when memory is short: from -1000, never, to 1000, before all others. Default: 0.',
+    change: 'restart',
+    example: 500,
   }),
   tty: field(booleanField(), {
     doc: 'Give it a terminal, which `tsdocker attach` connects to yours.',

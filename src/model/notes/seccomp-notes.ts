@@ -1,5 +1,6 @@
 /** Returns notes for containers with another system call filter than the default. Pure. */
 import type { Desired } from '../desired.ts';
+import { profileText } from '../kinds/seccomp-forms.ts';
 import type { ResourceKey } from '../resource.ts';
 import type { DeclarationNote } from './update-notes.ts';
 
@@ -12,7 +13,7 @@ export function seccompNotes(resources: ReadonlyMap<ResourceKey, Desired>): Decl
     const what =
       seccomp === 'unconfined'
         ? 'without a filter of system calls: it reaches the whole kernel'
-        : `under the filter of ${seccomp}, not under the default one`;
+        : `under ${profileText(spec) === null ? `the filter of ${seccomp}` : 'a filter of its own'}, not under the default one`;
     const hint = 'Leave `seccomp` out where the default filter does.';
     const note = { key, message: `${name} runs ${what}`, hint, source: positions.seccomp ?? source };
     return [{ ...note, warning: true }];

@@ -115,6 +115,10 @@ export function buildTaskSpec(input: TaskSpecInput): TaskSpec {
     }),
     cwd: spec.workingDir ?? (image.workingDir === '' ? '/' : image.workingDir),
     user: spec.user === '' ? image.user : spec.user,
+    // These three are absent in specs that were stored before.
+    groups: spec.groups ?? [],
+    shmBytes: spec.shmSize ?? null,
+    oomScoreAdj: spec.oomScoreAdj ?? null,
     hostname,
     domainname: spec.domainname,
     // Absent in specs that were stored before.

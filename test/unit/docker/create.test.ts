@@ -132,6 +132,11 @@ test('a variable of the image cannot be taken away', () => {
   expect(() => writtenOf(dockerRun({ Env: ['FROM_IMAGE'] }))).toThrow(/^FROM_IMAGE: the image sets this variable/);
 });
 
+const PROFILE = JSON.stringify({
+  defaultAction: 'SCMP_ACT_ALLOW',
+  syscalls: [{ names: ['mkdir'], action: 'SCMP_ACT_ERRNO' }],
+});
+
 test.each<[string, object, object]>([
   [
     'memory',
@@ -211,6 +216,10 @@ test.each<[string, object, object]>([
   ],
   ['settings of the kernel', { Sysctls: { 'net.core.somaxconn': '5' } }, { sysctls: { 'net.core.somaxconn': '5' } }],
   ['an init', { Init: true }, { init: true }],
+  ['shared memory', { ShmSize: 2 ** 20 }, { shmSize: 1_048_576 }],
+  ['a score', { OomScoreAdj: 5 }, { oomScoreAdj: 5 }],
+  ['groups', { GroupAdd: ['audio', '5'] }, { groups: ['audio', '5'] }],
+  ['a seccomp profile', { SecurityOpt: [`seccomp=${PROFILE}`] }, { seccomp: PROFILE }],
   [
     'a log',
     { LogConfig: { Type: 'json-file', Config: { 'max-size': '1m', 'max-file': '3' } } },

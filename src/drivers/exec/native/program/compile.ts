@@ -31,7 +31,7 @@ import { PROGRAM_FLAGS, type SlotRef, SyscallProgram } from './program.ts';
 import { openRoot } from './rootfs.ts';
 import { addSystemMounts } from './system-mounts.ts';
 import { addUlimits } from './ulimits.ts';
-import { lookUpUser } from './users.ts';
+import { lookUpUser, withGroups } from './users.ts';
 import { addVolumeMounts, openBindSources, type PlacedDevice } from './volume-mounts.ts';
 
 /** Numbers in the shim. */
@@ -86,9 +86,11 @@ function addRoot(
   program.op('attach root', 'move_mount', ROOT_FD, '', AT_FDCWD, '/', MOVE_MOUNT.fromEmptyPath);
   program.op('enter root', 'fchdir', ROOT_FD);
   program.op('clear umask', 'umask', 0);
-  addSystemMounts(program, { privileged: spec.privileged, devices: devices.nodes, hasTerminal: spec.tty });
+  const { privileged, tty: hasTerminal, shmBytes = null } = spec;
+  addSystemMounts(program, { privileged, devices: devices.nodes, hasTerminal, shmBytes });
   addCgroupView(program, groups, spec.privileged);
   addSysctls(program, spec.sysctls);
+  if (typeof spec.oomScoreAdj === 'number') addOomScore(program, String(spec.oomScoreAdj));
   // Before a volume may cover it.
   const nullDevice = program.opToSlot('open /dev/null', 'openat', AT_FDCWD, 'dev/null', NULL_FLAGS, 0);
   if (!spec.privileged) addMaskedPaths(program);
@@ -122,6 +124,14 @@ function addSysctls(program: SyscallProgram, sysctls: TaskSpec['sysctls']): void
   }
 }
 
+/** Of the process itself, whose children have it too. The working directory is the container's root. */
+function addOomScore(program: SyscallProgram, score: string): void {
+  const step = `set oom_score_adj to ${score}`;
+  const file = program.opToSlot(step, 'openat', AT_FDCWD, 'proc/self/oom_score_adj', constants.O_WRONLY);
+  program.op(step, 'write', file, score, Buffer.byteLength(score));
+  program.closeSlot(step, file);
+}
+
 function addNames(program: SyscallProgram, spec: TaskSpec): void {
   const name = (text: string) => [text, Buffer.byteLength(text)] as const;
   if (spec.hostname !== '') program.op('set hostname', 'sethostname', ...name(spec.hostname));
@@ -129,7 +139,7 @@ function addNames(program: SyscallProgram, spec: TaskSpec): void {
 }
 
 function payloadOf(spec: TaskSpec, tree: ContainerTree, cwd: string): PayloadProcess {
-  const user = lookUpUser(tree, spec.user);
+  const user = withGroups(tree, lookUpUser(tree, spec.user), spec.groups ?? []);
   const env = processEnv(spec.env, user.home);
   const capabilities = spec.privileged ? allCapabilities() : capabilityMask(spec.capabilities);
   return {

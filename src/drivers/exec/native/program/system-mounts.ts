@@ -31,13 +31,21 @@ function addDeviceNode(program: SyscallProgram, device: DeviceSpec): void {
   }
 }
 
-function addDev(program: SyscallProgram, devices: readonly DeviceSpec[], hasTerminal: boolean): void {
+function addDev(program: SyscallProgram, { devices, hasTerminal, shmBytes }: SystemMounts): void {
   addMountPoint(program, 'dev');
   program.op('mount /dev', 'mount', 'tmpfs', 'dev', 'tmpfs', MS.noSuid | MS.strictAtime, 'mode=755,size=65536k');
   for (const name of ['pts', 'shm', 'mqueue'])
     program.op(`create /dev/${name}`, 'mkdirat', AT_FDCWD, `dev/${name}`, 0o755);
   addTerminals(program, hasTerminal);
-  program.op('mount /dev/shm', 'mount', 'shm', 'dev/shm', 'tmpfs', PRIVATE_FILESYSTEM, 'mode=1777,size=65536k');
+  program.op(
+    'mount /dev/shm',
+    'mount',
+    'shm',
+    'dev/shm',
+    'tmpfs',
+    PRIVATE_FILESYSTEM,
+    `mode=1777,size=${shmBytes ?? '65536k'}`,
+  );
   program.op('mount /dev/mqueue', 'mount', 'mqueue', 'dev/mqueue', 'mqueue', PRIVATE_FILESYSTEM, 0);
   for (const device of DEFAULT_DEVICES) {
     program.op(`device ${device.path}`, 'mknodat', AT_FDCWD, device.path.slice(1), device.mode, packDevice(device));
@@ -55,13 +63,15 @@ export interface SystemMounts {
   readonly devices: readonly DeviceSpec[];
   /** The payload has a terminal, see console.ts. */
   readonly hasTerminal: boolean;
+  /** Size of /dev/shm; null and absent: 64 MiB. */
+  readonly shmBytes?: number | null;
 }
 
 /** Working directory is the container's root, the host's files are still there, umask is 0. */
 export function addSystemMounts(program: SyscallProgram, mounts: SystemMounts): void {
   addMountPoint(program, 'proc');
   program.op('mount /proc', 'mount', 'proc', 'proc', 'proc', PRIVATE_FILESYSTEM, 0);
-  addDev(program, mounts.devices, mounts.hasTerminal);
+  addDev(program, mounts);
   addMountPoint(program, 'sys');
   const access = mounts.privileged ? 0 : MS.readOnly;
   program.op('mount /sys', 'mount', 'sysfs', 'sys', 'sysfs', PRIVATE_FILESYSTEM | access, 0);

@@ -76,6 +76,19 @@ function isNamed(name: string, wanted: string): boolean {
   return name === wanted && !/^[-+]?\d+$/.test(wanted);
 }
 
+function groupId(groups: readonly GroupEntry[], wanted: string): number {
+  const gid = parseId(wanted) ?? groups.find(({ name }) => isNamed(name, wanted))?.gid ?? null;
+  if (gid === null) throw notFound('group', wanted, '/etc/group');
+  return gid;
+}
+
+/** @param wanted more groups, as {@link lookUpUser} reads one. @throws TsdError TSD_USER_NOT_FOUND. */
+export function withGroups(tree: FileTree, user: ProcessUser, wanted: readonly string[]): ProcessUser {
+  if (wanted.length === 0) return user;
+  const groups = groupEntries(readTextFile(tree, '/etc/group') ?? '');
+  return { ...user, groups: [...new Set([...user.groups, ...wanted.map((group) => groupId(groups, group))])] };
+}
+
 /**
  * @param wanted empty: root. A number need not be in the database; a name must.
  * @throws TsdError TSD_USER_NOT_FOUND.
@@ -91,9 +104,7 @@ export function lookUpUser(tree: FileTree, wanted: string): ProcessUser {
   const groups = groupEntries(readTextFile(tree, '/etc/group') ?? '');
   const home = entry?.home ?? '/';
   if (groupText !== '') {
-    const wantedGid = parseId(groupText);
-    const gid = wantedGid ?? groups.find(({ name }) => isNamed(name, groupText))?.gid ?? null;
-    if (gid === null) throw notFound('group', groupText, '/etc/group');
+    const gid = groupId(groups, groupText);
     return { uid, gid, groups: [gid], home };
   }
   const gid = entry?.gid ?? 0;
