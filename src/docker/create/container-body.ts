@@ -25,8 +25,8 @@ const healthcheck = struct({
   Retries: whole(),
 });
 
-/** Members of Docker's Resources. */
-const RESOURCES = {
+/** Members of Docker's Resources, which a body of creation has among others and one of update alone. */
+export const RESOURCES = {
   CpuShares: whole(),
   Memory: whole(),
   NanoCpus: whole(),
@@ -58,7 +58,7 @@ const RESOURCES = {
 const resources = z.object(RESOURCES);
 export type ResourcesBody = z.output<typeof resources>;
 
-const restartPolicy = struct({ Name: text(), MaximumRetryCount: whole() });
+export const restartPolicy = struct({ Name: text(), MaximumRetryCount: whole() });
 export type RestartPolicyBody = z.output<typeof restartPolicy>;
 
 const mount = struct({
@@ -175,4 +175,9 @@ export function containerBody(body: unknown): ContainerBody {
   if (body === undefined) throw new DockerError(400, 'invalid JSON: got EOF while reading request body');
   if (isEmpty(body)) throw new DockerError(400, 'config cannot be empty in order to create a container');
   return decode(config, body);
+}
+
+/** HostConfig of a body that was read before; what is not understood is as nothing. */
+export function hostConfigBody(written: unknown): HostConfigBody {
+  return hostConfig.safeParse(written).data ?? hostConfig.parse({});
 }

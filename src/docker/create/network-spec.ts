@@ -24,7 +24,7 @@ const networkBody = struct({
   Options: textMap(),
   Labels: textMap(),
 });
-export type NetworkBody = z.output<typeof networkBody>;
+type NetworkBody = z.output<typeof networkBody>;
 
 export interface TranslatedNetwork {
   readonly name: string;

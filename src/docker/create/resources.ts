@@ -12,11 +12,15 @@ const MAX_CPUS = 4096;
 const SHARES = { min: 2, max: 262_144 } as const;
 const MAX_PIDS = 4_194_304;
 
-function checkMemory({ Memory, MemorySwap, MemoryReservation, MemorySwappiness }: ResourcesBody): void {
+/** Whether what is not given has no limit, or the one that it has already. */
+type Asked = 'new' | 'changed';
+
+function checkMemory(body: ResourcesBody, asked: Asked): void {
+  const { Memory, MemorySwap, MemoryReservation, MemorySwappiness } = body;
   if (Memory !== 0 && Memory < MIN_MEMORY) refuse('Minimum memory limit allowed is 6MB');
   if (Memory > 0 && MemorySwap > 0 && MemorySwap < Memory)
     refuse('Minimum memoryswap limit should be larger than memory limit, see usage');
-  if (Memory === 0 && MemorySwap > 0)
+  if (asked === 'new' && Memory === 0 && MemorySwap > 0)
     refuse('You should always set the Memory limit when using Memoryswap limit, see usage');
   if (MemorySwappiness !== null && (MemorySwappiness < -1 || MemorySwappiness > 100))
     refuse(`Invalid value: ${MemorySwappiness}, valid memory swappiness range is 0-100`);
@@ -77,7 +81,7 @@ const BLOCK_LIMITS = [
 ] as const;
 
 /** Limits that are asked for and not set: they spare the host, and change nothing of what a program may do. */
-function warningsOf(body: ResourcesBody): string[] {
+export function limitWarnings(body: ResourcesBody): string[] {
   const blockLimits = body.BlkioWeight !== 0 || BLOCK_LIMITS.some((name) => body[name].length > 0);
   const swappiness = body.MemorySwappiness ?? -1;
   return [
@@ -103,12 +107,16 @@ function refuseUnsupported({ CgroupParent, DeviceCgroupRules, DeviceRequests }: 
 const clamp = (value: number, { min, max }: { readonly min: number; readonly max: number }): number =>
   Math.min(max, Math.max(min, value));
 
-/** Members of `resources` that the body sets. */
-function limitsOf(body: ResourcesBody, cpus: number): Readonly<Record<string, unknown>> {
-  checkMemory(body);
+/** @throws DockerError 400 */
+export function checkLimits(body: ResourcesBody, cpus: number, asked: Asked): void {
+  checkMemory(body, asked);
   checkCpu(body, cpus);
+  if (body.CpusetCpus !== '') checkCpuset(body.CpusetCpus, cpus);
+}
+
+/** Members of `resources` that the body sets. */
+export function limitsOf(body: ResourcesBody): Readonly<Record<string, unknown>> {
   const { Memory, MemorySwap, CpuShares, CpusetCpus, PidsLimit } = body;
-  if (CpusetCpus !== '') checkCpuset(CpusetCpus, cpus);
   const share = cpusOf(body);
   const ulimits = ulimitsOf(body.Ulimits);
   return {
@@ -124,6 +132,7 @@ function limitsOf(body: ResourcesBody, cpus: number): Readonly<Record<string, un
 
 export function resourcesSection(body: ResourcesBody, cpus: number): Section {
   refuseUnsupported(body);
-  const resources = limitsOf(body, cpus);
-  return { written: Object.keys(resources).length > 0 ? { resources } : {}, warnings: warningsOf(body) };
+  checkLimits(body, cpus, 'new');
+  const resources = limitsOf(body);
+  return { written: Object.keys(resources).length > 0 ? { resources } : {}, warnings: limitWarnings(body) };
 }
