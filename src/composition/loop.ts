@@ -17,7 +17,7 @@ import type { Opened } from './open.ts';
 
 /** Number of concurrent ops. Ops mostly wait, for a disk or for a payload to end, and must not block each other. */
 const CONCURRENCY = 256;
-/** Interval of full passes: the bound on how long drift in the kernel goes unseen. */
+/** Interval of full passes: the bound on how long drift goes unseen that the kernel does not report (ChangeLooks). */
 const RESYNC_MS = 10_000;
 
 export interface LoopParts {

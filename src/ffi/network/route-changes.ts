@@ -6,6 +6,7 @@ import { constants } from 'node:os';
 import { sysError } from '../call/errno.ts';
 import { addressOf } from '../call/foreign.ts';
 import { syscall, trySyscall } from '../call/native.ts';
+import { heardOf, unheardOf } from './arrivals.ts';
 import { NETLINK_ROUTE } from './netlink.ts';
 
 const AF_NETLINK = 16;
@@ -100,6 +101,7 @@ export class RouteChanges {
       address.writeUInt16LE(AF_NETLINK, 0);
       address.writeUInt32LE(groups, 8);
       syscall('listen to changes of the network', 'bind', this.#fd, address, 12);
+      heardOf(this.#fd);
     } catch (error) {
       this.close();
       throw error;
@@ -122,6 +124,7 @@ export class RouteChanges {
   }
 
   close(): void {
+    unheardOf(this.#fd);
     trySyscall('close', this.#fd);
   }
 

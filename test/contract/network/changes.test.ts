@@ -1,5 +1,7 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { beforeAll, expect, test } from 'vitest';
 import { namespaceId } from '../../../src/ffi/network/namespace-ids.ts';
 import { NETLINK_ROUTE, NetlinkSocket } from '../../../src/ffi/network/netlink.ts';
@@ -99,5 +101,43 @@ test('the generation of the rules changes with every change by any process', () 
     expect(generation.read()).toBe(seen.at(-1));
   } finally {
     generation.close();
+  }
+});
+
+/** In a process of its own: signals are the main thread's. */
+const LISTENS = `
+const { onArrivals } = await import('./src/ffi/network/arrivals.ts');
+const { RouteChanges, RTMGRP } = await import('./src/ffi/network/route-changes.ts');
+const { RulesetGeneration } = await import('./src/ffi/network/ruleset-generation.ts');
+const changes = new RouteChanges(RTMGRP.IPV4_IFADDR, false);
+const rules = new RulesetGeneration();
+onArrivals(() => {
+  const { here } = changes.take();
+  process.stdout.write(here ? 'address\\n' : 'rules ' + rules.read() + '\\n');
+});
+process.stdout.write('ready\\n');
+setTimeout(() => {}, 60_000);
+`;
+
+test('a process is told of changes when they happen, without asking', async () => {
+  const root = join(import.meta.dirname, '../../..');
+  const typescript = join(root, 'test/support/run-typescript.mjs');
+  const child = spawn(process.execPath, ['--import', typescript, '--input-type=module', '-e', LISTENS], {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+  const next = async (): Promise<string> => String((await lines.next()).value);
+  try {
+    expect(await next()).toBe('ready');
+    ip('addr', 'add', '10.231.99.2/32', 'dev', 'lo');
+    expect(await next()).toBe('address');
+    nft('add table inet tsd-heard');
+    expect(await next()).toMatch(/^rules \d+$/);
+    nft('delete table inet tsd-heard');
+    expect(await next()).toMatch(/^rules \d+$/);
+  } finally {
+    child.kill();
+    ip('addr', 'del', '10.231.99.2/32', 'dev', 'lo');
   }
 });
