@@ -1,5 +1,6 @@
 /** Before the first step: the engine and the registries that all parts use. Nothing is open yet. */
 import { Engine } from '../engine/engine.ts';
+import { systemTurns } from '../engine/loop-turns.ts';
 import { systemTimers } from '../engine/timers.ts';
 import { systemClock } from '../ffi/boot-clock.ts';
 import type { Logger } from '../supervisor/log.ts';
@@ -21,7 +22,12 @@ export function createCore(log: Logger): Core {
     log: (line) => log.debug(line),
     onEnd: (job) => wires.emit('jobEnded', job),
   });
-  const loopPauses = new LoopPauses({ clock: systemClock, timers: systemTimers, running: () => engine.running() });
+  const loopPauses = new LoopPauses({
+    clock: systemClock,
+    timers: systemTimers,
+    turns: systemTurns,
+    running: () => engine.running(),
+  });
   wires.on('jobEnded', (job) => loopPauses.ended(String(job)));
   return { log, engine, loopPauses, wires };
 }

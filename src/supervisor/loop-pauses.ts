@@ -1,14 +1,17 @@
-/** Measures pauses of the event loop, and what ran in them: meanwhile no request is answered. */
+/**
+ * Measures pauses of the event loop, and what ran in them: meanwhile no request is answered. The length of each turn is
+ * known when it is over. What keeps the process from a turn, as one that computes beside it, is seen by a timer that is late;
+ * an idle supervisor is woken by that alone.
+ */
+import type { LoopTurns } from '../engine/loop-turns.ts';
 import type { Clock, Timers } from '../model/clock.ts';
 
 /** How often a timer looks whether it is late. */
-const EVERY_MS = 50;
+const EVERY_MS = 2_000;
 /** What `lately` means. */
 export const LATELY_MS = 5 * 60_000;
 /** Shorter pauses are not recorded. */
 const NOTABLE_MS = 100;
-/** How long a job that ended counts as one that may have kept the loop. */
-const FORGOTTEN_MS = 1_000;
 const MOST_NAMED = 4;
 
 export interface LoopPause {
@@ -29,6 +32,7 @@ const NONE: LoopPause = { ms: 0, atMs: 0, during: [] };
 export interface LoopPausesParts {
   readonly clock: Clock;
   readonly timers: Timers;
+  readonly turns: LoopTurns;
   /** Jobs that have not ended. */
   readonly running: () => readonly string[];
 }
@@ -38,29 +42,32 @@ export class LoopPauses {
   #longest = NONE;
   /** Notable ones of the last minutes. */
   #lately: LoopPause[] = [];
-  /** Stretches that kept the loop, and jobs that ended, a short while ago. */
+  /** Stretches that kept the loop, and jobs that ended, in this turn. */
   #stretches: { readonly what: string; readonly ms: number }[] = [];
   readonly #ended = new Set<string>();
-  #forgetAtMs = 0;
   /** When the timer should fire; null while none runs. */
   #dueMs: number | null = null;
-  #cancel = (): void => {};
+  #cancelTimer = (): void => {};
+  /** Where this turn began, as of the busy time; null while turns are not followed. */
+  #turnMs: number | null = null;
+  #cancelTurns = (): void => {};
 
   constructor(parts: LoopPausesParts) {
     this.#parts = parts;
   }
 
   start(): void {
-    this.#dueMs = this.#parts.clock.now().bootMs + EVERY_MS;
-    this.#cancel = this.#parts.timers.after(EVERY_MS, () => {
-      this.#look();
-      this.start();
-    });
+    const { turns } = this.#parts;
+    this.#turnMs = turns.busyMs();
+    this.#cancelTurns = turns.each(() => this.#turned());
+    this.#await();
   }
 
   stop(): void {
     this.#dueMs = null;
-    this.#cancel();
+    this.#cancelTimer();
+    this.#turnMs = null;
+    this.#cancelTurns();
   }
 
   /** A stretch without a turn of the loop has ended. */
@@ -79,19 +86,35 @@ export class LoopPauses {
     return { longest: this.#longest, lately };
   }
 
-  #look(): void {
-    const { wallMs, bootMs } = this.#parts.clock.now();
-    const ms = this.#dueMs === null ? 0 : Math.max(0, bootMs - this.#dueMs);
-    this.#lately = this.#lately.filter(({ atMs }) => atMs > wallMs - LATELY_MS);
-    if (ms > this.#longest.ms || ms >= NOTABLE_MS) {
-      const pause = { ms, atMs: wallMs, during: this.#during(ms) };
-      if (ms > this.#longest.ms) this.#longest = pause;
-      if (ms >= NOTABLE_MS) this.#lately.push(pause);
-    }
-    if (bootMs < this.#forgetAtMs) return;
-    this.#forgetAtMs = bootMs + FORGOTTEN_MS;
+  #await(): void {
+    this.#dueMs = this.#parts.clock.now().bootMs + EVERY_MS;
+    this.#cancelTimer = this.#parts.timers.after(EVERY_MS, () => {
+      this.#look();
+      this.#await();
+    });
+  }
+
+  #turned(): void {
+    const busyMs = this.#parts.turns.busyMs();
+    if (this.#turnMs !== null) this.#note(busyMs - this.#turnMs);
+    this.#turnMs = busyMs;
     this.#stretches = [];
     this.#ended.clear();
+  }
+
+  /** What is known before the turn is over. */
+  #look(): void {
+    const { wallMs, bootMs } = this.#parts.clock.now();
+    this.#lately = this.#lately.filter(({ atMs }) => atMs > wallMs - LATELY_MS);
+    if (this.#dueMs !== null) this.#note(bootMs - this.#dueMs);
+    if (this.#turnMs !== null) this.#note(this.#parts.turns.busyMs() - this.#turnMs);
+  }
+
+  #note(ms: number): void {
+    if (ms <= this.#longest.ms && ms < NOTABLE_MS) return;
+    const pause = { ms, atMs: this.#parts.clock.now().wallMs, during: this.#during(ms) };
+    if (ms > this.#longest.ms) this.#longest = pause;
+    if (ms >= NOTABLE_MS) this.#lately.push(pause);
   }
 
   /** The stretch that took most of it; else everything that was under way. */
