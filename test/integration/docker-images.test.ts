@@ -302,6 +302,27 @@ describe.skipIf(!DOCKER_INSTALLED || !REGISTRY_INSTALLED || !SKOPEO_INSTALLED ||
       expect(names).not.toContain('src/secret');
     });
 
+    test('RUN has the hosts and limits that the build is given', async () => {
+      const dockerfile = (command: string) => contextOf({ Dockerfile: `FROM ${server.host}/base:1\nRUN ${command}\n` });
+      const limits = [
+        '--add-host',
+        'friend:192.0.2.7',
+        '--shm-size',
+        '3m',
+        '--ulimit',
+        'nofile=77:99',
+        '--memory',
+        '40m',
+      ];
+      const build = (command: string) => docker.run('build', '--no-cache', ...limits, dockerfile(command));
+      const shown = await build('cat /etc/hosts; ulimit -n; grep shm /proc/mounts');
+      expect(shown.stdout).toContain('192.0.2.7\tfriend\n');
+      expect(shown.stdout).toContain('\n77\n');
+      expect(shown.stdout).toMatch(/\/dev\/shm tmpfs [^\n]*size=3072k/);
+      const greedy = await build('dd if=/dev/zero of=/dev/null bs=200M count=1');
+      expect(greedy.stderr).toMatch(/returned a non-zero code: 137/);
+    });
+
     test('a build that fails says the command and its code, or what is wrong before a step', async () => {
       const raw = (body: Buffer, query = '') => docker.raw('POST', `/v1.45/build${query}`, { body });
       const failing = await raw(
@@ -332,7 +353,11 @@ describe.skipIf(!DOCKER_INSTALLED || !REGISTRY_INSTALLED || !SKOPEO_INSTALLED ||
         '?target=none',
       ])
         expect((await raw(tarOf({ path: 'Dockerfile', content: 'FROM scratch\nENV A=b\n' }), query)).status).toBe(400);
-      for (const query of ['?memory=1000000', '?extrahosts=a%3A1.2.3.4', '?remote=https%3A%2F%2Fx.example%2Fa.git'])
+      for (const query of [
+        '?cgroupparent=x',
+        '?extrahosts=a%3Ahost-gateway',
+        '?remote=https%3A%2F%2Fx.example%2Fa.git',
+      ])
         expect((await raw(Buffer.alloc(0), query)).status).toBe(501);
     });
 

@@ -7,6 +7,19 @@ export const NETWORK_MODES = ['default', 'none', 'host'] as const;
 /** What a build may be allowed beyond its network: `network.host`, that RUN uses the network of the host. */
 export const PERMISSIONS = ['network.host'] as const;
 
+/** What commands of a build may use; null leaves it open. */
+export interface BuildLimits {
+  readonly memoryBytes: number | null;
+  /** Memory and swap; -1 for no limit. */
+  readonly memorySwapBytes: number | null;
+  readonly cpus: number | null;
+  readonly cpuShares: number | null;
+  readonly cpuset: string | null;
+  /** Size of /dev/shm. */
+  readonly shmBytes: number | null;
+  readonly ulimits: Readonly<Record<string, { readonly soft: number; readonly hard: number }>>;
+}
+
 export interface BuildRequest {
   /** A directory or an archive on the host of the supervisor, absolute; null for none. */
   readonly context: { readonly type: 'directory' | 'archive'; readonly path: string } | null;
@@ -26,6 +39,10 @@ export interface BuildRequest {
   /** Left out, nothing. */
   readonly allow?: readonly (typeof PERMISSIONS)[number][] | undefined;
   readonly noCache: boolean;
+  /** Left out, none. */
+  readonly limits?: BuildLimits | undefined;
+  /** `name:address` for the hosts file of commands; left out, none. */
+  readonly extraHosts?: readonly string[] | undefined;
   /** Images of registries are looked up there also where they are on this host; left out, they are not. */
   readonly pull?: boolean | undefined;
   /** Logins by registry, for these; left out, the supervisor's own. */

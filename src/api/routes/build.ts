@@ -6,6 +6,17 @@ import { absolutePath, noZeroByte } from './schemas.ts';
 
 const texts = z.record(z.string(), z.string());
 
+const amount = z.int().nullable();
+const limits = z.strictObject({
+  memoryBytes: amount,
+  memorySwapBytes: amount,
+  cpus: z.number().positive().nullable(),
+  cpuShares: amount,
+  cpuset: z.string().nullable(),
+  shmBytes: amount,
+  ulimits: z.record(z.string(), z.strictObject({ soft: z.int(), hard: z.int() })),
+});
+
 export const buildBody = z.strictObject({
   context: z.strictObject({ type: z.enum(['directory', 'archive']), path: absolutePath }).nullable(),
   dockerfile: noZeroByte.min(1),
@@ -25,6 +36,8 @@ export const buildBody = z.strictObject({
   network: z.enum(NETWORK_MODES),
   allow: z.array(z.enum(PERMISSIONS)).optional(),
   noCache: z.boolean(),
+  limits: limits.optional(),
+  extraHosts: z.array(z.string()).optional(),
   pull: z.boolean().optional(),
   logins: z.record(z.string(), login).optional(),
   secrets: z.record(z.string(), absolutePath),

@@ -1,5 +1,5 @@
 /** The input of a build, and what it needs from the container and image side. */
-import type { MountSpec, TaskExit } from '../../drivers/contract/exec.ts';
+import type { MountSpec, ResourceLimits, TaskExit, TaskSpec } from '../../drivers/contract/exec.ts';
 import type { RootMount } from '../../drivers/contract/graph.ts';
 import type { LoadContext } from '../image.ts';
 import type { BuildCache } from './cache.ts';
@@ -25,6 +25,13 @@ export type BuildNetwork = (typeof NETWORK_MODES)[number];
 /** `network.host`: RUN may use the network of the host. */
 export type Permission = 'network.host';
 
+/** What a command may use. */
+export interface RunLimits extends Omit<ResourceLimits, 'pids'> {
+  /** Size of /dev/shm; null for the usual one. */
+  readonly shmBytes: number | null;
+  readonly ulimits: TaskSpec['ulimits'];
+}
+
 export interface RunRequest {
   /** Snapshot whose files are the root; also the container's id. */
   readonly id: string;
@@ -35,6 +42,10 @@ export interface RunRequest {
   readonly cwd: string;
   readonly user: string;
   readonly network: BuildNetwork;
+  /** Null for none. */
+  readonly limits: RunLimits | null;
+  /** `name:address` for its hosts file. */
+  readonly extraHosts: readonly string[];
   readonly mounts: readonly MountSpec[];
   /** Called with what the command writes, while it writes it. */
   readonly output: (text: string) => void;
@@ -115,6 +126,10 @@ export interface BuildRequest {
   /** What instructions may ask for beyond that. */
   readonly allow: readonly Permission[];
   readonly noCache: boolean;
+  /** Of RUN; null for none. */
+  readonly limits: RunLimits | null;
+  /** `name:address` for the hosts file of RUN. */
+  readonly extraHosts: readonly string[];
   /** Unix seconds: files and configuration carry no later time. */
   readonly sourceDateEpoch: number | null;
   /** Values of --mount=type=secret by id. */

@@ -49,6 +49,8 @@ export class Builds implements BuildApi {
               : { type: 'text' as const, text: dockerfileText },
           env: {},
           allow: request.allow ?? [],
+          limits: request.limits ?? null,
+          extraHosts: request.extraHosts ?? [],
           pull: request.pull ?? false,
           logins: request.logins ?? {},
           declared: null,

@@ -61,6 +61,8 @@ export const BUILD_CALLS: CallsOf<BuildApi> = {
           network: 'default, none or host',
           allow: 'what the build may: network.host',
           noCache: '1: each step again',
+          limits: 'what commands may use, as JSON',
+          extraHosts: 'NAME:ADDRESS for their hosts file, as a JSON list',
           pull: '1: images of registries are looked up there',
           logins: secret('logins as JSON, by registry'),
           secrets: secret('paths of files by id, as JSON'),

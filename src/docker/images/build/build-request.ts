@@ -9,14 +9,14 @@ import { parseAs } from '../../wire/parse.ts';
 import type { Query } from '../../wire/query.ts';
 import { platformOf } from '../platform.ts';
 import { referenceOf } from '../references.ts';
+import { hostsOf, limitsOf } from './build-limits.ts';
 import { noBuildKit } from './buildkit.ts';
 
 const args = z.record(z.string(), z.string().nullable()).nullish();
 const labels = z.record(z.string(), z.string()).nullish();
 
-/** Limits and names that RUN does not get here: a value other than none is refused, for it would not be obeyed. */
-const NUMBERS = ['memory', 'memswap', 'cpushares', 'cpuperiod', 'cpuquota', 'shmsize'];
-const TEXTS = ['cpusetcpus', 'cpusetmems', 'cgroupparent', 'isolation'];
+/** What RUN cannot have here: a value other than none is refused, for it would not be obeyed. */
+const TEXTS = ['cpusetmems', 'cgroupparent', 'isolation'];
 
 /** @throws DockerError 400, 501 for what the builder does not have */
 export function buildRequest(
@@ -41,6 +41,8 @@ export function buildRequest(
     platform: platformOf(query.text('platform')),
     network: networkOf(query.text('networkmode')),
     noCache: query.flag('nocache'),
+    limits: limitsOf(query),
+    extraHosts: query.all('extrahosts').flatMap(hostsOf),
     pull: query.flag('pull'),
     logins,
     secrets: {},
@@ -81,14 +83,7 @@ function refuseUnsupported(query: Query): void {
   }
   if (query.flag('squash')) throw new DockerError(400, 'squash is only supported with experimental mode');
   const given = [
-    ...NUMBERS.filter((name) => (query.number(name) ?? 0) !== 0),
     ...TEXTS.filter((name) => !['', 'default'].includes(query.text(name))),
-    ...query
-      .all('extrahosts')
-      .filter((text) => text !== '')
-      .slice(0, 1)
-      .map(() => 'extrahosts'),
-    ...(isEmptyList(query.json('ulimits')) ? [] : ['ulimits']),
     ...(isEmptyList(query.json('outputs')) ? [] : ['outputs']),
   ];
   if (given.length > 0) throw new DockerError(501, `a build cannot have ${given.join(', ')} here`);

@@ -35,6 +35,7 @@ export async function runStep(
   const { host } = stage.context;
   const expander = stage.scope.expander(stage.state.config);
   const network = networkOf(stage, instruction);
+  const { extraHosts } = stage.context.request;
   const [security = 'sandbox'] = instruction.flags.get('security') ?? [];
   if (security !== 'sandbox') {
     throw dockerfileError(instruction.place, `--security=${security} is not supported`, { class: 'unsupported' });
@@ -45,6 +46,7 @@ export async function runStep(
       await use({
         key: {
           network,
+          ...(extraHosts.length > 0 && { extraHosts }),
           args: stage.scope.visible(stage.state.config),
           mounts: mounts.map((mount) => (mount.type === 'secret' ? { ...mount, value: null } : mount)),
           digests,
@@ -116,6 +118,8 @@ async function execute(stage: BuildStage, instruction: Instruction, execution: E
         cwd: workingDirOf(config),
         user: userOf(config),
         network: execution.network,
+        limits: stage.context.request.limits,
+        extraHosts: stage.context.request.extraHosts,
         mounts: [...execution.specs, ...mounts],
         output: (text) => {
           tail.add(text);

@@ -6,7 +6,7 @@ import { Beneath } from '../../../ffi/files/beneath.ts';
 import { buildImage } from '../../../images/build/build.ts';
 import { unpackArchive } from '../../../images/build/files/local-archive.ts';
 import type { SourceTree } from '../../../images/build/files/source-tree.ts';
-import type { BuildNetwork, BuildReporter, NamedContext, Permission } from '../../../images/build/host.ts';
+import type { BuildNetwork, BuildReporter, NamedContext, Permission, RunLimits } from '../../../images/build/host.ts';
 import type { LoadedImage } from '../../../images/image.ts';
 import type { Credentials } from '../../../images/registry/auth-file.ts';
 import { TsdError, toTsdError } from '../../../model/errors/errors.ts';
@@ -35,6 +35,10 @@ export interface BuildOrder {
   /** What instructions may ask for beyond that. */
   readonly allow: readonly Permission[];
   readonly noCache: boolean;
+  /** Null for none. */
+  readonly limits: RunLimits | null;
+  /** `name:address` */
+  readonly extraHosts: readonly string[];
   /** Images of registries are looked up there also where they are on this host. */
   readonly pull: boolean;
   /** Logins by registry; of others, those of the supervisor. */

@@ -4,7 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { hostname as hostName } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { ExecDriver, MountSpec, TaskExit, TaskSpec } from '../../../drivers/contract/exec.ts';
-import type { RunRequest } from '../../../images/build/host.ts';
+import type { RunLimits, RunRequest } from '../../../images/build/host.ts';
 import { effectiveCapabilities } from '../../../model/capabilities.ts';
 import { append } from '../../../model/lists.ts';
 import { buildHosts } from '../../../state/containers/hosts.ts';
@@ -32,6 +32,16 @@ export interface RunPorts {
 const RUN = 1;
 /** A command that writes more than this loses the beginning of what is shown, never of what it does. */
 const LOG_MAX_BYTES = 64 * 1024 ** 2;
+
+const NO_LIMITS: RunLimits = {
+  memoryBytes: null,
+  memorySwapBytes: null,
+  cpus: null,
+  cpuShares: null,
+  cpuset: null,
+  shmBytes: null,
+  ulimits: {},
+};
 
 const logPath = (directory: string): string => join(directory, 'log', 'output.log');
 
@@ -82,7 +92,8 @@ function exitOf({ builds }: Pick<RunPorts, 'builds'>, id: string): Promise<TaskE
 }
 
 function taskSpec(ports: RunPorts, request: RunRequest, directory: string, place: NetworkPlace): TaskSpec {
-  const { id, network } = request;
+  const { id, network, limits } = request;
+  const { shmBytes, ulimits, ...resources } = limits ?? NO_LIMITS;
   const hostname = network === 'host' ? hostName() : shortId(id);
   return {
     containerId: id,
@@ -96,14 +107,14 @@ function taskSpec(ports: RunPorts, request: RunRequest, directory: string, place
     hostname,
     domainname: '',
     sysctls: {},
-    mounts: [...textMounts(ports, request, directory, hostname, place), ...request.mounts],
+    mounts: [...textMounts(ports, request, directory, hostname, place), ...sharedMemory(shmBytes), ...request.mounts],
     netnsFd: place.netnsFd,
     capabilities: effectiveCapabilities([], [], false),
     privileged: false,
     noNewPrivileges: false,
     devices: [],
-    ulimits: {},
-    resources: { memoryBytes: null, memorySwapBytes: null, cpus: null, cpuShares: null, cpuset: null, pids: null },
+    ulimits,
+    resources: { ...resources, pids: null },
     tty: false,
     stdin: false,
     init: false,
@@ -111,9 +122,14 @@ function taskSpec(ports: RunPorts, request: RunRequest, directory: string, place
   };
 }
 
+function sharedMemory(sizeBytes: number | null): MountSpec[] {
+  if (sizeBytes === null) return [];
+  return [{ type: 'tmpfs', source: '', target: '/dev/shm', readOnly: false, copyUp: false, sizeBytes }];
+}
+
 function textMounts(
   ports: RunPorts,
-  { network }: RunRequest,
+  { network, extraHosts }: RunRequest,
   directory: string,
   hostname: string,
   { address }: NetworkPlace,
@@ -127,7 +143,7 @@ function textMounts(
             hostname,
             domainname: '',
             links: [],
-            extraHosts: [],
+            extraHosts,
             hostGateway: [],
           }),
     hostname: `${hostname}\n`,

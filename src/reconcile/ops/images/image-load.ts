@@ -142,6 +142,8 @@ async function buildDeclared(
         ? { type: 'path', path: source.dockerfile }
         : { type: 'text', text: source.dockerfileInline },
     allow: [],
+    limits: null,
+    extraHosts: [],
     pull: false,
     logins: {},
     declared: desired.key,
