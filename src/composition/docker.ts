@@ -41,6 +41,7 @@ export function createDocker(wired: Wired, api: (caller: Caller) => ServedApi): 
     archive: (names: readonly string[]) => imageArchive(imageStores, names),
     commands: createCommands(wired),
     exits: parts.exits,
+    fileReaders: parts.fileReaders,
     bus,
     execs: new ExecInstances(),
     imperative,

@@ -8,6 +8,7 @@ import type { DesiredState } from '../model/desired.ts';
 import type { ObservedContainer } from '../model/observed.ts';
 import type { ExitRecorder } from '../reconcile/exits.ts';
 import type { HealthBook } from '../reconcile/health/health-book.ts';
+import type { FileReaders } from '../reconcile/ops/file-readers.ts';
 import type { ContainerRecord } from '../state/containers/container-record.ts';
 import type { ContainerStore } from '../state/containers/containers.ts';
 import type { ResourceStore } from '../state/history/resource-store.ts';
@@ -55,6 +56,7 @@ export interface DockerParts {
   readonly archive: (names: readonly string[]) => AsyncIterable<Buffer>;
   readonly commands: Pick<SupervisorParts, 'starts' | 'stops' | 'kills'>;
   readonly exits: ExitRecorder;
+  readonly fileReaders: FileReaders;
   readonly bus: DockerEventBus;
   readonly execs: ExecInstances;
   /** Changes of what clients made. */

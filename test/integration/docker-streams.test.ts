@@ -1,6 +1,9 @@
 /** Runs, output and programs in containers, as clients of the Docker API meet them. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, symlinkSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { ask } from '../support/docker-client.ts';
+import { ask, docker } from '../support/docker-client.ts';
 import { headAndRest, Received, rawSocket, unframed, upgrade, whole } from '../support/docker-raw.ts';
 import { app, shell } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
@@ -17,9 +20,11 @@ beforeAll(async () => {
     app(
       [
         `  talk: { image: busybox, command: ${shell(`trap "exit 3" TERM; echo out; echo err >&2; ${WAITING}`)} }`,
+        `  files: { image: busybox, restart: no, volumes: ["data:/data", "fixed:/fixed:ro"], command: ${shell('exit 0')} }`,
         `  other: { image: busybox, command: ${shell(`trap "exit 0" TERM; ${WAITING}`)} }`,
         `  asks: { image: busybox, restart: no, stdin: true, command: ${shell('echo first; read x; echo got $x; exit 4')} }`,
         `  screen: { image: busybox, restart: no, tty: true, command: ${shell('echo first; read x; echo got $x; exit 4')} }`,
+        'volumes: { data: {}, fixed: {} }',
       ].join('\n'),
     ),
   );
@@ -33,6 +38,10 @@ afterAll(async () => {
 
 /** The name that Docker's clients know. */
 const named = async (name: string): Promise<string> => (await supervisor.container(name))?.engineName ?? '';
+
+/** The same of a container that runs, also when its policy has to bring it back first. */
+const running = async (name: string): Promise<string> =>
+  (await supervisor.waitFor(name, 'running', ({ phase }) => phase === 'Running')).engineName;
 
 async function asked(method: string, path: string, body?: unknown) {
   const { status, headers, body: bytes } = await ask(supervisor.socket, method, path, { body });
@@ -61,7 +70,7 @@ async function exec(name: string, options: Readonly<Record<string, unknown>>, in
 }
 
 test('exec carries output, input after its sender ends, and exit codes', async () => {
-  const name = await named('talk');
+  const name = await running('talk');
   const both = await exec(name, { Cmd: ['busybox', 'sh', '-c', 'cat; echo e >&2; exit 7'] }, 'in\n');
   expect(both).toMatchObject({ stdout: 'in\n', stderr: 'e\n', exitCode: 7 });
   expect(both.head).toContain('HTTP/1.1 101 UPGRADED');
@@ -85,7 +94,7 @@ test('exec carries output, input after its sender ends, and exit codes', async (
 });
 
 test('a program that cannot be executed has the exit code and the words that clients look for', async () => {
-  const name = await named('talk');
+  const name = await running('talk');
   const raw = async (Cmd: readonly string[]) => {
     const made = JSON.parse((await asked('POST', `/containers/${name}/exec`, { Cmd, AttachStdout: true })).text);
     const { Id } = made as { Id: string };
@@ -117,7 +126,7 @@ test('a program without a client runs, and its end is seen', async () => {
 });
 
 test('logs have both streams, times with nine decimals, a tail, and follow to the end of the run', async () => {
-  const name = await named('talk');
+  const name = await running('talk');
   const logs = async (query: string) => unframed((await asked('GET', `/containers/${name}/logs?${query}`)).bytes);
   await until('both lines', async () => {
     const { stdout, stderr } = await logs('stdout=1&stderr=1');
@@ -153,7 +162,7 @@ test('logs have both streams, times with nine decimals, a tail, and follow to th
 });
 
 test('answers of stop, start, kill and wait say what is so', async () => {
-  const name = await named('talk');
+  const name = await running('talk');
   const { id } = (await supervisor.container('talk')) ?? {};
   expect(await asked('POST', `/v1.45/containers/${name}/start`)).toMatchObject({ status: 304, text: '' });
   const waits = ['not-running', 'next-exit'].map((condition) =>
@@ -184,6 +193,7 @@ test('answers of stop, start, kill and wait say what is so', async () => {
   const killed = asked('POST', `/containers/${name}/wait?condition=next-exit`);
   expect(await asked('POST', `/containers/${name}/kill?signal=TERM`)).toMatchObject({ status: 204 });
   expect(JSON.parse((await killed).text)).toEqual({ StatusCode: 3 });
+  expect(await asked('POST', `/containers/${name}/start`)).toMatchObject({ status: 204 });
   expect(await asked('POST', '/containers/nope/start')).toMatchObject({
     status: 404,
     text: '{"message":"No such container: nope"}\n',
@@ -245,7 +255,7 @@ test('a terminal is one raw stream, takes a size, and its keys leave it', async 
 });
 
 test('events tell of runs, programs and signals, to those who wait and to those who come later', async () => {
-  const name = await named('talk');
+  const name = await running('talk');
   const { id = '' } = (await supervisor.container('talk')) ?? {};
   const since = Date.now() / 1000;
   const filters = encodeURIComponent(JSON.stringify({ container: [name], type: { container: true } }));
@@ -289,4 +299,90 @@ test('events tell of runs, programs and signals, to those who wait and to those 
     status: 400,
     text: '{"message":"`since` time (5) cannot be after `until` time (4)"}\n',
   });
+});
+
+/** A tar by the program of that name. */
+function tar(...args: readonly string[]): Buffer {
+  const { stdout, stderr, status } = spawnSync('tar', args, { maxBuffer: 2 ** 26 });
+  if (status !== 0) throw new Error(stderr.toString());
+  return stdout;
+}
+
+const putTar = (name: string, query: string, body: Buffer) =>
+  ask(supervisor.socket, 'PUT', `/containers/${name}/archive?${query}`, {
+    body,
+    headers: { 'content-type': 'application/x-tar' },
+  });
+
+test('files are copied both ways, of containers that run and of those that do not, and through volumes', async () => {
+  for (const [container, place] of [
+    ['other', '/kept'],
+    ['files', '/kept'],
+    ['files', '/data'],
+  ] as const) {
+    const name = await named(container);
+    const from = supervisor.file('copied/below/file', `for ${container}\n`);
+    await docker(supervisor.socket, ['cp', dirname(dirname(from)), `${name}:${place}`]);
+    const where = place === '/data' ? '/data/copied' : place;
+    const back = join(supervisor.base, `back-${container}-${basename(place)}`);
+    expect(await docker(supervisor.socket, ['cp', `${name}:${where}/below`, back])).toMatchObject({ status: 0 });
+    expect(readFileSync(join(back, 'file'), 'utf8')).toBe(`for ${container}\n`);
+    const streamed = await docker(supervisor.socket, ['cp', `${name}:${where}/below/file`, '-']);
+    expect(streamed.stdout).toContain(`for ${container}\n`);
+  }
+  const name = await named('files');
+  expect(await asked('GET', `/containers/${name}/archive?path=/nope`)).toMatchObject({
+    status: 404,
+    text: `{"message":"Could not find the file /nope in container ${name}"}\n`,
+  });
+  expect(await asked('HEAD', `/containers/${name}/archive?path=/nope`)).toMatchObject({ status: 404, text: '' });
+  const fixed = await putTar(name, 'path=/fixed', tar('c', '-C', '/etc', 'hostname'));
+  expect([fixed.status, fixed.body.toString()]).toEqual([400, '{"message":"mounted volume is marked read-only"}\n']);
+  const file = await putTar(name, 'path=/bin/busybox', tar('c', '-C', '/etc', 'hostname'));
+  expect([file.status, file.body.toString()]).toEqual([400, '{"message":"extraction point is not a directory"}\n']);
+});
+
+test('what is copied has the names, the mode and the link that clients expect', async () => {
+  const name = await named('other');
+  const inside = { Cmd: ['busybox', 'sh', '-c', 'mkdir -m 1777 /t; ln -s /t /l; ln -s t/ /k; touch /t/f'] };
+  expect(await exec(name, inside)).toMatchObject({ exitCode: 0 });
+  const statOf = async (path: string) => {
+    const { headers } = await asked('HEAD', `/containers/${name}/archive?path=${path}`);
+    return JSON.parse(Buffer.from(String(headers['x-docker-container-path-stat']), 'base64').toString()) as object;
+  };
+  const directory = 2 ** 31 + 2 ** 20 + 0o777;
+  expect(await statOf('/t')).toMatchObject({ name: 't', mode: directory, linkTarget: '' });
+  expect(await statOf('/l')).toMatchObject({ name: 'l', mode: 2 ** 27 + 0o777, linkTarget: '/t' });
+  expect(await statOf('/l/')).toMatchObject({ name: 'l', mode: directory, linkTarget: '' });
+  expect(await statOf('/l/.')).toMatchObject({ name: '.', mode: directory });
+  const names = async (path: string) => {
+    const { bytes } = await asked('GET', `/containers/${name}/archive?path=${path}`);
+    return spawnSync('tar', ['t'], { input: bytes }).stdout.toString().split('\n').slice(0, -1);
+  };
+  expect(await names('/t')).toEqual(['t/', 't/f']);
+  expect(await names('/t/.')).toEqual(['./', './f']);
+  expect(await names('/l')).toEqual(['l']);
+  expect(await names('/k/f')).toEqual(['f']);
+});
+
+test('a hostile tar reaches nothing but the container', async () => {
+  const outside = supervisor.file('outside', 'mine\n');
+  for (const container of ['other', 'files']) {
+    const name = await named(container);
+    const directory = dirname(supervisor.file(`links-${container}/ok`, 'ok\n'));
+    symlinkSync(dirname(outside), join(directory, 'away'));
+    symlinkSync('../../../../../../../..', join(directory, 'up'));
+    // First the links, then files through them.
+    expect((await putTar(name, 'path=/', tar('c', '-C', directory, '.'))).status).toBe(200);
+    const through = supervisor.file(`through-${container}/file`, 'theirs\n');
+    const as = (path: string) => tar('cP', `--transform=s,.*,${path},`, through);
+    // In the container the links lead nowhere, or into the container.
+    await putTar(name, 'path=/', as('away/outside'));
+    await putTar(name, 'path=/', as(`up${outside}`));
+    expect((await putTar(name, 'path=/', as('../../../escaped'))).status).toBe(400);
+    expect((await putTar(name, 'path=/', Buffer.from('garbage'))).status).toBe(400);
+    expect(readFileSync(outside, 'utf8')).toBe('mine\n');
+    expect(existsSync('/escaped')).toBe(false);
+    expect(await asked('GET', `/containers/${name}/archive?path=/ok`)).toMatchObject({ status: 200 });
+  }
 });

@@ -1,9 +1,10 @@
 /** What entries of the timeline are as events of Docker. Pure. */
 
-import { parseKey, type ResourceKey } from '../../model/resource.ts';
+import { parseKey } from '../../model/resource.ts';
 import { readSignal } from '../../model/signals.ts';
 import type { TimelineDraft } from '../../model/status/timeline.ts';
 import type { ContainerRecord } from '../../state/containers/container-record.ts';
+import { engineNameOf } from '../names.ts';
 import { containerEvent, type EventSubject } from './container-events.ts';
 import type { Attributes, EventDraft } from './message.ts';
 
@@ -64,12 +65,6 @@ function ofImage({ what, message }: TimelineDraft): readonly EventDraft[] {
   const isId = /^[0-9a-f]{64}$/.test(first);
   const id = isId && !BY_REFERENCE.has(what) ? `sha256:${first}` : first;
   return [{ type: 'image', action: what, id, attributes: { name: isId ? second || first : first } }];
-}
-
-/** `<app>-<name>` of what a manifest declares; what a client made has the name that it was given. */
-function engineNameOf(key: ResourceKey): string {
-  const { app, name } = parseKey(key);
-  return app === '' || app === '@docker' ? name : `${app}-${name}`;
 }
 
 const OF_VOLUMES: Readonly<Record<string, string>> = { 'volume.create': 'create', 'volume.remove': 'destroy' };

@@ -1,5 +1,6 @@
 /** All routes of the Docker API. */
 import type { DockerRoute } from '../wire/route.ts';
+import { archiveRoutes } from './archive.ts';
 import { attachRoutes } from './attach.ts';
 import { containerViewRoutes } from './container-views.ts';
 import { createRoutes } from './create.ts';
@@ -23,5 +24,6 @@ export const ROUTES: readonly DockerRoute[] = [
   ...volumeViewRoutes,
   ...attachRoutes,
   ...eventRoutes,
+  ...archiveRoutes,
   ...elsewhereRoutes,
 ];
