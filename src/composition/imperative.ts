@@ -3,6 +3,7 @@ import { systemClock } from '../ffi/boot-clock.ts';
 import type { SupervisorEventBus } from '../supervisor/events.ts';
 import { ImperativeContainers } from '../supervisor/imperative/containers.ts';
 import { ImperativeVolumes } from '../supervisor/imperative/removed-volumes.ts';
+import { ImperativeUpdates } from '../supervisor/imperative/updates.ts';
 import type { LoopStatus } from '../supervisor/loop-status.ts';
 import type { Timeline } from '../supervisor/timeline.ts';
 import type { Opened } from './open.ts';
@@ -10,6 +11,7 @@ import type { Opened } from './open.ts';
 export interface Imperative {
   readonly containers: ImperativeContainers;
   readonly volumes: ImperativeVolumes;
+  readonly updates: ImperativeUpdates;
 }
 
 interface Around {
@@ -33,5 +35,5 @@ export function createImperative({ parts, stores, imperative, log }: Opened, aro
   exits.onExit((_exit, key) => {
     if (key) made.ended(key);
   });
-  return { containers: made, volumes };
+  return { containers: made, volumes, updates: new ImperativeUpdates(shared) };
 }

@@ -19,6 +19,7 @@ import type { DefaultNetwork } from '../supervisor/default-network.ts';
 import type { SupervisorEventBus } from '../supervisor/events.ts';
 import type { ImperativeContainers } from '../supervisor/imperative/containers.ts';
 import type { ImperativeVolumes } from '../supervisor/imperative/removed-volumes.ts';
+import type { ImperativeUpdates } from '../supervisor/imperative/updates.ts';
 import type { EventFeed } from '../supervisor/jobs/event-feed.ts';
 import type { SupervisorParts } from '../supervisor/supervisor.ts';
 import type { LoopState } from '../supervisor/views/view-input.ts';
@@ -60,5 +61,9 @@ export interface DockerParts {
   readonly bus: DockerEventBus;
   readonly execs: ExecInstances;
   /** Changes of what clients made. */
-  readonly imperative: { readonly containers: ImperativeContainers; readonly volumes: ImperativeVolumes };
+  readonly imperative: {
+    readonly containers: ImperativeContainers;
+    readonly volumes: ImperativeVolumes;
+    readonly updates: ImperativeUpdates;
+  };
 }

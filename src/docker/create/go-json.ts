@@ -24,6 +24,12 @@ export function struct<Shape extends z.ZodRawShape>(shape: Shape) {
   return z.preprocess(known, z.object(shape));
 }
 
+/** A member of an object whatever the case of its name; the last one counts. */
+export function memberOf(object: Readonly<Record<string, unknown>>, name: string): unknown {
+  const wanted = name.toLowerCase();
+  return Object.entries(object).findLast(([key, value]) => key.toLowerCase() === wanted && value !== null)?.[1];
+}
+
 const orEmpty = z
   .string()
   .nullable()

@@ -11,10 +11,12 @@ import { imageRoutes } from './images.ts';
 import { lifecycleRoutes } from './lifecycle.ts';
 import { logRoutes } from './logs.ts';
 import { systemRoutes } from './system.ts';
+import { updateRoutes } from './update.ts';
 import { volumeViewRoutes } from './volume-views.ts';
 
 export const ROUTES: readonly DockerRoute[] = [
   ...createRoutes,
+  ...updateRoutes,
   ...systemRoutes,
   ...lifecycleRoutes,
   ...logRoutes,

@@ -52,7 +52,10 @@ function refusal(message: string, record: ContainerRecord): TsdError {
 }
 
 /** @throws TsdError class conflict, naming the manifest and the line, for what a manifest declares */
-function requireImperative({ desired }: Pick<ImperativeContainerPorts, 'desired'>, record: ContainerRecord): void {
+export function requireImperative(
+  { desired }: Pick<ImperativeContainerPorts, 'desired'>,
+  record: ContainerRecord,
+): void {
   if (record.owner?.request) return;
   const place = record.owner && desired().resources.get(record.owner.key)?.source;
   const of = place ? `is declared at ${formatPosition(place)}` : 'belongs to a manifest';
