@@ -23,6 +23,7 @@ export function createDocker(wired: Wired, api: (caller: Caller) => ServedApi): 
     containers: stores.containers,
     images: stores.images,
     repositories: parts.repositories,
+    digests: stores.digests,
     volumes: stores.volumes,
     resources: parts.resources,
     exec: parts.exec,

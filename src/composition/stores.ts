@@ -10,6 +10,7 @@ import { DeclarationCopies } from '../state/databases/declaration-copies.ts';
 import { Reserve } from '../state/files/reserve.ts';
 import type { StateIssue } from '../state/files/state-file.ts';
 import { type History, openHistory } from '../state/history/history.ts';
+import { DigestNames } from '../state/images/digest-names.ts';
 import { GraphIndex } from '../state/images/graph-index.ts';
 import { LinkGraph } from '../state/link-graph.ts';
 import type { StateRoot } from '../state/root.ts';
@@ -22,6 +23,7 @@ export interface Stores {
   readonly containers: ContainerStore;
   readonly contents: ContentStore;
   readonly images: GraphIndex;
+  readonly digests: DigestNames;
   readonly volumes: VolumeStore;
   readonly links: LinkGraph;
   readonly history: History;
@@ -71,6 +73,7 @@ export async function openStores(state: StateRoot, log: Logger, handlers: OnShut
     containers,
     contents: new ContentStore(root, files),
     images: new GraphIndex(root, files),
+    digests: new DigestNames(root, files),
     volumes,
     links,
     history,

@@ -12,6 +12,7 @@ import type { FileReaders } from '../reconcile/ops/file-readers.ts';
 import type { ContainerRecord } from '../state/containers/container-record.ts';
 import type { ContainerStore } from '../state/containers/containers.ts';
 import type { ResourceStore } from '../state/history/resource-store.ts';
+import type { DigestNames } from '../state/images/digest-names.ts';
 import type { GraphIndex } from '../state/images/graph-index.ts';
 import type { RepositoryStore } from '../state/images/repositories.ts';
 import type { VolumeStore } from '../state/volumes/volumes.ts';
@@ -33,6 +34,7 @@ export interface DockerParts {
   readonly containers: ContainerStore;
   readonly images: GraphIndex;
   readonly repositories: RepositoryStore;
+  readonly digests: DigestNames;
   readonly volumes: VolumeStore;
   readonly resources: ResourceStore;
   readonly exec: ExecDriver;

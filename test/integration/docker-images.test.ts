@@ -192,7 +192,9 @@ describe.skipIf(!DOCKER_INSTALLED || !REGISTRY_INSTALLED || !SKOPEO_INSTALLED ||
       const name = `${server.host}/gone:1`;
       await docker.ok('pull', name);
       await docker.ok('tag', name, 'other/gone:2');
-      expect(await docker.ok('rmi', name)).toBe(`Untagged: ${name}\n`);
+      expect(await docker.ok('rmi', name)).toMatch(
+        new RegExp(`^Untagged: ${name}\nUntagged: ${server.host}/gone@sha256:[0-9a-f]{64}\n$`),
+      );
       expect(await docker.ok('rmi', 'other/gone:2')).toMatch(
         /^Untagged: other\/gone:2\nDeleted: sha256:[0-9a-f]{64}\n$/,
       );
@@ -484,6 +486,24 @@ describe.skipIf(!DOCKER_INSTALLED || !REGISTRY_INSTALLED || !SKOPEO_INSTALLED ||
       expect((await docker.raw('POST', '/commit?container=nope')).status).toBe(404);
       expect((await docker.raw('POST', `/commit?container=${id}&changes=RUN%20x`)).status).toBe(400);
       expect((await docker.raw('POST', `/commit?container=${id}`, { body: { Env: 7 } })).status).toBe(400);
+    });
+
+    test('a name with a digest is one of the image, until it is taken away', async () => {
+      await server.fill('pinned:1', { layers: [tarOf({ path: 'pinned', content: 'pinned' })] });
+      const repository = `${server.host}/pinned`;
+      const [, digest = ''] = /^Digest: (sha256:\S+)$/m.exec(await docker.ok('pull', `${repository}:1`)) ?? [];
+      const name = `${repository}@${digest}`;
+      await docker.ok('tag', name, 'by-digest:1');
+      // With its last tag the image goes, and the name with it.
+      await docker.ok('rmi', 'by-digest:1', `${repository}:1`);
+      expect((await docker.run('rmi', name)).stderr).toContain(`No such image: ${name}`);
+      expect(await docker.ok('pull', name)).toContain(`Digest: ${digest}`);
+      expect(await docker.ok('rmi', name)).toMatch(new RegExp(`^Untagged: ${name}\nDeleted: sha256:[0-9a-f]{64}\n$`));
+      await docker.ok('pull', name);
+      await docker.ok('tag', name, 'by-digest:2');
+      expect(await docker.ok('rmi', name)).toBe(`Untagged: ${name}\n`);
+      expect((await docker.run('rmi', name)).stderr).toContain(`No such image: ${name}`);
+      await docker.ok('rmi', 'by-digest:2');
     });
 
     test('an image in several repositories or in use is kept', async () => {

@@ -6,6 +6,7 @@ import {
   type ImageReference,
   parseImageReference,
 } from '../../model/image-reference.ts';
+import type { DigestNames } from '../../state/images/digest-names.ts';
 import type { GraphIndex } from '../../state/images/graph-index.ts';
 import type { RepositoryStore } from '../../state/images/repositories.ts';
 import { DockerError } from '../wire/docker-error.ts';
@@ -13,6 +14,8 @@ import { DockerError } from '../wire/docker-error.ts';
 export interface KnownImages {
   readonly images: Pick<GraphIndex, 'get' | 'lookup'>;
   readonly repositories: Pick<RepositoryStore, 'get' | 'namesOf'>;
+  /** Left out, no name with a digest is known. */
+  readonly digests?: Pick<DigestNames, 'get'>;
 }
 
 export interface FoundImage {
@@ -38,6 +41,10 @@ export function referenceOf(text: string): ImageReference {
 export const nameOf = (reference: ImageReference): string =>
   `${familiarRepository(reference)}:${reference.tag ?? 'latest'}`;
 
+/** `repository@sha256:…`, whatever tag is written beside it; null for a name without a digest. */
+export const digestName = (reference: ImageReference): string | null =>
+  reference.digest === null ? null : `${familiarRepository(reference)}@sha256:${reference.digest}`;
+
 /** As Docker says the name back: with its tag. */
 export const noSuchImage = (text: string): DockerError => {
   const parsed = /^(?:sha256:)?[0-9a-f]{64}$/.test(text) ? null : parseImageReference(text);
@@ -45,14 +52,20 @@ export const noSuchImage = (text: string): DockerError => {
 };
 
 /** The image that a client means. @throws DockerError 404, 400 for what cannot be a name or fits several ids */
-export function findImage({ images, repositories }: KnownImages, text: string): FoundImage {
+export function findImage({ images, repositories, digests }: KnownImages, text: string): FoundImage {
   const [, full] = /^(?:sha256:)?([0-9a-f]{64})$/.exec(text) ?? [];
   if (full !== undefined) {
     if (images.get(full) === undefined) throw noSuchImage(text);
     return { id: full, name: null };
   }
   const parsed = parseImageReference(text);
-  if (parsed.ok && parsed.value.digest === null) {
+  const byDigest = parsed.ok ? digestName(parsed.value) : null;
+  if (byDigest !== null) {
+    const id = digests?.get(byDigest) ?? null;
+    if (id === null || images.get(id) === undefined) throw noSuchImage(text);
+    return { id, name: null };
+  }
+  if (parsed.ok) {
     const name = { repository: familiarRepository(parsed.value), tag: parsed.value.tag ?? 'latest' };
     const id = repositories.get(name);
     if (id !== null) return { id, name: nameOf(parsed.value) };

@@ -24,6 +24,7 @@ import type { Declared } from '../../reconcile/ops/declared.ts';
 import { imageReference, type PullPorts, pullAndName } from '../../reconcile/ops/images/image-pull.ts';
 import type { ImageWork } from '../../reconcile/ops/images/image-work.ts';
 import type { ResourceStore } from '../../state/history/resource-store.ts';
+import type { DigestNames } from '../../state/images/digest-names.ts';
 import { parseImageName } from '../../state/images/image-names.ts';
 import type { ImageRecord } from '../../state/images/image-record.ts';
 import type { RepositoryStore } from '../../state/images/repositories.ts';
@@ -34,6 +35,7 @@ import { streamed } from './streamed.ts';
 
 export interface RegistryCommandsParts extends Declared, ImageLookup {
   readonly repositories: ImageLookup['repositories'] & Pick<RepositoryStore, 'get' | 'set'>;
+  readonly digests: Pick<DigestNames, 'add'>;
   /** What names mean in manifests. */
   readonly resources: Pick<ResourceStore, 'images' | 'setImage'>;
   readonly imageWork: Pick<ImageWork, 'making' | 'pruning'>;
@@ -65,7 +67,10 @@ export class RegistryCommands implements RegistryApi {
     const work = async (report: ProgressSink): Promise<string> => {
       const reference = imageReference(text);
       const asked = { platform, credentials, signal: signal ?? new AbortController().signal };
-      const id = await this.#parts.imageWork.making(() => pullAndName(this.#parts.pulls, reference, asked, report));
+      const noted = notingDigest(report, reference.digest === null ? null : `sha256:${reference.digest}`);
+      const { pulls, imageWork } = this.#parts;
+      const id = await imageWork.making(() => pullAndName(pulls, reference, asked, noted.report));
+      await this.#noteDigest(reference, noted.digest(), id);
       this.#rebind(reference, platform, id);
       return `pulled ${formatReference(reference)}, sha256:${id}`;
     };
@@ -76,7 +81,8 @@ export class RegistryCommands implements RegistryApi {
     const work = async (report: ProgressSink): Promise<string> => {
       const reference = imageReference(text);
       if (reference.digest !== null) throw new TsdError('TSD_BAD_REQUEST', 'cannot push a digest; name a tag');
-      const image = this.#pushed(this.#find(text, reference));
+      const record = this.#find(text, reference);
+      const image = this.#pushed(record);
       const asked = { credentials, signal: signal ?? new AbortController().signal };
       const sent = ({ diffId, stage, from, bytes, total }: PushProgress): void => {
         const part = { step: 'upload', item: diffId, state: stage, from } as const;
@@ -89,6 +95,7 @@ export class RegistryCommands implements RegistryApi {
         size,
         layers: [],
       });
+      await this.#noteDigest(reference, digest, record.id);
       return `pushed ${formatReference(reference)}, ${digest}`;
     };
     return streamed(text, work, signal);
@@ -152,6 +159,13 @@ export class RegistryCommands implements RegistryApi {
     };
   }
 
+  /** @param digest null where it was not reported: another pull of the same image had begun before */
+  async #noteDigest(reference: ImageReference, digest: string | null, id: string): Promise<void> {
+    const { digests, images } = this.#parts;
+    if (digest === null) return;
+    await digests.add(`${familiarRepository(reference)}@${digest}`, id, (known) => images.get(known) !== undefined);
+  }
+
   #rebind(reference: ImageReference, platform: string | null, imageId: string): void {
     const { resources, desired } = this.#parts;
     const declared = desired().resources;
@@ -163,4 +177,14 @@ export class RegistryCommands implements RegistryApi {
     for (const binding of moved) resources.setImage({ ...binding, imageId });
     this.#parts.enqueue(moved.map(({ key }) => key));
   }
+}
+
+/** Passes reports on, and keeps the digest of the manifest that they are about. */
+function notingDigest(report: ProgressSink, known: string | null) {
+  let digest = known;
+  const noting: ProgressSink = (message, current, total, part) => {
+    if (part?.step === 'manifest') digest = part.item;
+    report(message, current, total, part);
+  };
+  return { report: noting, digest: () => digest };
 }

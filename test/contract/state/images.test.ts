@@ -2,6 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { StateFiles } from '../../../src/state/files/durable.ts';
+import { DigestNames } from '../../../src/state/images/digest-names.ts';
 import { GraphIndex } from '../../../src/state/images/graph-index.ts';
 import { IMAGE_JSON, type ImageRecord } from '../../../src/state/images/image-record.ts';
 import { RepositoryStore } from '../../../src/state/images/repositories.ts';
@@ -162,5 +163,32 @@ describe('repositories-<driver>', () => {
     expect(store.lookup('blog/web:1a1a', () => 'graph')).toBe(ID);
     expect(store.lookup('constructor', () => 'graph')).toBe('graph');
     expect(() => store.lookup('blog/web:zz', () => 'graph')).toThrow('no such id: blog/web:zz');
+  });
+});
+
+describe('digest-names.json', () => {
+  const name = `busybox@sha256:${'c'.repeat(64)}`;
+  const other = `busybox@sha256:${'d'.repeat(64)}`;
+  const all = () => true;
+
+  it('keeps names for the next start, forgets those of images that are gone, and loses none to another', async () => {
+    const store = new DigestNames(root, files);
+    expect(store.get(name)).toBeNull();
+    await Promise.all([store.add(name, ID, all), store.add(other, TOP, all)]);
+    const next = new DigestNames(root, files);
+    expect([next.get(name), next.get(other), next.namesOf(ID)]).toEqual([ID, TOP, [name]]);
+    await next.delete(name);
+    await next.delete(name);
+    expect(next.namesOf(ID)).toEqual([]);
+    await next.add(name, ID, (id) => id !== TOP);
+    expect([store.get(name), store.get(other)]).toEqual([ID, null]);
+  });
+
+  it('does not take an unreadable file for one without names', async () => {
+    const store = new DigestNames(root, files);
+    writeFileSync(join(root, 'digest-names.json'), '{"Digests":');
+    expect(() => store.get(name)).toThrow(expect.objectContaining({ code: 'TSD_STATE_CORRUPT' }));
+    await expect(store.add(name, ID, all)).rejects.toMatchObject({ hint: expect.stringContaining('rm ') });
+    expect(readFileSync(join(root, 'digest-names.json'), 'utf8')).toBe('{"Digests":');
   });
 });

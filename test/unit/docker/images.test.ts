@@ -17,6 +17,7 @@ const NAMES: Readonly<Record<string, string>> = {
 };
 
 const known = {
+  digests: { get: (name: string) => (name === `busybox@sha256:${A}` ? B : null) },
   images: {
     get: (id: string) => ([A, B].includes(id) ? ({ id } as never) : undefined),
     lookup: (prefix: string) => {
@@ -44,6 +45,8 @@ test('an image is found by every form of its name, by its id and by the beginnin
   expect(findImage(known, 'r.example:5000/a/b:1')).toEqual({ id: B, name: 'r.example:5000/a/b:1' });
   for (const text of [B, `sha256:${B}`, 'sha256:b', 'b000'])
     expect(findImage(known, text)).toEqual({ id: B, name: null });
+  for (const text of [`busybox@sha256:${A}`, `docker.io/library/busybox:1@sha256:${A}`])
+    expect(findImage(known, text)).toEqual({ id: B, name: null });
   // A name comes before the beginning of an id.
   expect(findImage(known, 'b0')).toEqual({ id: A, name: 'b0:latest' });
   for (const [text, said] of [
@@ -52,7 +55,7 @@ test('an image is found by every form of its name, by its id and by the beginnin
     ['docker.io/library/none', 'none:latest'],
     [`sha256:${'c'.repeat(64)}`, `sha256:${'c'.repeat(64)}`],
     ['cc', 'cc:latest'],
-    [`busybox@sha256:${A}`, `busybox@sha256:${A}`],
+    [`busybox@sha256:${B}`, `busybox@sha256:${B}`],
   ] as const) {
     expect(() => findImage(known, text)).toThrow(`No such image: ${said}`);
   }

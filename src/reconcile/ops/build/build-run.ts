@@ -107,12 +107,13 @@ function taskSpec(ports: RunPorts, request: RunRequest, directory: string, place
     hostname,
     domainname: '',
     sysctls: {},
-    mounts: [...textMounts(ports, request, directory, hostname, place), ...sharedMemory(shmBytes), ...request.mounts],
+    mounts: [...textMounts(ports, request, directory, hostname, place), ...request.mounts],
     netnsFd: place.netnsFd,
     capabilities: effectiveCapabilities([], [], false),
     privileged: false,
     noNewPrivileges: false,
     devices: [],
+    shmBytes,
     ulimits,
     resources: { ...resources, pids: null },
     tty: false,
@@ -120,11 +121,6 @@ function taskSpec(ports: RunPorts, request: RunRequest, directory: string, place
     init: false,
     log: { path: logPath(directory), maxBytes: LOG_MAX_BYTES, maxFiles: 2 },
   };
-}
-
-function sharedMemory(sizeBytes: number | null): MountSpec[] {
-  if (sizeBytes === null) return [];
-  return [{ type: 'tmpfs', source: '', target: '/dev/shm', readOnly: false, copyUp: false, sizeBytes }];
 }
 
 function textMounts(
