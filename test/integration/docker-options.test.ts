@@ -88,6 +88,43 @@ test('mounts of all forms', async () => {
   expect(inside(taken, 'named/note')).toBe('shared');
 });
 
+test('memory as it is asked for, and a volume that starts empty', async () => {
+  const memory = ['--tmpfs', '/ram:mode=750,uid=5,gid=6,exec', '--tmpfs', '/usual'];
+  const pid = await running('odd', [...memory, '-v', 'empty_one:/etc/empty:nocopy', '-v', 'full_one:/bin']);
+  const mounts = readFileSync(`/proc/${pid}/mountinfo`, 'utf8');
+  expect(/^.* \/ram (\S+) .*$/m.exec(mounts)?.[1]).not.toContain('noexec');
+  expect(/^.* \/usual (\S+) .*$/m.exec(mounts)?.[1]).toContain('noexec');
+  const { mode, uid, gid } = statSync(`/proc/${pid}/root/ram`);
+  expect([mode & 0o7777, uid, gid]).toEqual([0o750, 5, 6]);
+  expect(statSync(`/proc/${pid}/root/usual`).mode & 0o7777).toBe(0o1777);
+  await say(
+    'create',
+    '--name',
+    'bare',
+    '-v',
+    'bare_one:/bin:nocopy',
+    '-v',
+    'full_one:/full',
+    'busybox',
+    '/full/ls',
+    '/bin',
+  );
+  await say('start', 'bare');
+  await supervisor.waitFor('bare', 'over', ({ phase }) => phase === 'Exited');
+  expect(await supervisor.ok('logs', 'bare')).toBe('');
+});
+
+test('on the network of the host it has names of its own', async () => {
+  const names = ['--hostname', 'box', '--add-host', 'far:192.0.2.7', '--dns', '192.0.2.53'];
+  const pid = await running('hosted', ['--network', 'host', ...names]);
+  expect(inside(pid, 'etc/hostname')).toBe('box');
+  expect(inside(pid, 'etc/hosts')).toMatch(/^192\.0\.2\.7\tfar$/m);
+  expect(inside(pid, 'etc/resolv.conf')).toMatch(/^nameserver 192\.0\.2\.53$/m);
+  const plain = await running('plain-host', ['--network', 'host']);
+  for (const file of ['etc/hosts', 'etc/resolv.conf'])
+    expect(inside(plain, file)).toBe(readFileSync(`/${file}`, 'utf8').trim());
+});
+
 const PROFILE = {
   defaultAction: 'SCMP_ACT_ALLOW',
   syscalls: [{ names: ['mkdir', 'mkdirat'], action: 'SCMP_ACT_ERRNO' }],

@@ -7,6 +7,8 @@ export interface ParsedBind {
   readonly source: string | null;
   readonly target: string;
   readonly readOnly: boolean;
+  /** Whether an empty volume starts with the content of the image. */
+  readonly copy: boolean;
 }
 
 /** SELinux labels and consistency have no meaning where there is neither; the rest is what is done anyway. */
@@ -31,8 +33,6 @@ function checkMode(mode: string, isPath: boolean, whole: string): readonly strin
   if (misplaced !== false)
     refuse(`invalid volume specification: '${whole}': invalid mount config for type "${misplaced}`);
   if (propagation !== undefined) refuse(`bind propagation ${propagation} is not supported`);
-  if (options.includes('nocopy'))
-    refuse('nocopy is not supported: an empty volume starts with the content of the image');
   return options;
 }
 
@@ -49,10 +49,10 @@ export function parseBind(text: string): ParsedBind {
   const [first = '', second, mode, ...more] = text.split(':');
   const wrong = (why = ''): never => refuse(`invalid volume specification: '${text}'${why === '' ? '' : `: ${why}`}`);
   if (first === '' || second === '' || more.length > 0) wrong();
-  if (second === undefined) return { source: null, target: checkTarget(first, wrong), readOnly: false };
+  if (second === undefined) return { source: null, target: checkTarget(first, wrong), readOnly: false, copy: true };
   const isPath = first.startsWith('/');
   const type = isPath ? 'bind' : 'volume';
   const target = checkTarget(second, (why) => wrong(`invalid mount config for type "${type}": ${why}`));
   const options = mode === undefined ? [] : checkMode(mode, isPath, text);
-  return { source: first, target, readOnly: options.includes('ro') };
+  return { source: first, target, readOnly: options.includes('ro'), copy: !options.includes('nocopy') };
 }

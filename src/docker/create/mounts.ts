@@ -48,26 +48,29 @@ interface VolumeOf {
   readonly name: string;
   readonly target: string;
   readonly readOnly: boolean;
+  /** Whether it starts with the content of the image. */
+  readonly copy: boolean;
   readonly labels?: Readonly<Record<string, string>>;
 }
 
-function volumeMount({ name, target, readOnly, labels = {} }: VolumeOf, context: CreateContext): Mount {
-  if (name === '') return { target, written: { target, ...(readOnly && { readOnly }) } };
+function volumeMount({ name, target, readOnly, copy, labels = {} }: VolumeOf, context: CreateContext): Mount {
+  const written = { target, ...(readOnly && { readOnly }), ...(!copy && { copy }) };
+  if (name === '') return { target, written };
   checkVolumeName(name);
   const key = context.volume(name) ?? resourceKey('volume', IMPERATIVE_APP, name);
   return {
     target,
-    written: { source: referenceTo(key), target, ...(readOnly && { readOnly }) },
+    written: { source: referenceTo(key), ...written },
     volume: { key, name, labels },
   };
 }
 
 function ofBinds({ Binds, VolumeDriver }: HostConfigBody, context: CreateContext): Mount[] {
   return Binds.map((text) => {
-    const { source, target, readOnly } = parseBind(text);
+    const { source, target, readOnly, copy } = parseBind(text);
     if (source?.startsWith('/')) return bindMount({ source: normalPath(source), target, readOnly, create: true });
     checkVolumeDriver(VolumeDriver, {}, source ?? '');
-    return volumeMount({ name: source ?? '', target, readOnly }, context);
+    return volumeMount({ name: source ?? '', target, readOnly, copy }, context);
   });
 }
 
@@ -110,10 +113,9 @@ function ofVolume(mount: MountBody, target: string, context: CreateContext): Mou
   if (subpath.startsWith('/') || subpath.split('/').includes('..'))
     invalid('volume', 'subpath must be a relative path within the volume');
   if (subpath !== '') invalid('volume', 'Subpath is not supported: a volume is mounted as a whole');
-  if (options?.NoCopy)
-    invalid('volume', 'NoCopy is not supported: an empty volume starts with the content of the image');
   checkVolumeDriver(options?.DriverConfig?.Name ?? '', options?.DriverConfig?.Options ?? {}, Source);
-  return volumeMount({ name: Source, target, readOnly: ReadOnly, labels: options?.Labels ?? {} }, context);
+  const copy = options?.NoCopy !== true;
+  return volumeMount({ name: Source, target, readOnly: ReadOnly, copy, labels: options?.Labels ?? {} }, context);
 }
 
 function ofMounts({ Mounts }: HostConfigBody, context: CreateContext): Mount[] {

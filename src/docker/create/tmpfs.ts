@@ -5,19 +5,30 @@ import { refuse } from './context.ts';
 
 /** What each has anyway, as Docker's have. */
 const STANDARD = ['rw', 'nosuid', 'nodev', 'noexec'];
-const STANDARD_MODE = 0o1777;
 
 type Written = Readonly<Record<string, unknown>>;
 
-/** `size=64m,mode=1777,ro` */
+const number = (text: string, base: 8 | 10): number | null =>
+  (base === 8 ? /^[0-7]{1,4}$/ : /^\d{1,10}$/).test(text) ? Number.parseInt(text, base) : null;
+
+const modeText = (mode: number): string => mode.toString(8).padStart(4, '0');
+
+/** `size=64m,mode=755,uid=1000,exec,ro` */
 export function tmpfsOptions(options: string): Written {
   const written: Record<string, unknown> = { type: 'tmpfs' };
+  const owner = { uid: 0, gid: 0 };
   for (const option of options.split(',').filter((one) => one !== '' && !STANDARD.includes(one))) {
     const [name = '', value = ''] = option.split('=', 2);
+    const id = name === 'uid' || name === 'gid' ? number(value, 10) : null;
+    const mode = name === 'mode' ? number(value, 8) : null;
     if (option === 'ro') written.readOnly = true;
+    else if (option === 'exec') written.exec = true;
     else if (name === 'size') written.size = sizeOf(value);
-    else if (name !== 'mode' || Number.parseInt(value, 8) !== STANDARD_MODE)
-      refuse(`tmpfs option ${JSON.stringify(option)} is not supported`);
+    else if (mode !== null) written.mode = modeText(mode);
+    else if (id !== null) {
+      owner[name as 'uid' | 'gid'] = id;
+      written.owner = `${owner.uid}:${owner.gid}`;
+    } else refuse(`tmpfs option ${JSON.stringify(option)} is not supported`);
   }
   return written;
 }

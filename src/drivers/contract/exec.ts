@@ -1,6 +1,7 @@
 /** What an exec driver does: runs of containers and sessions in them. */
 import type { Readable, Writable } from 'node:stream';
 import type { JsonValue } from '../../model/json.ts';
+import type { TmpfsOptions } from '../../model/kinds/short-forms.ts';
 import type { SeccompProfile } from '../../model/seccomp/profile.ts';
 import type { Driver } from './driver.ts';
 import type { RootMount } from './graph.ts';
@@ -15,6 +16,8 @@ export interface MountSpec {
   /** Copy the image's files at the target into an empty source once, with the owner and mode of the target. */
   readonly copyUp: boolean;
   readonly sizeBytes: number | null;
+  /** Of a tmpfs, where not as usual: mode 1777, of root, no programs are run in it. */
+  readonly tmpfs?: TmpfsOptions;
 }
 
 /** A bind mount of a single file. */

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { parseReaction } from './runtime-forms.ts';
 import { shortForm, textOrNumber } from './schema-parts.ts';
-import { type MissingDirectory, parseBytes, type VolumeMount } from './short-forms.ts';
+import { type MissingDirectory, parseBytes, type TmpfsOptions, type VolumeMount } from './short-forms.ts';
 import { parseDirectoryMode, parseMount, parseMountSource, parseOwner, parseTarget } from './storage-forms.ts';
 
 export const reaction = () => shortForm(z.string(), parseReaction);
@@ -44,18 +44,33 @@ const mountObject = z.strictObject({
   secret: z.boolean().optional(),
   create: create.optional(),
   content: content.optional(),
+  mode: shortForm(textOrNumber().transform(String), parseDirectoryMode).optional(),
+  owner: shortForm(textOrNumber().transform(String), parseOwner).optional(),
+  exec: z.boolean().optional(),
+  copy: z.boolean().optional(),
 });
 
 type WrittenMount = z.output<typeof mountObject>;
 
 /** Members that say something of another source than the text itself. */
-const NOT_WITH_CONTENT = ['type', 'source', 'size', 'onChange', 'watch', 'secret', 'create'] as const;
+const OF_TMPFS = ['size', 'mode', 'owner', 'exec'] as const;
+const NOT_WITH_CONTENT = ['type', 'source', 'onChange', 'watch', 'secret', 'create', 'copy', ...OF_TMPFS] as const;
 
 /** A file of the manifest's own text. */
 function contentMount({ target, content: text = '', ...others }: WrittenMount, refuse: Refuse): VolumeMount {
   const other = NOT_WITH_CONTENT.find((member) => others[member] !== undefined);
   if (other !== undefined) refuse(`content is the whole file; ${other} has no meaning with it`, other);
   return { type: 'content', source: null, target, readOnly: true, sizeBytes: null, content: text };
+}
+
+function tmpfsMount({ target, readOnly, size, mode, owner, exec }: WrittenMount): VolumeMount {
+  const options: TmpfsOptions = {
+    ...(mode !== undefined && { mode }),
+    ...(owner && { owner }),
+    ...(exec === true && { exec }),
+  };
+  const tmpfs = Object.keys(options).length > 0 && { tmpfs: options };
+  return { type: 'tmpfs', source: null, target, readOnly, sizeBytes: size ?? null, ...tmpfs };
 }
 
 type Refuse = (message: string, member: string) => void;
@@ -71,8 +86,9 @@ export const mount = z.union(
       const tmpfs = written.type === 'tmpfs';
       const source = written.source === undefined ? null : parseMountSource(written.source);
       if (tmpfs && source) refuse('a tmpfs has no source', 'source');
-      else if (!tmpfs && written.size !== undefined) refuse('only a tmpfs has a size', 'size');
       else if (source && !source.ok) refuse(source.message, 'source');
+      const ofTmpfs = tmpfs ? undefined : OF_TMPFS.find((member) => written[member] !== undefined);
+      if (ofTmpfs !== undefined) refuse(`only a tmpfs has ${ofTmpfs === 'size' ? 'a size' : ofTmpfs}`, ofTmpfs);
       const { onChange, watch, secret } = written;
       const binds = !tmpfs && source?.ok === true && source.value.type === 'bind';
       for (const member of ['onChange', 'watch'] as const) {
@@ -81,7 +97,9 @@ export const mount = z.union(
       }
       if (secret === true && !(binds && readOnly)) refuse('only a file bound with readOnly is a secret', 'secret');
       if (written.create !== undefined && !binds) refuse('only the directory of a bind can be created', 'create');
-      if (tmpfs) return { type: 'tmpfs', source: null, target, readOnly, sizeBytes: written.size ?? null };
+      const volume = !tmpfs && (source === null || (source.ok && source.value.type === 'volume'));
+      if (written.copy !== undefined && !volume) refuse('only a volume starts with the content of the image', 'copy');
+      if (tmpfs) return tmpfsMount(written);
       const from = source?.ok ? source.value : { type: 'volume' as const, source: null };
       const content = {
         ...(onChange !== undefined && { onChange }),
@@ -89,7 +107,8 @@ export const mount = z.union(
         ...(secret === true && { secret }),
       };
       const made = written.create && { create: written.create };
-      return { ...from, target, readOnly, sizeBytes: null, ...content, ...made };
+      const bare = written.copy === false && { copy: false as const };
+      return { ...from, target, readOnly, sizeBytes: null, ...content, ...made, ...bare };
     }),
   ],
   { error: 'expected source:target[:ro], or a mapping with target' },

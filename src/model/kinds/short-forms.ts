@@ -51,6 +51,16 @@ export interface MissingDirectory {
   readonly mode: number;
 }
 
+/** How a filesystem in memory is mounted, where not as usual. */
+export interface TmpfsOptions {
+  /** Permission bits of its root. Left out, 1777. */
+  readonly mode?: number;
+  /** Left out, root. */
+  readonly owner?: { readonly uid: number; readonly gid: number };
+  /** Programs in it can be run. */
+  readonly exec?: true;
+}
+
 export interface VolumeMount {
   /**
    * `volume` names a volume of the app, or is anonymous when source is null; `bind` is an absolute host path; `content` is a
@@ -72,6 +82,10 @@ export interface VolumeMount {
   readonly content?: string;
   /** A bind: what a missing source is made as. Left out, a missing source is an error. */
   readonly create?: MissingDirectory;
+  /** A tmpfs. Left out, as usual. */
+  readonly tmpfs?: TmpfsOptions;
+  /** A volume: it does not start with the content of the image. */
+  readonly copy?: false;
 }
 
 export interface LinkSpec {

@@ -75,13 +75,14 @@ function mounts(input: TaskSpecInput): MountSpec[] {
     ...volumes.map((volume) => ({ ...volume, type: 'bind' as const, sizeBytes: null })),
     ...spec.volumes
       .filter((volume) => volume.type === 'tmpfs')
-      .map(({ target, readOnly, sizeBytes }) => ({
+      .map(({ target, readOnly, sizeBytes, tmpfs }) => ({
         type: 'tmpfs' as const,
         source: '',
         target,
         readOnly,
         copyUp: false,
         sizeBytes,
+        ...(tmpfs && { tmpfs }),
       })),
   ];
   // A volume declared on one of the three files replaces ours.

@@ -39,6 +39,13 @@ function extraHostLines(entry: string, hostGateway: readonly string[]): string[]
   return addresses.map((address) => line(address, entry.slice(0, colon)));
 }
 
+/** The hosts file of the host with more names. */
+export function withExtraHosts(text: string, extraHosts: readonly string[], hostGateway: readonly string[]): string {
+  if (extraHosts.length === 0) return text;
+  const lines = extraHosts.flatMap((entry) => extraHostLines(entry, hostGateway));
+  return `${text === '' || text.endsWith('\n') ? text : `${text}\n`}${lines.join('\n')}\n`;
+}
+
 /** Lines between these are rewritten while the container runs; the payload can change the others. */
 const NAMES_BEGIN = '# names on this network, kept by tsdocker';
 const NAMES_END = '# end of the names on this network';

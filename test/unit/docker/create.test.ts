@@ -286,7 +286,7 @@ describe('mounts', () => {
       { source: '@docker/vv', target: '/vv' },
       { source: '@docker/labelled', target: '/l' },
       { target: '/none' },
-      { type: 'tmpfs', target: '/t', size: 65_536 },
+      { type: 'tmpfs', target: '/t', size: 65_536, mode: '1777' },
       { type: 'tmpfs', target: '/run', size: 65_536 },
       { target: '/anon' },
     ]);
@@ -304,6 +304,26 @@ describe('mounts', () => {
       { key: 'volume/@docker/data', name: 'data', labels: {} },
       { key: 'volume/@docker/labelled', name: 'labelled', labels: { a: 'b' } },
     ]);
+  });
+
+  test('how memory is mounted, and a volume that starts empty', () => {
+    const HostConfig = {
+      Binds: ['vv:/v:nocopy'],
+      Mounts: [
+        { Type: 'volume', Source: 'vw', Target: '/w', VolumeOptions: { NoCopy: true } },
+        { Type: 'tmpfs', Target: '/t', TmpfsOptions: { Mode: 0o750, Options: [['exec'], ['uid', '5']] } },
+      ],
+      Tmpfs: { '/run': 'rw,exec,mode=755,gid=6', '/plain': '' },
+    };
+    const { spec } = specOfCreate(dockerRun({}, HostConfig), createContext());
+    expect(spec.volumes).toMatchObject([
+      { type: 'volume', target: '/v', copy: false },
+      { type: 'volume', target: '/w', copy: false },
+      { type: 'tmpfs', target: '/t', tmpfs: { mode: 0o750, owner: { uid: 5, gid: 0 }, exec: true } },
+      { type: 'tmpfs', target: '/run', tmpfs: { mode: 0o755, owner: { uid: 0, gid: 6 }, exec: true } },
+      { type: 'tmpfs', target: '/plain' },
+    ]);
+    expect(spec.volumes[4]).not.toHaveProperty('tmpfs');
   });
 
   test('names that only Docker has', () => {

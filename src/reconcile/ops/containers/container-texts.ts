@@ -6,7 +6,7 @@ import type { ContainerTextFile } from '../../../state/containers/container-dire
 import type { ResolverUse } from '../../../state/containers/container-record.ts';
 import type { ContainerStore } from '../../../state/containers/containers.ts';
 import { endpointsOf, hostAddresses } from '../../../state/containers/endpoints.ts';
-import { buildHostname, buildHosts } from '../../../state/containers/hosts.ts';
+import { buildHostname, buildHosts, withExtraHosts } from '../../../state/containers/hosts.ts';
 import { buildResolvConf, buildResolverConf } from '../../../state/containers/resolv-conf.ts';
 import { shortId } from '../../../state/ids.ts';
 import type { NetworkNames } from '../../names/network-names.ts';
@@ -50,7 +50,7 @@ function hostText(path: string): string {
 /** Of the container whose network it shares, where it does: their one hosts file has that name. */
 export function hostnameOf(ports: HostnamePorts, desired: Desired<'container'>, containerId: string): string {
   const owner = namespaceOwner(desired, ports.desired().resources) ?? desired;
-  if (usesHostNetwork(owner.spec)) return hostName();
+  if (usesHostNetwork(owner.spec)) return owner.spec.hostname ?? hostName();
   const ownerId = owner === desired ? containerId : ports.containers.byKey(owner.key)?.id;
   return owner.spec.hostname ?? shortId(ownerId ?? containerId);
 }
@@ -79,6 +79,10 @@ export interface TextsOfRun {
   readonly resolver: boolean;
 }
 
+/** Who has the network of the host reaches the host at its loopback. */
+const gatewayOfHost = ({ settings }: TextPorts): readonly string[] =>
+  settings.hostGateway.length > 0 ? settings.hostGateway : ['127.0.0.1'];
+
 export function hostsText(
   ports: TextPorts,
   desired: Desired<'container'>,
@@ -86,7 +90,8 @@ export function hostsText(
   { addresses, resolver }: TextsOfRun,
 ): string {
   const { key, spec } = desired;
-  if (usesHostNetwork(spec)) return hostText('/etc/hosts');
+  const extraHosts = spec.extraHosts.map((host) => `${host.name}:${host.address}`);
+  if (usesHostNetwork(spec)) return withExtraHosts(hostText('/etc/hosts'), extraHosts, gatewayOfHost(ports));
   const hostname = hostnameOf(ports, desired, containerId);
   const links = Object.entries(linkAddresses(ports, desired)).map(([alias, linked]) => ({ alias, address: linked }));
   const beside = namesBeside({ ...spec, hostname, aliases: links.map(({ alias }) => alias) });
@@ -97,7 +102,7 @@ export function hostsText(
     hostname,
     domainname: spec.domainname,
     links,
-    extraHosts: spec.extraHosts.map((host) => `${host.name}:${host.address}`),
+    extraHosts,
     hostGateway:
       ports.settings.hostGateway.length > 0 ? ports.settings.hostGateway : record ? hostAddresses(record) : [],
     names: resolver ? [] : ports.names.lines(bridges, key, beside),
@@ -126,6 +131,7 @@ export function containerTexts(
     const { text, ndots } = buildResolverConf(own, supervisor, hostConf);
     return { files: { hostname, hosts, 'resolv.conf': text }, resolver: { ndots } };
   }
-  const conf = usesHostNetwork(spec) ? hostConf : buildResolvConf(own, supervisor, hostConf);
+  const isHosts = usesHostNetwork(spec) && own.servers.length === 0 && own.search.length === 0;
+  const conf = isHosts ? hostConf : buildResolvConf(own, supervisor, hostConf);
   return { files: { hostname, hosts, 'resolv.conf': conf }, resolver: null };
 }

@@ -77,7 +77,7 @@ function ownVolumes(
     if (!volume) throw new TsdError('TSD_BUG', `the anonymous volume of ${target} was not made`, { key });
     return { source: volume.path, target, readOnly: false, copyUp: true };
   });
-  const declared = spec.volumes.flatMap(({ type, source, target, readOnly }, index): ResolvedVolume[] => {
+  const declared = spec.volumes.flatMap(({ type, source, target, readOnly, copy }, index): ResolvedVolume[] => {
     if (type === 'content')
       return [{ source: ports.containers.contentPath(containerId, index), target, readOnly, copyUp: false }];
     if (type === 'bind')
@@ -86,7 +86,7 @@ function ownVolumes(
     if (type !== 'volume' || volumeKey === undefined) return [];
     const volume = ports.volumes.named(volumeKey);
     if (!volume) throw new TsdError('TSD_BUG', `${volumeKey} was not made`, { key });
-    return [{ source: volume.path, target, readOnly, copyUp: true }];
+    return [{ source: volume.path, target, readOnly, copyUp: copy !== false }];
   });
   return [...anonymous, ...declared];
 }

@@ -150,9 +150,11 @@ function addTmpfs(program: SyscallProgram, rootFd: number, mount: MountSpec, tar
   addCreation(program, step, rootFd, target, 'directory');
   const place = openPlain(program, step, rootFd, target.path, 'directory');
   const size = mount.sizeBytes === null ? '' : `,size=${mount.sizeBytes}`;
-  const flags = MS.noSuid | MS.noDev | MS.noExec | (mount.readOnly ? MS.readOnly : 0);
+  const { mode = 0o1777, owner, exec = false } = mount.tmpfs ?? {};
+  const flags = MS.noSuid | MS.noDev | (exec ? 0 : MS.noExec) | (mount.readOnly ? MS.readOnly : 0);
+  const owned = owner === undefined ? '' : `,uid=${owner.uid},gid=${owner.gid}`;
   program.op(step, 'fchdir', place);
-  program.op(step, 'mount', 'tmpfs', '.', 'tmpfs', flags, `mode=1777${size}`);
+  program.op(step, 'mount', 'tmpfs', '.', 'tmpfs', flags, `mode=${mode.toString(8)}${owned}${size}`);
   program.op(step, 'fchdir', rootFd);
   program.closeSlot(step, place);
 }
