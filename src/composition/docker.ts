@@ -42,6 +42,7 @@ export function createDocker(wired: Wired, api: (caller: Caller) => ServedApi): 
     archive: (names: readonly string[]) => imageArchive(imageStores, names),
     commands: createCommands(wired),
     exits: parts.exits,
+    pauses: wired.pauses,
     fileReaders: parts.fileReaders,
     bus,
     execs: new ExecInstances(),

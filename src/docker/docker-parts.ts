@@ -22,6 +22,7 @@ import type { ImperativeContainers } from '../supervisor/imperative/containers.t
 import type { ImperativeVolumes } from '../supervisor/imperative/removed-volumes.ts';
 import type { ImperativeUpdates } from '../supervisor/imperative/updates.ts';
 import type { EventFeed } from '../supervisor/jobs/event-feed.ts';
+import type { Pauses } from '../supervisor/requests/pauses.ts';
 import type { SupervisorParts } from '../supervisor/supervisor.ts';
 import type { LoopState } from '../supervisor/views/view-input.ts';
 import type { DockerEventBus } from './events/event-bus.ts';
@@ -59,6 +60,7 @@ export interface DockerParts {
   readonly archive: (names: readonly string[]) => AsyncIterable<Buffer>;
   readonly commands: Pick<SupervisorParts, 'starts' | 'stops' | 'kills'>;
   readonly exits: ExitRecorder;
+  readonly pauses: Pick<Pauses, 'hold' | 'release'>;
   readonly fileReaders: FileReaders;
   readonly bus: DockerEventBus;
   readonly execs: ExecInstances;

@@ -386,3 +386,73 @@ test('a hostile tar reaches nothing but the container', async () => {
     expect(await asked('GET', `/containers/${name}/archive?path=/ok`)).toMatchObject({ status: 200 });
   }
 });
+
+test('a paused container says so, stands still over a new supervisor, and goes on', async () => {
+  const name = await named('other');
+  const { id } = (await supervisor.container('other')) ?? {};
+  expect(await asked('POST', `/containers/${name}/unpause`)).toMatchObject({
+    status: 500,
+    text: `{"message":"Container ${id} is not paused"}\n`,
+  });
+  expect(await asked('POST', `/containers/${name}/pause`)).toMatchObject({ status: 204 });
+  expect(await asked('POST', `/containers/${name}/pause`)).toMatchObject({
+    status: 409,
+    text: `{"message":"Container ${id} is already paused"}\n`,
+  });
+  // What reads it stops and resumes others, and leaves this one.
+  expect((await asked('GET', `/containers/${name}/changes`)).status).toBe(200);
+  await supervisor.crash();
+  await supervisor.start();
+  expect(await asked('POST', `/containers/${name}/exec`, { Cmd: ['x'] })).toMatchObject({
+    status: 409,
+    text: `{"message":"Container ${name} is paused, unpause the container before exec"}\n`,
+  });
+  expect(await asked('POST', `/containers/${name}/start`)).toMatchObject({ status: 409 });
+  expect(await asked('POST', `/containers/${name}/unpause`)).toMatchObject({ status: 204 });
+  expect(await exec(name, { Cmd: ['busybox', 'echo', 'on'] })).toMatchObject({ stdout: 'on\n' });
+});
+
+test('processes, resource use, changed files and all files of a container', async () => {
+  const name = await named('other');
+  const top = JSON.parse((await asked('GET', `/containers/${name}/top`)).text) as {
+    Titles: string[];
+    Processes: string[][];
+  };
+  expect(top.Titles).toContain('PID');
+  expect(top.Processes.some((fields) => fields.at(-1)?.includes('busybox sh -c'))).toBe(true);
+  expect(top.Processes.every((fields) => fields.length === top.Titles.length)).toBe(true);
+  expect(await asked('GET', `/containers/${name}/top?ps_args=-o%20comm`)).toMatchObject({
+    status: 500,
+    text: '{"message":"Couldn\'t find PID field in ps output"}\n',
+  });
+  const shown = await docker(supervisor.socket, [
+    'stats',
+    '--no-stream',
+    '--format',
+    '{{.Name}} {{.MemUsage}} {{.PIDs}}',
+    name,
+  ]);
+  expect(shown.stdout).toMatch(new RegExp(`^${name} [\\d.]+\\w+ / [\\d.]+\\wiB [1-9]\\d*\\n$`));
+  const once = JSON.parse((await asked('GET', `/containers/${name}/stats?stream=0&one-shot=1`)).text) as Record<
+    string,
+    unknown
+  >;
+  expect(once).toMatchObject({
+    name: `/${name}`,
+    preread: '0001-01-01T00:00:00Z',
+    cpu_stats: { online_cpus: expect.any(Number) },
+  });
+  expect(await exec(name, { Cmd: ['busybox', 'touch', '/changed'] })).toMatchObject({ exitCode: 0 });
+  const changes = JSON.parse((await asked('GET', `/containers/${name}/changes`)).text) as {
+    Path: string;
+    Kind: number;
+  }[];
+  expect(changes).toContainEqual({ Path: '/changed', Kind: 1 });
+  const { bytes } = await asked('GET', `/containers/${name}/export`);
+  const names = spawnSync('tar', ['t'], { input: bytes }).stdout.toString().split('\n');
+  expect(names).toEqual(expect.arrayContaining(['etc/', 'usr/bin/busybox', 'changed']));
+  const stopped = await named('files');
+  expect(await asked('GET', `/containers/${stopped}/top`)).toMatchObject({ status: 409 });
+  const empty = JSON.parse((await asked('GET', `/containers/${stopped}/stats?stream=0`)).text) as object;
+  expect(empty).toMatchObject({ name: `/${stopped}`, read: '0001-01-01T00:00:00Z', memory_stats: {} });
+});

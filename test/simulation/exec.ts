@@ -3,6 +3,7 @@ import type {
   AdoptResult,
   AttachedSession,
   ExecDriver,
+  Statistics,
   StdioSession,
   TaskExit,
   TaskHandle,
@@ -192,6 +193,14 @@ export class SimExec implements ExecDriver {
 
   exec(): Promise<StdioSession> {
     throw new TsdError('TSD_BUG', 'not simulated');
+  }
+
+  statistics(): Statistics | null {
+    return null;
+  }
+
+  processes(): readonly number[] {
+    return [];
   }
 
   attachNext(): Promise<AttachedSession> {

@@ -81,6 +81,18 @@ export class TarOut {
     yield END_OF_ARCHIVE;
   }
 
+  /** Everything below the root, each by its path without a slash before it. */
+  async *whole(): AsyncGenerator<Buffer> {
+    const root = this.#files.openPlain([]);
+    if (root === null) throw new DockerError(500, 'the container has no root');
+    try {
+      yield* this.#below(root, [], '', 0);
+    } finally {
+      closeSync(root);
+    }
+    yield END_OF_ARCHIVE;
+  }
+
   async *#entry(fd: number, names: readonly string[], name: string, depth: number): AsyncGenerator<Buffer> {
     const stat = fstatSync(fd, { bigint: true });
     const type = typeOf(stat);

@@ -75,6 +75,22 @@ async function kill(call: DockerCall): Promise<DockerReply> {
   return DONE;
 }
 
+async function pause(call: DockerCall): Promise<DockerReply> {
+  const record = containerOf(call);
+  requireRunning(call, record);
+  if (!(await call.docker.pauses.hold(record))) throw new DockerError(409, `Container ${record.id} is already paused`);
+  call.docker.bus.emit(containerEvent(subjectOf(record), 'pause'));
+  return DONE;
+}
+
+async function unpause(call: DockerCall): Promise<DockerReply> {
+  const record = containerOf(call);
+  const isPausedNow = runs(call, record) && (await call.docker.pauses.release(record));
+  if (!isPausedNow) throw new DockerError(500, `Container ${record.id} is not paused`);
+  call.docker.bus.emit(containerEvent(subjectOf(record), 'unpause'));
+  return DONE;
+}
+
 async function* outcome(code: Promise<number>): AsyncGenerator<unknown> {
   yield { StatusCode: await code };
 }
@@ -102,6 +118,8 @@ export const lifecycleRoutes: readonly DockerRoute[] = [
   route('POST', '/containers/{id}/stop', stop),
   route('POST', '/containers/{id}/restart', restart),
   route('POST', '/containers/{id}/kill', kill),
+  route('POST', '/containers/{id}/pause', pause),
+  route('POST', '/containers/{id}/unpause', unpause),
   route('POST', '/containers/{id}/wait', wait),
   route('POST', '/containers/{id}/resize', resize),
 ];

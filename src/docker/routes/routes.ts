@@ -8,6 +8,7 @@ import { elsewhereRoutes } from './elsewhere.ts';
 import { eventRoutes } from './events.ts';
 import { execRoutes } from './exec.ts';
 import { imageRoutes } from './images.ts';
+import { insideRoutes } from './inside.ts';
 import { lifecycleRoutes } from './lifecycle.ts';
 import { logRoutes } from './logs.ts';
 import { systemRoutes } from './system.ts';
@@ -27,5 +28,6 @@ export const ROUTES: readonly DockerRoute[] = [
   ...attachRoutes,
   ...eventRoutes,
   ...archiveRoutes,
+  ...insideRoutes,
   ...elsewhereRoutes,
 ];

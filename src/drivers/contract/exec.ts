@@ -143,6 +143,39 @@ export interface ResourceUsage {
   readonly pids: number | null;
 }
 
+/** Bytes read from or written to a device. */
+export interface BlockIo {
+  readonly major: number;
+  readonly minor: number;
+  readonly op: string;
+  readonly value: number;
+}
+
+/** What was counted of a run so far; null for what this host does not count. */
+export interface Statistics {
+  readonly cpu: {
+    readonly totalNs: number;
+    readonly userNs: number;
+    readonly systemNs: number;
+    readonly periods: number;
+    readonly throttledPeriods: number;
+    readonly throttledNs: number;
+  };
+  readonly memory: {
+    /** Of the control groups that count it: the names in `stats` differ. */
+    readonly version: 1 | 2;
+    readonly usage: number | null;
+    readonly max: number | null;
+    /** Null without one. */
+    readonly limit: number | null;
+    readonly failures: number | null;
+    readonly stats: Readonly<Record<string, number>>;
+  };
+  readonly pids: number | null;
+  readonly pidsLimit: number | null;
+  readonly io: readonly BlockIo[];
+}
+
 /** How a run ended. */
 export interface TaskExit {
   readonly containerId: string;
@@ -259,6 +292,10 @@ export interface ExecDriver extends Driver {
   updateResources(containerId: string, resources: ResourceLimits): void;
   /** Returns the current use; null for a container that is not running. */
   usage(containerId: string): ResourceUsage | null;
+  /** As {@link usage}, in detail. */
+  statistics(containerId: string): Statistics | null;
+  /** Numbers of all its processes, as the host counts; none of a container that is not running. */
+  processes(containerId: string): readonly number[];
   /**
    * Binds again those files of a running container whose source path now names another file. Returns the targets that were
    * bound again.

@@ -231,6 +231,7 @@ function encodeExtension(record: ContainerRecord): ContainerExtension | null {
     StoppedUntil: encodeMoment(record.stopOverride?.until ?? null),
     StoppedForSpec: record.stopOverride?.specHash ?? null,
     StopTimeoutMs: record.stopTimeoutMs,
+    PausedRun: record.pausedRun ?? null,
     Stopping: record.stopping && {
       Run: record.stopping.run,
       Signal: record.stopping.signal,
@@ -312,6 +313,7 @@ export function decodeContainer(json: ConfigJson, hostConfig: HostConfig): Conta
             until: decodeMoment(extension.StoppedUntil ?? null),
           },
     stopTimeoutMs: extension?.StopTimeoutMs ?? null,
+    ...(extension?.PausedRun != null && { pausedRun: extension.PausedRun }),
     stopping: decodeStopping(extension?.Stopping ?? null),
     restart: {
       restarts: json.RestartCount,

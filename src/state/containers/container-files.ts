@@ -102,6 +102,7 @@ const EXTENSION = goStruct({
   StoppedUntil: omitEmpty(goPointer(MOMENT)),
   StoppedForSpec: omitEmpty(goPointer(goString)),
   StopTimeoutMs: omitEmpty(goPointer(goFloat)),
+  PausedRun: omitEmpty(goPointer(goFloat)),
   Stopping: omitEmpty(goPointer(goStruct({ Run: goInt, Signal: goString, At: goPointer(MOMENT) }))),
   ConsecutiveFailures: goInt,
   RestartRequested: goBool,

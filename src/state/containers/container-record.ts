@@ -183,6 +183,8 @@ export interface ContainerRecord {
   readonly stopOverride: StopOverride | null;
   /** What a person gives its run to end; null for what its spec says. */
   readonly stopTimeoutMs: number | null;
+  /** Number of the run that a client paused, until it is resumed. Left out, none is. */
+  readonly pausedRun?: number;
   /** The signal that a run was asked to end with last, and when; null when none was. */
   readonly stopping: { readonly run: number; readonly signal: string; readonly at: Moment } | null;
   readonly restart: RestartRecord;

@@ -52,12 +52,18 @@ function setStatus(containers: Records, id: string, from: RunStatus, to: RunStat
   if (record?.state.status === from) containers.update({ ...record, state: { ...record.state, status: to } });
 }
 
-/** Resumes a container that an earlier supervisor paused. */
+/** A client paused this very run: it stands still until the client resumes it. */
+const isHeld = (containers: Pick<Records, 'get'>, id: string): boolean => {
+  const record = containers.get(id);
+  return record !== undefined && record.pausedRun === record.run && record.state.status === 'paused';
+};
+
+/** Resumes a container that an earlier supervisor paused to read it. */
 export async function resumeFound(
   { containers, exec }: { readonly containers: Records; readonly exec: Pick<ExecDriver, 'unpause'> },
   id: string,
 ): Promise<void> {
-  if (containers.get(id)?.state.status !== 'paused') return;
+  if (containers.get(id)?.state.status !== 'paused' || isHeld(containers, id)) return;
   await exec.unpause(id);
   setStatus(containers, id, 'paused', 'running');
 }
@@ -111,6 +117,39 @@ export class Pauses {
     });
   }
 
+  /**
+   * Pauses a container until {@link release}, a stop or its end, whatever reads it meanwhile.
+   * @returns false where it is paused already @throws TSD_CONTAINER_NOT_RUNNING
+   */
+  hold({ id, owner }: ContainerRecord): Promise<boolean> {
+    const { containers, exec } = this.#parts;
+    requireFeature(exec, 'pause', owner?.key);
+    return this.#mutex.runExclusive(id, async () => {
+      const record = containers.get(id);
+      if (record === undefined || isHeld(containers, id)) return false;
+      containers.update({ ...record, pausedRun: record.run, state: { ...record.state, status: 'paused' } });
+      this.#notify(id);
+      await exec.pause(id);
+      return true;
+    });
+  }
+
+  /** @returns false where no client paused it */
+  release({ id }: ContainerRecord): Promise<boolean> {
+    const { containers, exec } = this.#parts;
+    return this.#mutex.runExclusive(id, async () => {
+      const record = containers.get(id);
+      if (record === undefined || !isHeld(containers, id)) return false;
+      // One that is being read stands still a little longer.
+      const isRead = this.#pauses.has(id);
+      if (!isRead) await exec.unpause(id);
+      const { pausedRun: _, ...rest } = containers.get(id) ?? record;
+      containers.update({ ...rest, state: { ...rest.state, status: isRead ? 'paused' : 'running' } });
+      this.#notify(id);
+      return true;
+    });
+  }
+
   #pause(id: string): Pause {
     const pause: Pause = { begun: Promise.resolve(), readers: 0, isOver: false };
     this.#pauses.set(id, pause);
@@ -127,7 +166,7 @@ export class Pauses {
   async #begin(id: string, pause: Pause): Promise<void> {
     const { containers, exec } = this.#parts;
     // A stop that was asked for meanwhile needs its time.
-    if (pause.isOver || exec.running(id) === null) return;
+    if (pause.isOver || exec.running(id) === null || isHeld(containers, id)) return;
     setStatus(containers, id, 'running', 'paused');
     this.#notify(id);
     await exec.pause(id);
@@ -142,7 +181,7 @@ export class Pauses {
     const { containers, exec } = this.#parts;
     // Something else resumed the container, and it is paused again for others.
     if (pause.isOver && this.#pauses.has(id)) return;
-    if (exec.running(id) === null) return;
+    if (exec.running(id) === null || isHeld(containers, id)) return;
     await exec.unpause(id);
     setStatus(containers, id, 'paused', 'running');
     this.#notify(id);

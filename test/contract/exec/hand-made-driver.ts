@@ -16,6 +16,10 @@ const noCgroups: RunCgroups = {
   pause: async () => {},
   unpause: async () => {},
   updateResources: () => {},
+  statistics: () => {
+    throw new Error('no control groups here');
+  },
+  processes: () => [],
   usage: () => ({ cpuSeconds: null, memoryBytes: null, pids: null }),
 };
 

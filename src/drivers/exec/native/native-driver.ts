@@ -14,6 +14,7 @@ import type {
   ExecSpec,
   ResourceLimits,
   ResourceUsage,
+  Statistics,
   StdioSession,
   TaskExit,
   TaskHandle,
@@ -64,6 +65,8 @@ export type RunCgroups = Pick<
   | 'unpause'
   | 'updateResources'
   | 'usage'
+  | 'statistics'
+  | 'processes'
 >;
 
 /** @throws TSD_UNSUPPORTED_HOST where the unified cgroup hierarchy is not mounted. */
@@ -192,6 +195,14 @@ export class NativeDriver implements ExecDriver {
 
   usage(containerId: string): ResourceUsage | null {
     return this.#runs.get(containerId) === null ? null : this.#cgroups.usage(containerId);
+  }
+
+  statistics(containerId: string): Statistics | null {
+    return this.#runs.get(containerId) === null ? null : this.#cgroups.statistics(containerId);
+  }
+
+  processes(containerId: string): readonly number[] {
+    return this.#runs.get(containerId) === null ? [] : this.#cgroups.processes(containerId);
   }
 
   renewFiles(containerId: string, files: readonly BoundFile[]): Promise<readonly string[]> {

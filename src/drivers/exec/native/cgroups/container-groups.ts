@@ -1,5 +1,5 @@
 /** What the exec driver asks for of control groups. */
-import type { ResourceLimits, ResourceUsage } from '../../../contract/exec.ts';
+import type { ResourceLimits, ResourceUsage, Statistics } from '../../../contract/exec.ts';
 import type { DevicePolicy } from './device-filter.ts';
 import type { Shortcoming } from './v1-groups.ts';
 
@@ -72,4 +72,7 @@ export interface CgroupManager {
   updateResources(containerId: string, limits: ResourceLimits): void;
   /** What the container uses now; nulls when it has no groups. */
   usage(containerId: string): ResourceUsage;
+  statistics(containerId: string): Statistics;
+  /** Those of its groups, and of the groups that its processes made. */
+  processes(containerId: string): readonly number[];
 }

@@ -135,6 +135,15 @@ function* search(path: string): Generator<void, readonly string[]> {
   return found;
 }
 
+/** Processes of a group and of all below it. */
+export function allPidsIn(path: string): readonly number[] {
+  const found = pidsAt(Buffer.from(`${path}/cgroup.procs`));
+  for (const { parent, name } of groupsBelow(path)) {
+    append(found, pidsAt(at(parent, Buffer.concat([name, Buffer.from('/cgroup.procs')]))));
+  }
+  return found.map(Number);
+}
+
 /** Returns a description of the processes in a group and below it; '' when it is empty. */
 export async function describeProcessesIn(path: string): Promise<string> {
   const pids = await inSlices(search(path));

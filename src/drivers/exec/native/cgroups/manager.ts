@@ -11,13 +11,13 @@ import { ListedDirectory, UnionOfLists } from '../../../../ffi/files/listed-dire
 import { describeProcess } from '../../../../ffi/process/processes.ts';
 import { TsdError } from '../../../../model/errors/errors.ts';
 import type { Instance } from '../../../contract/driver.ts';
-import type { ResourceLimits, ResourceUsage } from '../../../contract/exec.ts';
+import type { ResourceLimits, ResourceUsage, Statistics } from '../../../contract/exec.ts';
 import { DEFAULT_DEVICE_RULES } from '../program/devices.ts';
 import { isContainerId } from '../run-files.ts';
 import type { CgroupEntry, CgroupManager, CgroupView } from './container-groups.ts';
 import { DeviceFilters, type DevicePolicy } from './device-filter.ts';
 import { groupPids, keyedValue, makeGroup, removeEmptyGroup, waitForGroup, writeControl } from './group-files.ts';
-import { describeProcessesIn, removeTree, thawTree, tryRemoveTree } from './group-walk.ts';
+import { allPidsIn, describeProcessesIn, removeTree, thawTree, tryRemoveTree } from './group-walk.ts';
 import {
   type CgroupSources,
   CONTROLLERS,
@@ -28,6 +28,7 @@ import {
 } from './hierarchies.ts';
 import { writeLimits } from './limit-files.ts';
 import { neededControllers } from './limits.ts';
+import { readStatistics } from './statistics.ts';
 import { pathsOfProcess, UnifiedGroups } from './unified-groups.ts';
 import { readUsage } from './usage.ts';
 import { type Shortcoming, TASKS, type V1Group, V1Groups } from './v1-groups.ts';
@@ -196,13 +197,25 @@ class Manager implements CgroupManager {
     for (const controller of added) this.#moveAll(unified, this.#v1.group(controller, containerId));
   }
 
-  usage(containerId: string): ResourceUsage {
-    const inV1 = (controller: Controller): string | null => {
-      const group = this.#v1.has(controller) ? this.#v1.group(controller, containerId) : null;
-      return group !== null && existsSync(group) ? group : null;
-    };
+  processes(containerId: string): readonly number[] {
+    return allPidsIn(this.#unified.group(containerId));
+  }
+
+  statistics(containerId: string): Statistics {
     const { unifiedControllers } = this.#hierarchies;
-    const v1 = { memory: inV1('memory'), pids: inV1('pids') };
+    const v1 = (controller: Controller): string | null => this.#inV1(controller, containerId);
+    return readStatistics({ unified: this.#unified.group(containerId), v1, unifiedControllers });
+  }
+
+  /** Null where the container has no group of it. */
+  #inV1(controller: Controller, containerId: string): string | null {
+    const group = this.#v1.has(controller) ? this.#v1.group(controller, containerId) : null;
+    return group !== null && existsSync(group) ? group : null;
+  }
+
+  usage(containerId: string): ResourceUsage {
+    const { unifiedControllers } = this.#hierarchies;
+    const v1 = { memory: this.#inV1('memory', containerId), pids: this.#inV1('pids', containerId) };
     return readUsage({ unified: this.#unified.group(containerId), v1, unifiedControllers });
   }
 
