@@ -482,6 +482,22 @@ describe.skipIf(!DOCKER_INSTALLED || !REGISTRY_INSTALLED || !SKOPEO_INSTALLED ||
       });
       expect(built.body.toString()).toContain('changed');
       expect(built.body.toString()).toContain('one other three');
+      await docker.ok(
+        'create',
+        '--name',
+        'made',
+        '-e',
+        'D=four',
+        '-w',
+        '/bin',
+        'committed:1',
+        'sh',
+        '-c',
+        'echo $A $D; pwd',
+      );
+      await docker.ok('commit', '-c', 'ENV E=five', 'made', 'committed:2');
+      expect(await docker.ok('run', '--rm', 'committed:2')).toBe('one four\n/bin\n');
+      await docker.ok('rm', 'made');
       expect(committed).toMatch(/^sha256:[0-9a-f]{64}$/);
       expect((await docker.raw('POST', '/commit?container=nope')).status).toBe(404);
       expect((await docker.raw('POST', `/commit?container=${id}&changes=RUN%20x`)).status).toBe(400);
@@ -501,6 +517,9 @@ describe.skipIf(!DOCKER_INSTALLED || !REGISTRY_INSTALLED || !SKOPEO_INSTALLED ||
       expect(await docker.ok('rmi', name)).toMatch(new RegExp(`^Untagged: ${name}\nDeleted: sha256:[0-9a-f]{64}\n$`));
       await docker.ok('pull', name);
       await docker.ok('tag', name, 'by-digest:2');
+      await docker.ok('create', '--name', 'pinned', name, '/any');
+      expect(await docker.ok('ps', '-a', '--filter', 'name=pinned', '--format', '{{.Names}}')).toBe('pinned\n');
+      await docker.ok('rm', 'pinned');
       expect(await docker.ok('rmi', name)).toBe(`Untagged: ${name}\n`);
       expect((await docker.run('rmi', name)).stderr).toContain(`No such image: ${name}`);
       await docker.ok('rmi', 'by-digest:2');

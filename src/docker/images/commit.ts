@@ -1,23 +1,26 @@
 /** Makes an image of a container's changes. */
 import { z } from 'zod';
+import { mergedConfig } from '../../images/make/merged-config.ts';
+import type { ContainerRecord } from '../../state/containers/container-record.ts';
+import { struct } from '../create/go-json.ts';
 import type { DockerParts } from '../docker-parts.ts';
 import { parseAs } from '../wire/parse.ts';
 import { idIn, resultOf } from './archives.ts';
 
-const texts = z.array(z.string()).nullish();
-const emptySet = z.record(z.string(), z.unknown()).nullish();
+const set = z.record(z.string(), z.unknown()).optional();
+const command = z.union([z.string().transform((text) => [text]), z.array(z.string())]).optional();
 
 /** What of a container's configuration an image can have. */
-const commitConfig = z.looseObject({
-  User: z.string().nullish(),
-  Env: texts,
-  Cmd: z.union([z.string().transform((text) => [text]), z.array(z.string())]).nullish(),
-  Entrypoint: z.union([z.string().transform((text) => [text]), z.array(z.string())]).nullish(),
-  WorkingDir: z.string().nullish(),
-  Labels: z.record(z.string(), z.string()).nullish(),
-  ExposedPorts: emptySet,
-  Volumes: emptySet,
-  StopSignal: z.string().nullish(),
+const commitConfig = struct({
+  User: z.string().optional(),
+  Env: z.array(z.string()).optional(),
+  Cmd: command,
+  Entrypoint: command,
+  WorkingDir: z.string().optional(),
+  Labels: z.record(z.string(), z.string()).optional(),
+  ExposedPorts: set,
+  Volumes: set,
+  StopSignal: z.string().optional(),
 });
 const KEYS = [
   'User',
@@ -32,7 +35,7 @@ const KEYS = [
 ] as const;
 
 export interface CommitAsked {
-  readonly container: string;
+  readonly container: ContainerRecord;
   /** `repository[:tag]`; empty for none. */
   readonly name: string;
   readonly changes: readonly string[];
@@ -45,7 +48,7 @@ function configOf(body: unknown): Readonly<Record<string, unknown>> {
   const config = parseAs(commitConfig, body ?? {});
   const said = KEYS.flatMap((key) => {
     const value = config[key];
-    const isEmpty = value === null || value === undefined || value === '' || Object.keys(value).length === 0;
+    const isEmpty = value === undefined || value === '' || Object.keys(value).length === 0;
     return isEmpty ? [] : [[key, value] as const];
   });
   return Object.fromEntries(said);
@@ -58,6 +61,7 @@ export async function commit(
   body: unknown,
   signal: AbortSignal,
 ): Promise<string> {
-  const request = { ...asked, config: configOf(body) };
-  return idIn(await resultOf(api.imageFiles.commit(container, request, signal)));
+  // What the container was made with is above its image, and what the request says above both.
+  const config = mergedConfig(configOf(body), configOf(container.owner?.request?.body));
+  return idIn(await resultOf(api.imageFiles.commit(container.id, { ...asked, config }, signal)));
 }

@@ -1,14 +1,13 @@
 /** Containers that clients make, remove, rename and prune. */
 import { formatTime } from '../../model/clock.ts';
-import { TsdError } from '../../model/errors/errors.ts';
 import type { ImperativeRequest } from '../../model/imperative/request.ts';
 import type { JsonValue } from '../../model/json.ts';
 import type { ImageRecord } from '../../state/images/image-record.ts';
-import { findImage } from '../../supervisor/images/find-images.ts';
 import { containerBody } from '../create/container-body.ts';
 import { specOfCreate } from '../create/container-spec.ts';
 import { knownNow } from '../create/known-now.ts';
 import type { DockerParts } from '../docker-parts.ts';
+import { findImage, noSuchImage } from '../images/references.ts';
 import { containerOf } from '../streams/containers.ts';
 import { DockerError } from '../wire/docker-error.ts';
 import { type DockerCall, type DockerReply, type DockerRoute, json, route } from '../wire/route.ts';
@@ -22,14 +21,11 @@ function nameOf(name: string): string {
   return name.replace(/^\//, '');
 }
 
+/** @throws DockerError 404 */
 function imageNamed(docker: DockerParts, name: string): ImageRecord {
-  try {
-    return findImage(docker, name);
-  } catch (thrown) {
-    if (!(thrown instanceof TsdError) || thrown.class !== 'not-found') throw thrown;
-    const tagged = /[:@][^/]*$/.test(name) ? name : `${name}:latest`;
-    throw new DockerError(404, `No such image: ${tagged}`);
-  }
+  const image = docker.images.get(findImage(docker, name).id);
+  if (image === undefined) throw noSuchImage(name);
+  return image;
 }
 
 function requestOf(

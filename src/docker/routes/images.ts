@@ -40,7 +40,7 @@ async function committed(call: DockerCall): Promise<DockerReply> {
   const { docker, query, signal } = call;
   const body = await call.readBody();
   const asked = {
-    container: containerOf({ ...call, params: { id: query.text('container') } }).id,
+    container: containerOf({ ...call, params: { id: query.text('container') } }),
     name: nameIn(call),
     changes: query.all('changes').flatMap((text) => (text === '' ? [] : text.split('\n'))),
     message: query.text('comment'),
