@@ -42,11 +42,12 @@ export function isRecord(value: unknown): value is Readonly<Record<string, unkno
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-const isNothing = (value: unknown): boolean => isRecord(value) && Object.keys(value).length === 0;
+const isNothing = (value: unknown): boolean =>
+  Array.isArray(value) ? value.length === 0 : isRecord(value) && Object.keys(value).length === 0;
 
 /** Reports deep equality of plain data, without regard to the order of keys. */
 export function sameData(a: unknown, b: unknown): boolean {
-  // An absent member equals null, and a mapping of nothing: older stored specs lack newer members.
+  // An absent member equals null, and a mapping or a list of nothing: older stored specs lack newer members.
   if (Object.is(a ?? null, b ?? null)) return true;
   if ((a === undefined && isNothing(b)) || (b === undefined && isNothing(a))) return true;
   if (Array.isArray(a) && Array.isArray(b)) {

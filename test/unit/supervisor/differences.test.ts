@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { containerSchema } from '../../../src/model/kinds/container.ts';
 import { shortPair, shownValue, writtenDuration, writtenSize } from '../../../src/model/text/shown-value.ts';
 import { diffSpecs } from '../../../src/reconcile/plan/diff.ts';
 import { describeFields } from '../../../src/supervisor/sources/source-changes.ts';
@@ -81,4 +82,15 @@ test('a stored spec that lacks a later field differs in nothing by it', () => {
   const { sysctls, bandwidth, networks, ...before } = spec;
   expect([sysctls, bandwidth, networks]).toEqual([{}, null, null]);
   expect(diffSpecs('container', before, spec)).toEqual([]);
+});
+
+test('no field that an older version did not store is a change where it says nothing', () => {
+  const spec = containerSchema.parse({ image: 'busybox' });
+  for (const [field, value] of Object.entries(spec)) {
+    const says = typeof value === 'object' && value !== null ? Object.keys(value).length > 0 : value !== null;
+    if (says) continue;
+    const { [field as keyof typeof spec]: _absent, ...stored } = spec;
+    expect(diffSpecs('container', stored, spec), field).toEqual([]);
+    expect(diffSpecs('container', spec, stored), field).toEqual([]);
+  }
 });
