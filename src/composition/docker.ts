@@ -5,6 +5,7 @@ import { DockerEventBus } from '../docker/events/event-bus.ts';
 import { TimelineEvents } from '../docker/events/timeline-events.ts';
 import { ExecInstances } from '../docker/streams/exec-instances.ts';
 import { DockerDispatcher } from '../docker/wire/dispatcher.ts';
+import { treeSize } from '../drivers/graph/tree-size.ts';
 import { recipesOf } from '../reconcile/ops/images/image-intake.ts';
 import { networkConfigs } from '../reconcile/ops/networks/network-config.ts';
 import { imageArchive } from '../supervisor/images/image-archive.ts';
@@ -32,6 +33,8 @@ export function createDocker(wired: Wired, api: (caller: Caller) => ServedApi): 
     instanceId: parts.instance.id,
     defaultNetwork,
     observed: (record: Parameters<typeof observing.sight.look>[0]) => observing.sight.look(record),
+    treeSize,
+    hostIp: parts.settings.defaultIp,
     networkConfigs: () => networkConfigs(parts),
     loop,
     health: parts.health,

@@ -46,6 +46,10 @@ export interface DockerParts {
   readonly defaultNetwork: DefaultNetwork;
   /** What is seen of a container now. */
   readonly observed: (record: ContainerRecord) => ObservedContainer;
+  /** Bytes of a directory with all below it. */
+  readonly treeSize: (path: string) => Promise<number>;
+  /** Address of the host at which ports are published by default. */
+  readonly hostIp: string;
   /** All networks that there are, the default one among them. */
   readonly networkConfigs: () => readonly NetworkConfig[];
   /** What the loop last decided, and does. */

@@ -1,4 +1,5 @@
 /** Answers in the shape of earlier versions of the API: a table of steps from the newest shape down. Pure. */
+import { isPredefined } from './names.ts';
 import type { ApiMinor } from './wire/versions.ts';
 
 type Shape = Readonly<Record<string, unknown>>;
@@ -34,13 +35,11 @@ function endpoints(answer: Shape, change: (endpoint: Shape, network: string) => 
   return { ...answer, NetworkSettings: { ...settings, Networks: Object.fromEntries(networks) } };
 }
 
-const PREDEFINED = new Set(['bridge', 'host', 'none']);
-
 /** Short id and host name were among the aliases of networks that users made. */
 function idAmongAliases(answer: Shape): Shape {
   const own = [String(answer.Id).slice(0, 12), String(at(answer, 'Config').Hostname ?? '')];
   return endpoints(answer, (endpoint, network) => {
-    if (PREDEFINED.has(network)) return endpoint;
+    if (isPredefined(network)) return endpoint;
     const aliases = Array.isArray(endpoint.Aliases) ? (endpoint.Aliases as unknown[]) : [];
     return { ...endpoint, Aliases: [...new Set([...aliases, ...own.filter((name) => name !== '')])] };
   });

@@ -3,10 +3,9 @@ import type { ContainerRecord } from '../state/containers/container-record.ts';
 import type { ContainerStore } from '../state/containers/containers.ts';
 import type { GraphIndex } from '../state/images/graph-index.ts';
 import type { ImageRecord } from '../state/images/image-record.ts';
-import type { RepositoryStore } from '../state/images/repositories.ts';
 import type { VolumeRecord } from '../state/volumes/volume-record.ts';
 import type { VolumeStore } from '../state/volumes/volumes.ts';
-import { imageIdOf, noSuchImage } from './images/image-names.ts';
+import { findImage, type KnownImages, noSuchImage } from './images/references.ts';
 import { volumeNameOf } from './names.ts';
 import { DockerError } from './wire/docker-error.ts';
 
@@ -75,15 +74,15 @@ export function findVolume(volumes: Pick<VolumeStore, 'all'>, text: string): Vol
 }
 
 /** By id, name or the beginning of an id. @throws DockerError 404, 400 for what is no name */
-export function findImage(
+export function findImageRecord(
   known: {
-    readonly images: Pick<GraphIndex, 'all' | 'get' | 'damaged'>;
-    readonly repositories: Pick<RepositoryStore, 'all'>;
+    readonly images: Pick<GraphIndex, 'get' | 'lookup' | 'damaged'>;
+    readonly repositories: KnownImages['repositories'];
   },
   text: string,
 ): ImageRecord {
   const { images } = known;
-  const id = imageIdOf({ images: images.all(), repositories: known.repositories.all() }, text);
+  const { id } = findImage(known, text);
   const image = images.get(id);
   if (image !== undefined) return image;
   throw images.damaged(id) ?? noSuchImage(text);

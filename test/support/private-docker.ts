@@ -8,18 +8,30 @@ export const DOCKER_INSTALLED = ['dockerd', 'docker'].every(
   (program) => spawnSync(program, ['--version']).error === undefined,
 );
 
+/** Without a bridge and rules of its own. */
+const WITHOUT_NETWORK = ['--bridge=none', '--iptables=false', '--ip6tables=false'];
+
 export class PrivateDocker {
+  readonly #flags: readonly string[];
   readonly #directory = mkdtempSync('/tmp/tsd-test-docker-');
   readonly #socket = `unix://${join(this.#directory, 'socket')}`;
   #child: ChildProcess | null = null;
+
+  /** @param flags of its network: it has a namespace of its own for it */
+  constructor(flags: readonly string[] = WITHOUT_NETWORK) {
+    this.#flags = flags;
+  }
+
+  get socket(): string {
+    return this.#socket;
+  }
 
   async start(): Promise<this> {
     const at = (name: string): string => join(this.#directory, name);
     const log = openSync(at('log'), 'a');
     const daemon = ['--data-root', at('data'), '--exec-root', at('exec'), '--pidfile', at('pid'), '-H', this.#socket];
-    const rest = ['--bridge=none', '--iptables=false', '--ip6tables=false'];
-    const own = ['-n', '-m', '--propagation', 'private', 'dockerd'];
-    const child = spawn('unshare', [...own, ...daemon, ...rest], { stdio: ['ignore', log, log] });
+    const own = ['-n', '-m', '--propagation', 'private', 'sh', '-c', 'ip link set lo up && exec dockerd "$@"', 'sh'];
+    const child = spawn('unshare', [...own, ...daemon, ...this.#flags], { stdio: ['ignore', log, log] });
     closeSync(log);
     this.#child = child;
     await until('dockerd answering', async () => {
@@ -31,7 +43,11 @@ export class PrivateDocker {
 
   /** What the client prints. */
   run(...args: readonly string[]): string {
-    return execFileSync('docker', ['-H', this.#socket, ...args], { encoding: 'utf8', maxBuffer: 2 ** 26 });
+    return this.runWithInput('', ...args);
+  }
+
+  runWithInput(input: string | Buffer, ...args: readonly string[]): string {
+    return execFileSync('docker', ['-H', this.#socket, ...args], { input, encoding: 'utf8', maxBuffer: 2 ** 26 });
   }
 
   async stop(): Promise<void> {

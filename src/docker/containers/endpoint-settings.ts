@@ -2,6 +2,7 @@
 import { bareAddress, macOfAddress, prefixLengthOf } from '../../model/addresses.ts';
 import { membershipsOf, type NetworkMembership } from '../../model/kinds/network-membership.ts';
 import { DEFAULT_NETWORK, networkKey, networkMode } from '../../model/network-mode.ts';
+import { own } from '../../model/own.ts';
 import { parseKey, type ResourceKey } from '../../model/resource.ts';
 import type { ContainerRecord, RecordedEndpoint } from '../../state/containers/container-record.ts';
 import { endpointOn, endpointsOf } from '../../state/containers/endpoints.ts';
@@ -39,7 +40,7 @@ export type RequestedEndpoint = Partial<
 >;
 
 /** Ids of networks, by key. */
-export type NetworkIds = (key: ResourceKey) => string;
+type NetworkIds = (key: ResourceKey) => string;
 
 /** Networks that are not resources of anybody. */
 export const HOST_NETWORK: ResourceKey = 'network//host';
@@ -66,12 +67,12 @@ const WITHOUT_ADDRESS: Pick<
   GlobalIPv6PrefixLen: 0,
 };
 
-function endpointId(networkId: string, containerId: string): string {
+export function endpointId(networkId: string, containerId: string): string {
   return derivedId('endpoint', networkId, containerId);
 }
 
 /** That of its interface where it has none of its own. */
-function macOf({ mac, ipv4 }: Pick<RecordedEndpoint, 'mac' | 'ipv4'>): string {
+export function macOf({ mac, ipv4 }: Pick<RecordedEndpoint, 'mac' | 'ipv4'>): string {
   return mac ?? (ipv4 === null ? '' : macOfAddress(bareAddress(ipv4)));
 }
 
@@ -150,7 +151,7 @@ export function networksOf(
       const endpoint = endpointOn(record, key);
       const isReal = key !== HOST_NETWORK && key !== NO_NETWORK;
       const isNamed = isReal && key !== DEFAULT_NETWORK;
-      const asked = Object.hasOwn(requested, name) ? requested[name] : undefined;
+      const asked = own(requested, name) ?? own(requested, NetworkID);
       const aliases = asked?.Aliases ?? endpoint?.aliases ?? membership?.aliases ?? [];
       const isUp = isRunning && (endpoint !== undefined || !isReal);
       const settings: EndpointSettings = {

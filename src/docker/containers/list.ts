@@ -1,9 +1,9 @@
 /** GET /containers/json. */
 import type { ContainerRecord } from '../../state/containers/container-record.ts';
-import type { ImageRecord } from '../../state/images/image-record.ts';
 import type { DockerParts } from '../docker-parts.ts';
 import { descendantsOf, imageLabels, imageSize } from '../images/image-facts.ts';
-import { imageIdOf, type Repositories, tagsById } from '../images/image-names.ts';
+import { namesAsRead, tagsById } from '../images/image-names.ts';
+import { findImage, type KnownImages } from '../images/references.ts';
 import { findContainer } from '../lookup.ts';
 import { knownNetworks, networkIds } from '../networks/known-networks.ts';
 import { DockerError } from '../wire/docker-error.ts';
@@ -17,6 +17,8 @@ import { portMap } from './ports.ts';
 import { annotationsOf, bindsOf, type ContainerRequest, requestOf, tmpfsMountsOf } from './request.ts';
 import { seenContainer } from './seen.ts';
 import { sizesOf } from './sizes.ts';
+
+type TagsById = ReturnType<typeof tagsById>;
 
 interface Listed extends Filtered {
   readonly record: ContainerRecord;
@@ -33,21 +35,21 @@ const once = <T>(make: () => T): (() => T) => {
   };
 };
 
-/** Shows the name that a container was made with while it means that image, as Docker does; a declared one has its tag. */
-function shownImage(
-  { imageId, config, owner }: ContainerRecord,
-  images: readonly ImageRecord[],
-  repositories: Repositories,
-  tags: ReadonlyMap<string, readonly string[]>,
-): string {
-  const asked = owner === null || requestOf(owner) !== null ? config.Image : null;
-  if (asked !== null) {
-    try {
-      if (imageIdOf({ images, repositories }, asked) === imageId) return asked;
-    } catch (error) {
-      if (!(error instanceof DockerError)) throw error;
-    }
+/** Null where no image is called so. */
+function idOfImage(known: KnownImages, name: string): string | null {
+  try {
+    return findImage(known, name).id;
+  } catch (error) {
+    if (error instanceof DockerError) return null;
+    throw error;
   }
+}
+
+/** Shows the name that a container was made with while it means that image, as Docker does; a declared one has its tag. */
+function shownImage({ record, request }: Listed, known: KnownImages, tags: TagsById): string {
+  const { imageId, config, owner } = record;
+  const asked = owner === null ? config.Image : request?.config.Image;
+  if (typeof asked === 'string' && idOfImage(known, asked) === imageId) return asked;
   return tags.get(imageId)?.[0] ?? `sha256:${imageId}`;
 }
 
@@ -59,6 +61,7 @@ export async function listContainers(
   const images = docker.images.all();
   const repositories = docker.repositories.all();
   const tags = tagsById(repositories);
+  const known = { images: docker.images, repositories: namesAsRead(repositories) };
   const ids = networkIds(docker.instanceId, knownNetworks(docker));
   const volumes = volumesByPath(docker.volumes.all());
   const listed = docker.containers.all().map((record): Listed => {
@@ -82,12 +85,8 @@ export async function listContainers(
   const chosen = chosenContainers(query, listed, {
     created: (name) => findContainer(docker.containers, name).created,
     images: (name) => {
-      try {
-        return descendantsOf(images, imageIdOf({ images, repositories }, name));
-      } catch (error) {
-        if (error instanceof DockerError) return new Set();
-        throw error;
-      }
+      const id = idOfImage(known, name);
+      return id === null ? new Set() : descendantsOf(images, id);
     },
   });
   const isSized = query.flag('size');
@@ -99,7 +98,7 @@ export async function listContainers(
       containerSummary({
         record,
         state: one.state,
-        image: shownImage(record, images, repositories, tags),
+        image: shownImage(one, known, tags),
         labels: one.labels(),
         networkMode: networkModeOf(record, (key) => docker.containers.byKey(key)?.id),
         networks: one.networks(),

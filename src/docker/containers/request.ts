@@ -1,9 +1,11 @@
 /** What a client asked of a container when it made it. Pure. */
-import type { JsonValue } from '../../model/json.ts';
 import type { ContainerOwner } from '../../state/containers/container-record.ts';
 import type { RequestedEndpoint } from './endpoint-settings.ts';
+import { HOST_CONFIG_NAMES } from './host-config.ts';
+import { CONFIG_NAMES } from './image-config.ts';
+import { canonical, isObject, type JsonObject, memberOf, objectAt, textsAt } from './json-object.ts';
 
-type JsonObject = { readonly [name: string]: JsonValue };
+const ENDPOINT_NAMES = ['IPAMConfig', 'Links', 'Aliases', 'DriverOpts', 'GwPriority'];
 
 export interface ContainerRequest {
   readonly config: JsonObject;
@@ -11,31 +13,25 @@ export interface ContainerRequest {
   readonly endpoints: Readonly<Record<string, RequestedEndpoint>>;
 }
 
-const isObject = (value: JsonValue | undefined): value is JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
-function objectAt(object: JsonObject, name: string): JsonObject {
-  const value = object[name];
-  return isObject(value) ? value : {};
-}
-
-function textsAt(object: JsonObject, name: string): readonly string[] {
-  const value = object[name];
-  return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
-}
-
 /** Null for a container that no client made. */
-export function requestOf(owner: ContainerOwner): ContainerRequest | null {
-  const { request } = owner as ContainerOwner & { readonly request?: { readonly body: JsonValue } };
+export function requestOf({ request }: ContainerOwner): ContainerRequest | null {
   if (request === undefined || !isObject(request.body)) return null;
-  const { HostConfig: _host, NetworkingConfig: _networking, ...config } = request.body;
-  const endpoints = objectAt(objectAt(request.body, 'NetworkingConfig'), 'EndpointsConfig');
+  const { HostConfig, NetworkingConfig, ...config } = canonical(request.body, [
+    'HostConfig',
+    'NetworkingConfig',
+    ...CONFIG_NAMES,
+  ]);
+  const networking = canonical(memberOf(NetworkingConfig), ['EndpointsConfig']);
+  const endpoints = Object.entries(objectAt(networking, 'EndpointsConfig'));
   return {
     config,
-    hostConfig: objectAt(request.body, 'HostConfig'),
+    hostConfig: canonical(memberOf(HostConfig), HOST_CONFIG_NAMES),
     // Its form was checked when it was made.
     endpoints: Object.fromEntries(
-      Object.entries(endpoints).map(([name, settings]) => [name, (settings ?? {}) as RequestedEndpoint]),
+      endpoints.map(([name, settings]) => [
+        name,
+        canonical(memberOf(settings), ENDPOINT_NAMES) as unknown as RequestedEndpoint,
+      ]),
     ),
   };
 }

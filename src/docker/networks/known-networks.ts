@@ -7,6 +7,7 @@ import { networkSpecOf } from '../../state/containers/written-spec.ts';
 import { ZERO_TIME } from '../../state/files/go-time.ts';
 import type { NetworkRecord } from '../../state/history/network-record.ts';
 import { HOST_NETWORK, NO_NETWORK } from '../containers/endpoint-settings.ts';
+import type { JsonObject } from '../containers/json-object.ts';
 import type { DockerParts } from '../docker-parts.ts';
 import { derivedId, engineNameOf } from '../names.ts';
 
@@ -22,10 +23,15 @@ export interface KnownNetwork {
   readonly config: NetworkConfig | null;
   /** What a declaration says; null for those that nothing declares. */
   readonly spec: NetworkSpec | null;
+  /** The body of the request that made it; null for one that no client made. */
+  readonly request: JsonObject | null;
 }
 
-/** When a network was made is not kept for every one: {@link ZERO_TIME} where it is not. */
-const createdOf = (_record: NetworkRecord | undefined): string => ZERO_TIME;
+type Asked = { readonly request?: { readonly body: JsonObject; readonly at: string } };
+
+/** When a network was made is kept with those that a client made; {@link ZERO_TIME} for others. */
+const requestOf = (record: NetworkRecord | undefined): Asked['request'] =>
+  (record as (NetworkRecord & Asked) | undefined)?.request;
 
 /** It is another one after the network was made again. */
 function networkIdOf(instanceId: string, key: ResourceKey, created: string): string {
@@ -39,7 +45,8 @@ export function knownNetworks({ instanceId, networkConfigs, resources }: Ports):
   const declared = networkConfigs().map((config): KnownNetwork => {
     const key = config.key as ResourceKey;
     const record = records.get(key);
-    const created = createdOf(record);
+    const request = requestOf(record);
+    const created = request?.at ?? ZERO_TIME;
     return {
       key,
       id: networkIdOf(instanceId, key, created),
@@ -48,6 +55,7 @@ export function knownNetworks({ instanceId, networkConfigs, resources }: Ports):
       driver: config.driver,
       config,
       spec: record === undefined || key === DEFAULT_NETWORK ? null : networkSpecOf(record),
+      request: request?.body ?? null,
     };
   });
   const plain = (key: ResourceKey, name: string, driver: string): KnownNetwork => ({
@@ -58,6 +66,7 @@ export function knownNetworks({ instanceId, networkConfigs, resources }: Ports):
     driver,
     config: null,
     spec: null,
+    request: null,
   });
   const hasDefault = declared.some(({ key }) => key === DEFAULT_NETWORK);
   return [

@@ -4,13 +4,16 @@ import { archiveRoutes } from './archive.ts';
 import { attachRoutes } from './attach.ts';
 import { containerViewRoutes } from './container-views.ts';
 import { createRoutes } from './create.ts';
+import { diskUsageRoutes } from './disk-usage.ts';
 import { elsewhereRoutes } from './elsewhere.ts';
 import { eventRoutes } from './events.ts';
 import { execRoutes } from './exec.ts';
+import { imageViewRoutes } from './image-views.ts';
 import { imageRoutes } from './images.ts';
 import { insideRoutes } from './inside.ts';
 import { lifecycleRoutes } from './lifecycle.ts';
 import { logRoutes } from './logs.ts';
+import { networkViewRoutes } from './network-views.ts';
 import { systemRoutes } from './system.ts';
 import { updateRoutes } from './update.ts';
 import { volumeViewRoutes } from './volume-views.ts';
@@ -24,10 +27,13 @@ export const ROUTES: readonly DockerRoute[] = [
   ...execRoutes,
   ...imageRoutes,
   ...containerViewRoutes,
+  ...imageViewRoutes,
+  ...networkViewRoutes,
   ...volumeViewRoutes,
   ...attachRoutes,
   ...eventRoutes,
   ...archiveRoutes,
   ...insideRoutes,
+  ...diskUsageRoutes,
   ...elsewhereRoutes,
 ];

@@ -22,8 +22,7 @@ function createdMs(path: string): number | null {
 
 /** What a client asked for when it made the volume. */
 function requested(volume: VolumeRecord, member: 'Labels' | 'DriverOpts'): Texts | null {
-  const { request } = volume as VolumeRecord & { readonly request?: { readonly body: JsonValue } };
-  const body = request?.body as { readonly [name: string]: JsonValue } | undefined;
+  const body = volume.request?.body as { readonly [name: string]: JsonValue } | undefined;
   return (body?.[member] ?? null) as Texts | null;
 }
 

@@ -6,10 +6,13 @@ import { commandText } from '../../../src/docker/containers/container-summary.ts
 import { newestFirst, sortable } from '../../../src/docker/containers/created-order.ts';
 import { humanDuration } from '../../../src/docker/containers/durations.ts';
 import { portList, portMap } from '../../../src/docker/containers/ports.ts';
-import { findContainer, findImage, findNetwork } from '../../../src/docker/lookup.ts';
+import { namesAsRead } from '../../../src/docker/images/image-names.ts';
+import { findContainer, findImageRecord, findNetwork } from '../../../src/docker/lookup.ts';
 import { foundIn } from '../../../src/docker/wire/pattern.ts';
 import { Query } from '../../../src/docker/wire/query.ts';
+import { TsdError } from '../../../src/model/errors/errors.ts';
 import type { ContainerNetwork } from '../../../src/state/containers/container-record.ts';
+import type { GraphIndex } from '../../../src/state/images/graph-index.ts';
 import { containerRecord } from '../../support/container-record.ts';
 
 const SECOND = 1000;
@@ -257,22 +260,22 @@ test('networks are found by id, name and the beginning of an id', () => {
 
 test('images are found by name and id, and what is missing is called by its whole name', () => {
   const id = `abc${'0'.repeat(61)}`;
-  const image = { id } as ReturnType<Parameters<typeof findImage>[0]['images']['all']>[number];
+  const image = { id } as NonNullable<ReturnType<GraphIndex['get']>>;
+  const none = new TsdError('TSD_NO_SUCH_RESOURCE', 'no such id');
   const known = {
     images: {
-      all: () => [image],
       get: (wanted: string) => (wanted === id ? image : undefined),
+      lookup: (prefix: string) => {
+        if (id.startsWith(prefix)) return image;
+        throw none;
+      },
       damaged: () => undefined,
     },
-    repositories: { all: () => ({ busybox: { latest: id, '1': id } }) },
+    repositories: namesAsRead({ busybox: { latest: id, '1': id } }),
   };
   for (const name of ['busybox', 'docker.io/library/busybox:1', id, `sha256:${id}`, 'abc', 'sha256:abc'])
-    expect(findImage(known, name).id).toBe(id);
+    expect(findImageRecord(known, name).id).toBe(id);
   const missing = { nope: 'nope:latest', 'a.example/x:2': 'a.example/x:2', 'sha256:ffff': 'sha256:ffff' };
   for (const [name, said] of Object.entries(missing))
-    expect(() => findImage(known, name)).toThrow(`No such image: ${said}`);
-  expect(() => findImage(known, 'UPPER')).toThrow(
-    'invalid reference format: repository name (library/UPPER) must be lowercase',
-  );
-  expect(() => findImage(known, 'a b')).toThrow('invalid reference format');
+    expect(() => findImageRecord(known, name)).toThrow(`No such image: ${said}`);
 });
