@@ -173,6 +173,51 @@ test('running containers exchange host ports in one edit, and keep the others', 
   expect(await pids()).toEqual(before);
 });
 
+test.each([
+  ['a network with icc: false', [], 'closed: { icc: false }', 'network: closed, '],
+  ['the default network and --icc=false', ['--icc=false'], '', ''],
+] as const)(
+  'on %s a link opens the ports of its target, also when both start at once',
+  async (_, flags, networks, on) => {
+    const supervisor = await supervise(...flags);
+    const serve = `command: ${shell('mkdir -p /www; echo hello > /www/index.html; exec busybox httpd -f -p 80 -h /www')}`;
+    const declare = (port: number, first = serve) =>
+      supervisor.drop(
+        'app.yaml',
+        app(networks, {
+          client: `${on}links: [server]`,
+          server: `${on}expose: [${port}], ${first}`,
+          stranger: `${on}dependsOn: [client]`,
+        }),
+      );
+    declare(80);
+    await supervisor.waitFor('stranger', 'ready', isReady);
+    const { address, pid } = await supervisor.waitFor('server', 'ready', isReady);
+    const get = async (name: string, port = 80) =>
+      await supervisor.cli(
+        'exec',
+        name,
+        '--',
+        'busybox',
+        'wget',
+        '-q',
+        '-T',
+        '2',
+        '-O',
+        '-',
+        `http://${address}:${port}/`,
+      );
+    await until('the linked one', async () => (await get('client')).stdout === 'hello\n');
+    expect((await get('stranger')).status).not.toBe(0);
+    // Another port of the target counts from the next run of who links to it.
+    declare(81, serve.replace('-p 80', '-p 81'));
+    await supervisor.waitFor('server', 'changed', (view) => view.ready && view.pid !== pid);
+    await isDone(supervisor);
+    await supervisor.ok('restart', 'client');
+    await until('its new port', async () => (await get('client', 81)).stdout === 'hello\n');
+  },
+);
+
 test('the default network is shown by the name that lists have, and no manifest can delete it', async () => {
   const supervisor = await supervise();
   expect((await networks(supervisor)).map(({ name }) => name)).toEqual(['bridge']);

@@ -188,17 +188,19 @@ function containerGroups(
   parts: OpParts,
   imageStores: ImageStores,
   { networks, addresses, endpoints }: NetworkGroups,
-): Pick<OpPorts, 'connections' | 'mounts' | 'drafts' | 'runRecords' | 'tasks' | 'texts'> {
+): Pick<OpPorts, 'connections' | 'mounts' | 'drafts' | 'runRecords' | 'runs' | 'texts'> {
   const { desired, containers, leases, volumes, contents, commits, graph, network, exec } = parts;
   const { names, resolver, drifts, exits, leftDown, paths, clock, bootId, settings, configuration } = parts;
   const texts = { desired, containers, addresses, networks, names, settings };
+  const connections = { desired, containers, exec, network, networks, endpoints, leases, drifts };
+  const tasks = { desired, containers, imageStores, networks, network, exec, graph, configuration, settings };
   return {
     texts,
-    connections: { desired, containers, exec, network, networks, endpoints, leases, drifts },
+    connections,
     mounts: { volumes, containers, contents, commits, paths },
     drafts: { desired, containers, clock, graph, exec, texts },
     runRecords: { desired, clock, bootId, containers, texts, resolver, exits, leftDown },
-    tasks: { desired, containers, imageStores, networks, network, exec, graph, configuration, settings },
+    runs: { tasks, connections },
   };
 }
 

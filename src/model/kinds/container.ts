@@ -171,7 +171,7 @@ export const containerFields = z.strictObject({
     example: ['db:ro'],
   }),
   links: field(listOf(shortForm(z.string(), parseLink)), {
-    doc: 'Containers that this one connects to, `name[:alias]`. They start first and stop last; their address is in the environment and in /etc/hosts. The environment of a run stays as it was at its start: when an address changes during the run, /etc/hosts is updated and the condition `StaleLinks` reports the old environment; use the name, or `onDependencyRestart: restart`.',
+    doc: 'Containers that this one connects to, `name[:alias]`. They start first and stop last; their address is in the environment and in /etc/hosts. On networks with `icc: false` they open the ports that the other one exposes or publishes, as of the start of a run. The environment of a run stays as it was at its start: when an address changes during the run, /etc/hosts is updated and the condition `StaleLinks` reports the old environment; use the name, or `onDependencyRestart: restart`.',
     change: 'restart',
     example: ['db', 'db:database'],
   }),

@@ -217,6 +217,17 @@ export async function connectAndRecord(
   await on.leases.save();
 }
 
+/**
+ * Before a run: what it links to has addresses and ports by now, which it may not have had when this one was connected. Where
+ * containers reach each other by links alone, rules name them.
+ */
+export async function openLinks(on: Connections, desired: Desired<'container'>, containerId: string): Promise<void> {
+  const { links, networks } = desired.references;
+  if (links.length === 0 || !ownsSandbox(desired.spec)) return;
+  const closed = networkConfigs(on.networks).filter(({ options }) => options.icc === false);
+  if (closed.some(({ key }) => networks.includes(key as ResourceKey))) await connectAndRecord(on, desired, containerId);
+}
+
 /** Those with ports come first: the one that gives way has none any more after the first of them. */
 const inOrderOfPorts = (wanted: readonly WantedEndpoint[]): readonly WantedEndpoint[] =>
   [...wanted].sort((a, b) => Number(b.config.ports.length > 0) - Number(a.config.ports.length > 0));

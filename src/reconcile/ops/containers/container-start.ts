@@ -10,6 +10,7 @@ import { type Declared, declarationFor, recordOf } from '../declared.ts';
 import type { FileReaders } from '../file-readers.ts';
 import { type ContainerImage, type ImageStores, imageById } from '../images/image-of.ts';
 import { type LinkNamePorts, updateAliases } from '../networks/link-names.ts';
+import { type Connections, openLinks } from './container-connect.ts';
 import { type MountPorts, requireMountsFree, resolvedVolumes } from './mounts.ts';
 import { type RunRecordPorts, recordBegin, recordFailure, recordRunning } from './run-record.ts';
 import { type TaskPorts, taskOf } from './run-task.ts';
@@ -21,7 +22,8 @@ export interface StartPorts extends Declared {
   readonly linkNames: LinkNamePorts;
   readonly fileReaders: Pick<FileReaders, 'changing'>;
   readonly runRecords: RunRecordPorts;
-  readonly tasks: TaskPorts;
+  /** What a run is made of, and whom it may reach. */
+  readonly runs: { readonly tasks: TaskPorts; readonly connections: Connections };
   readonly exec: Pick<ExecDriver, 'name' | 'capabilities' | 'start'>;
 }
 
@@ -35,6 +37,7 @@ async function launch(ports: StartPorts, desired: Desired<'container'>, op: OpOf
   const image = imageById(ports.imageStores, recordOf(ports, id).imageId, desired);
   await requireMountsFree(ports.mounts, desired, image, id);
   await updateAliases(ports.linkNames, desired, id);
+  await openLinks(ports.runs.connections, desired, id);
   await ports.fileReaders.changing(recordOf(ports, id), 'started', () => run(ports, desired, image, op));
 }
 
@@ -47,7 +50,7 @@ async function run(
 ): Promise<void> {
   const volumes = resolvedVolumes(ports.mounts, desired, image, op.containerId);
   const begun = recordBegin(ports.runRecords, desired, image, volumes, op);
-  const handle = await ports.exec.start(taskOf(ports.tasks, desired, begun, image, volumes));
+  const handle = await ports.exec.start(taskOf(ports.runs.tasks, desired, begun, image, volumes));
   recordRunning(ports.runRecords, begun, handle);
 }
 
