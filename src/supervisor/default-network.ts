@@ -1,9 +1,9 @@
 /** The bridge that containers without a network of their own use. */
 import { readFileSync } from 'node:fs';
 import type { NetworkConfig, NetworkRange, Networks } from '../drivers/contract/network.ts';
+import { withRouteSocket } from '../drivers/network/route-socket.ts';
 import { listAddresses } from '../ffi/network/link-addresses.ts';
 import { findLink } from '../ffi/network/links.ts';
-import { NETLINK_ROUTE, NetlinkSocket } from '../ffi/network/netlink.ts';
 import { addressIn, chooseBridgeAddress, containsNetwork, firstHostOf, networkOf } from '../model/addresses.ts';
 import { describeError, TsdError, toTsdError } from '../model/errors/errors.ts';
 import {
@@ -50,19 +50,16 @@ interface DefaultNetworkOptions {
 export function defaultMtu(): number {
   const routes = readFileSync('/proc/net/route', 'utf8').split('\n').slice(1);
   const fields = routes.map((line) => line.split('\t')).find(([, destination]) => destination === '00000000');
-  if (!fields?.[0]) return DEFAULT_MTU;
-  return Number(readFileSync(`/sys/class/net/${fields[0]}/mtu`, 'utf8'));
+  const name = fields?.[0];
+  // Not from /sys, which may be that of another network namespace.
+  return (name && withRouteSocket((socket) => findLink(socket, name))?.mtu) || DEFAULT_MTU;
 }
 
-function presentAddress(name: string): string | null {
-  const socket = new NetlinkSocket(NETLINK_ROUTE);
-  try {
+const presentAddress = (name: string): string | null =>
+  withRouteSocket((socket) => {
     const link = findLink(socket, name);
     return (link && listAddresses(socket, 'ipv4').find((address) => address.link === link.index)?.address) ?? null;
-  } finally {
-    socket.close();
-  }
-}
+  });
 
 function foreignAddress(bridge: string): string {
   const address = presentAddress(bridge);

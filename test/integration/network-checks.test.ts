@@ -218,6 +218,25 @@ test.each([
   },
 );
 
+test('packets are as large as those of the default route, also where /sys is of another namespace', async () => {
+  const commands = [
+    'ip link set lo up',
+    'ip link add up0 mtu 1400 type veth peer name up1 mtu 1400',
+    'ip link set up1 up',
+    'ip link set up0 up',
+    'ip addr add 198.51.100.2/24 dev up0',
+    'ip route add default via 198.51.100.1',
+    'exec "$@"',
+  ];
+  const supervisor = new TestSupervisor([], ['unshare', '--net', 'sh', '-ec', commands.join('; '), 'sh']);
+  onTestFinished(() => supervisor.destroy());
+  await supervisor.start();
+  supervisor.drop('app.yaml', app('back: {}', { web: 'networks: [back, bridge]' }));
+  await supervisor.waitFor('web', 'ready', isReady);
+  const mtus = await supervisor.ok('exec', 'web', '--', 'busybox', 'sh', '-c', 'cat /sys/class/net/eth*/mtu');
+  expect(mtus.trim().split(/\s+/)).toEqual(['1400', '1400']);
+});
+
 test('the default network is shown by the name that lists have, and no manifest can delete it', async () => {
   const supervisor = await supervise();
   expect((await networks(supervisor)).map(({ name }) => name)).toEqual(['bridge']);
