@@ -496,7 +496,13 @@ describe.skipIf(!DOCKER_INSTALLED || !REGISTRY_INSTALLED || !SKOPEO_INSTALLED ||
         'echo $A $D; pwd',
       );
       await docker.ok('commit', '-c', 'ENV E=five', 'made', 'committed:2');
-      expect(await docker.ok('run', '--rm', 'committed:2')).toBe('one four\n/bin\n');
+      const saved = join(supervisor.base, 'committed.tar');
+      await docker.ok('save', '-o', saved, 'committed:2');
+      const member = (name: string) => execFileSync('tar', ['-xOf', saved, name], { encoding: 'utf8' });
+      const [{ Config }] = JSON.parse(member('manifest.json')) as [{ Config: string }];
+      const { config } = JSON.parse(member(Config)) as { config: { Env: string[]; Cmd: string[]; WorkingDir: string } };
+      expect(config).toMatchObject({ Cmd: ['sh', '-c', 'echo $A $D; pwd'], WorkingDir: '/bin' });
+      expect(config.Env).toEqual(expect.arrayContaining(['A=one', 'D=four', 'E=five']));
       await docker.ok('rm', 'made');
       expect(committed).toMatch(/^sha256:[0-9a-f]{64}$/);
       expect((await docker.raw('POST', '/commit?container=nope')).status).toBe(404);
