@@ -2,7 +2,9 @@
 import { systemClock } from '../ffi/boot-clock.ts';
 import type { SupervisorEventBus } from '../supervisor/events.ts';
 import { ImperativeContainers } from '../supervisor/imperative/containers.ts';
+import { ImperativeNetworks } from '../supervisor/imperative/networks.ts';
 import { ImperativeVolumes } from '../supervisor/imperative/removed-volumes.ts';
+import { Renames } from '../supervisor/imperative/rename.ts';
 import { ImperativeUpdates } from '../supervisor/imperative/updates.ts';
 import type { LoopStatus } from '../supervisor/loop-status.ts';
 import type { Timeline } from '../supervisor/timeline.ts';
@@ -12,6 +14,7 @@ export interface Imperative {
   readonly containers: ImperativeContainers;
   readonly volumes: ImperativeVolumes;
   readonly updates: ImperativeUpdates;
+  readonly networks: ImperativeNetworks;
 }
 
 interface Around {
@@ -26,14 +29,19 @@ export function createImperative({ parts, stores, imperative, log }: Opened, aro
   approvals.withdrawDeclared({ has: (key) => imperative.all().some((one) => one.key === key) });
   const shared = { ...around, imperative, desired, containers, failures, clock: systemClock };
   const volumes = new ImperativeVolumes({ ...shared, volumes: stores.volumes, approvals });
+  const networks = new ImperativeNetworks({ ...shared, resources: stores.history.resources });
+  const renames = new Renames({ ...shared, links: stores.links, leases: parts.leases });
+  containers.watch({ recordChanged: (id) => renames.recordChanged(id), textWritten: () => {} });
   const made = new ImperativeContainers({
     ...shared,
     volumes,
+    renames,
     isRunning: (id) => exec.running(id) !== null,
     onProblem: (text) => log.error(text),
   });
   exits.onExit((_exit, key) => {
     if (key) made.ended(key);
   });
-  return { containers: made, volumes, updates: new ImperativeUpdates(shared) };
+  const updates = new ImperativeUpdates(shared);
+  return { containers: made, volumes, networks, updates };
 }

@@ -19,6 +19,7 @@ import type { VolumeStore } from '../state/volumes/volumes.ts';
 import type { DefaultNetwork } from '../supervisor/default-network.ts';
 import type { SupervisorEventBus } from '../supervisor/events.ts';
 import type { ImperativeContainers } from '../supervisor/imperative/containers.ts';
+import type { ImperativeNetworks } from '../supervisor/imperative/networks.ts';
 import type { ImperativeVolumes } from '../supervisor/imperative/removed-volumes.ts';
 import type { ImperativeUpdates } from '../supervisor/imperative/updates.ts';
 import type { EventFeed } from '../supervisor/jobs/event-feed.ts';
@@ -73,5 +74,6 @@ export interface DockerParts {
     readonly containers: ImperativeContainers;
     readonly volumes: ImperativeVolumes;
     readonly updates: ImperativeUpdates;
+    readonly networks: ImperativeNetworks;
   };
 }

@@ -1,7 +1,10 @@
 /** Containers that clients of the Docker API make. */
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { busyboxArchive } from '../support/busybox-image.ts';
-import { ask, type RawAnswer } from '../support/docker-client.ts';
+import { ask, docker, type RawAnswer } from '../support/docker-client.ts';
+import { app, FOREVER } from '../support/manifests.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
 import { until } from '../support/wait.ts';
 
@@ -41,6 +44,8 @@ describe('a container of the Docker API', () => {
     expect(gone.status, gone.body.toString()).toBe(204);
     expect(await supervisor.containers()).toEqual([]);
     expect((await remove('first_one')).status).toBe(404);
+    expect(await create('first_one')).not.toBe(id);
+    expect((await remove('first_one')).status).toBe(204);
   });
 
   test('has its name alone, also beside the containers of manifests', async () => {
@@ -98,5 +103,93 @@ describe('a container of the Docker API', () => {
     await supervisor.exitRecord(id);
     await supervisor.start();
     await until('the container gone', async () => (await supervisor.container('later')) === undefined);
+  });
+
+  test('that was made is not started by a new supervisor, whatever its policy, and one that was stopped as Docker has it', async () => {
+    const policy = (Name: string) => ({ HostConfig: { RestartPolicy: { Name } } });
+    const policies = ['no', 'always', 'unless-stopped', 'on-failure'];
+    for (const name of policies) {
+      await create(`made-${name}`, policy(name));
+      await create(`stopped-${name}`, policy(name));
+      await create(`up-${name}`, policy(name));
+    }
+    await supervisor.ok('start', ...policies.flatMap((name) => [`stopped-${name}`, `up-${name}`]));
+    await supervisor.ok('stop', ...policies.map((name) => `stopped-${name}`));
+    await supervisor.crash();
+    await supervisor.start();
+    await supervisor.waitFor('stopped-always', 'running', ({ phase }) => phase === 'Running');
+    const phases = Object.fromEntries((await supervisor.containers()).map(({ name, phase }) => [name, phase]));
+    for (const name of policies) {
+      expect([name, phases[`made-${name}`]]).toEqual([name, 'Pending']);
+      expect([name, phases[`up-${name}`]]).toEqual([name, 'Running']);
+      if (name !== 'always') expect([name, phases[`stopped-${name}`]]).toEqual([name, 'Exited']);
+    }
+    expect((await docker(supervisor.socket, ['container', 'prune', '-f'])).stdout).toContain('Deleted Containers');
+    await Promise.all(policies.flatMap((name) => [remove(`stopped-${name}`), remove(`up-${name}`)]));
+    expect(await supervisor.containers()).toEqual([]);
+  });
+
+  test('gets another name, running and with its address, and keeps it over a crash', async () => {
+    const id = await create('before');
+    await create('friend', { HostConfig: { NetworkMode: 'container:before' } });
+    await supervisor.ok('start', 'before', 'friend');
+    const was = await supervisor.container('before');
+    const same = { id, pid: was?.pid, address: was?.address, phase: 'Running' };
+    expect((await call('POST', '/containers/before/rename?name=friend')).status).toBe(409);
+    expect((await docker(supervisor.socket, ['rename', 'before', 'after.now'])).stderr).toBe('');
+    const renamed = await supervisor.container('after.now');
+    expect(renamed).toMatchObject(same);
+    expect(await create('before')).not.toBe(id);
+    await supervisor.crash();
+    await supervisor.start();
+    expect(await supervisor.ok('plan')).toContain('Nothing to do.');
+    expect(await supervisor.container('after.now')).toMatchObject(same);
+    expect(await phaseOf('friend')).toBe('Running');
+    for (const name of ['friend', 'after.now', 'before']) expect((await remove(name)).status).toBe(204);
+  });
+
+  test('is on a network that a client makes, over a crash', async () => {
+    const made = await call('POST', '/networks/create', { Name: 'p_default' });
+    expect(made.status, made.body.toString()).toBe(201);
+    expect((await call('POST', '/networks/create', { Name: 'p_default' })).status).toBe(409);
+    await create('web', { HostConfig: { NetworkMode: 'p_default' } });
+    await supervisor.ok('start', 'web');
+    expect((await call('DELETE', '/networks/p_default')).status).toBe(403);
+    await supervisor.crash();
+    await supervisor.start();
+    expect(await supervisor.ok('plan')).toContain('Nothing to do.');
+    expect(await phaseOf('web')).toBe('Running');
+    expect((await remove('web')).status).toBe(204);
+    expect((await call('DELETE', `/networks/${json(made).Id}`)).status).toBe(204);
+  });
+
+  test('that a manifest declares is changed in the manifest alone', async () => {
+    const file = supervisor.drop('app.yaml', app(`  web: { image: busybox, command: ${FOREVER} }\n`));
+    await supervisor.waitFor('web', 'running', ({ phase }) => phase === 'Running');
+    for (const [method, path] of [
+      ['DELETE', '/containers/app-web?force=1'],
+      ['POST', '/containers/app-web/rename?name=other'],
+    ] as const) {
+      const answer = await call(method, path);
+      expect([answer.status, message(answer)]).toEqual([409, expect.stringContaining(`${file}:`)]);
+    }
+    expect(await phaseOf('web')).toBe('Running');
+  });
+
+  test('comes and goes a hundred times without a generation, and nothing of it is left', async () => {
+    const generations = async (): Promise<number> => JSON.parse(await supervisor.ok('history', '-o', 'json')).length;
+    const before = await generations();
+    const state = supervisor.hostState();
+    for (let index = 0; index < 100; index++) {
+      await create(`many-${index}`);
+      expect((await remove(`many-${index}`)).status).toBe(204);
+    }
+    expect(await generations()).toBe(before);
+    expect(supervisor.hostState()).toEqual(state);
+    const database = new Database(join(supervisor.root, 'history.db'), { readonly: true });
+    const rows = (table: string) =>
+      database.prepare(`SELECT count(*) FROM ${table} WHERE key LIKE '%many-%'`).pluck().get();
+    for (const table of ['failures', 'networks', 'images']) expect([table, rows(table)]).toEqual([table, 0]);
+    database.close();
   });
 });

@@ -299,6 +299,8 @@ export class TestSupervisor {
   async #removeImperative(): Promise<void> {
     const made = (await this.containers()).filter(({ app }) => app === '@docker');
     await Promise.all(made.map(({ id }) => ask(this.socket, 'DELETE', `/containers/${id}?force=1&v=1`)));
+    const networks = await new SupervisorClient(this.socket).list('networks');
+    for (const { app, name } of networks) if (app === '@docker') await ask(this.socket, 'DELETE', `/networks/${name}`);
   }
 
   /** What is left of it in the network of the host besides interfaces and tables. */

@@ -7,6 +7,7 @@ import type { ContainerRecord } from '../../state/containers/container-record.ts
 import { containerSpecOf } from '../../state/containers/written-spec.ts';
 import type { ImageRecord } from '../../state/images/image-record.ts';
 import type { DockerParts } from '../docker-parts.ts';
+import { knownNetworks } from '../networks/known-networks.ts';
 import type { ApiMinor } from '../wire/versions.ts';
 import type { CreateContext, KnownContainer, KnownNetwork } from './context.ts';
 import { imageFacts } from './image-facts.ts';
@@ -17,12 +18,20 @@ const BUILT_IN: readonly KnownNetwork[] = [
   { name: 'none', key: null, spec: null },
 ];
 
-function networkCalled({ desired }: DockerParts, reference: string): KnownNetwork | null {
+function networkCalled(docker: DockerParts, reference: string): KnownNetwork | null {
   const builtIn = BUILT_IN.find(({ name }) => name === reference);
   if (builtIn) return builtIn;
-  for (const { kind, engineName: name, key, spec } of desired().resources.values())
-    if (kind === 'network' && name === reference) return { name, key, spec: spec as Desired<'network'>['spec'] };
-  return null;
+  const begins = ({ id }: { readonly id: string }): boolean => reference.length > 0 && id.startsWith(reference);
+  const all = knownNetworks(docker);
+  const byId = all.filter(begins);
+  const byName = all.find(({ name }) => name === reference);
+  const found = byName ?? (byId.length === 1 ? byId[0] : undefined);
+  if (found === undefined) return null;
+  const { name, key } = found;
+  const ours = BUILT_IN.find((one) => one.name === name);
+  if (ours) return ours;
+  const declared = docker.desired().resources.get(key);
+  return declared?.kind === 'network' ? { name, key, spec: declared.spec as Desired<'network'>['spec'] } : null;
 }
 
 /** By id, name, the beginning of an id, or as specifications name it: `app/name`. */

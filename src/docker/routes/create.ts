@@ -1,13 +1,16 @@
 /** Containers that clients make, remove, rename and prune. */
-import { formatTime } from '../../model/clock.ts';
-import type { ImperativeRequest } from '../../model/imperative/request.ts';
-import type { JsonValue } from '../../model/json.ts';
+import type { ContainerRecord } from '../../state/containers/container-record.ts';
+import { containerSpecOf } from '../../state/containers/written-spec.ts';
 import type { ImageRecord } from '../../state/images/image-record.ts';
+import { pruning } from '../changes/pruning.ts';
+import { requestOf } from '../changes/request-of.ts';
+import { sizesOf } from '../containers/sizes.ts';
 import { containerBody } from '../create/container-body.ts';
 import { specOfCreate } from '../create/container-spec.ts';
 import { knownNow } from '../create/known-now.ts';
 import type { DockerParts } from '../docker-parts.ts';
 import { findImage, noSuchImage } from '../images/references.ts';
+import { untilOf } from '../images/until.ts';
 import { containerOf } from '../streams/containers.ts';
 import { DockerError } from '../wire/docker-error.ts';
 import { type DockerCall, type DockerReply, type DockerRoute, json, route } from '../wire/route.ts';
@@ -26,14 +29,6 @@ function imageNamed(docker: DockerParts, name: string): ImageRecord {
   const image = docker.images.get(findImage(docker, name).id);
   if (image === undefined) throw noSuchImage(name);
   return image;
-}
-
-function requestOf(
-  { client, uid, docker: { clock } }: DockerCall,
-  body: unknown,
-  autoRemove: boolean,
-): ImperativeRequest {
-  return { body: (body ?? {}) as JsonValue, client, uid, autoRemove, at: formatTime(clock.now().wallMs) };
 }
 
 /** Docker's clients may send any case. @throws DockerError 400 */
@@ -62,7 +57,50 @@ async function remove(call: DockerCall): Promise<DockerReply> {
   return { type: 'empty', status: 204 };
 }
 
+async function rename(call: DockerCall): Promise<DockerReply> {
+  const { docker, query, client } = call;
+  const record = containerOf(call);
+  const name = nameOf(query.text('name'));
+  if (name === '') throw new DockerError(400, 'Neither old nor new names may be empty');
+  if (name === record.engineName)
+    throw new DockerError(400, 'Renaming a container with the same name as its current name');
+  await docker.imperative.containers.rename(record, name, client);
+  return { type: 'empty', status: 204 };
+}
+
+const PRUNE_FILTERS = ['label', 'label!', 'until'];
+
+async function prune(call: DockerCall): Promise<DockerReply> {
+  const { docker, query, client: by } = call;
+  const filters = query.filters(PRUNE_FILTERS);
+  const until = untilOf(filters.of('until'), docker.clock.now().wallMs);
+  const isOver = (record: ContainerRecord): boolean => {
+    if (record.owner?.request === undefined || docker.exec.running(record.id) !== null) return false;
+    const { labels } = containerSpecOf(record.owner);
+    const isOld = until === null || Date.parse(record.created) < until;
+    const isAtRest = record.state.status === 'exited' || record.state.status === 'created';
+    return isAtRest && isOld && filters.labels(labels) && filters.labels(labels, 'label!');
+  };
+  const pruned = await pruning(docker, 'containers', async () => {
+    const gone: string[] = [];
+    let bytes = 0;
+    for (const record of docker.containers.all().filter(isOver)) {
+      const { writable } = await sizesOf(docker, record, 0);
+      // One that was started meanwhile stays.
+      const current = docker.containers.get(record.id);
+      if (current === undefined || !isOver(current)) continue;
+      await docker.imperative.containers.remove(current, { force: false, volumes: false, by });
+      gone.push(record.id);
+      bytes += writable;
+    }
+    return { gone, bytes };
+  });
+  return json({ ContainersDeleted: pruned.gone.length === 0 ? null : pruned.gone, SpaceReclaimed: pruned.bytes });
+}
+
 export const createRoutes: readonly DockerRoute[] = [
   route('POST', '/containers/create', create),
+  route('POST', '/containers/prune', prune, 25),
+  route('POST', '/containers/{id}/rename', rename),
   route('DELETE', '/containers/{id}', remove),
 ];

@@ -31,7 +31,9 @@ async function begun({ docker }: DockerCall, { id }: ContainerRecord, begin: () 
   try {
     await begin();
   } catch (thrown) {
-    throw startError(thrown, docker.containers.get(id));
+    const failed = startError(thrown, docker.containers.get(id));
+    await docker.imperative.containers.startFailed(id);
+    throw failed;
   }
 }
 

@@ -13,14 +13,18 @@ import { imageRoutes } from './images.ts';
 import { insideRoutes } from './inside.ts';
 import { lifecycleRoutes } from './lifecycle.ts';
 import { logRoutes } from './logs.ts';
+import { networkChangeRoutes } from './network-changes.ts';
 import { networkViewRoutes } from './network-views.ts';
 import { systemRoutes } from './system.ts';
 import { updateRoutes } from './update.ts';
+import { volumeChangeRoutes } from './volume-changes.ts';
 import { volumeViewRoutes } from './volume-views.ts';
 
 export const ROUTES: readonly DockerRoute[] = [
   ...createRoutes,
   ...updateRoutes,
+  ...networkChangeRoutes,
+  ...volumeChangeRoutes,
   ...systemRoutes,
   ...lifecycleRoutes,
   ...logRoutes,

@@ -297,14 +297,26 @@ function causeOf(
   return container.stopOverride ? redeclared(desired) : null;
 }
 
+/** What a client changes of a container that is down is taken over at once: no start of its own would come for it. */
+function changedAtRest(
+  desired: Desired<'container'>,
+  container: ObservedContainer,
+  changes: Changes,
+  around: Surroundings,
+): Intent {
+  const intent = leaveMoved(stopped(desired, container, around), container, around);
+  if (!desired.request || container.running || changes.strongest !== 'in-place') return intent;
+  return withUpdate(intent, container, changes, specChanged(desired, changes.fields, changes.content));
+}
+
 /** Returns the steps for a declared container that exists. */
 export function changeIntent(
   desired: Desired<'container'>,
   container: ObservedContainer,
   around: Surroundings,
 ): Intent {
-  if (around.stopped) return leaveMoved(stopped(desired, container, around), container, around);
   const changes = changesOf(desired, container);
+  if (around.stopped) return changedAtRest(desired, container, changes, around);
   const cause = causeOf(desired, container, changes, around);
   if (cause && changes.strongest === 'recreate') return recreate(desired, container, cause);
   if (around.imageId !== null && container.imageId !== null && around.imageId !== container.imageId) {

@@ -203,6 +203,8 @@ export const MIGRATIONS: readonly string[] = [
   DROP TABLE port_leases;
   ALTER TABLE ports RENAME TO port_leases;
   `,
+  // What a client of the Docker API asked for, of networks that no manifest declares.
+  'ALTER TABLE networks ADD COLUMN request TEXT',
 ];
 
 /**

@@ -1,5 +1,6 @@
 /** Networks as they were created, and how rows and files hold them. */
 import type { NetworkRange } from '../../drivers/contract/network.ts';
+import type { ImperativeRequest } from '../../model/imperative/request.ts';
 import type { JsonValue } from '../../model/json.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 
@@ -25,6 +26,8 @@ export interface NetworkRecord {
   readonly ipv4: NetworkRange | null;
   readonly ipv6: NetworkRange | null;
   readonly defaults: NetworkDefaults;
+  /** Of a network that no manifest declared: this record is its declaration. */
+  readonly request?: ImperativeRequest;
 }
 
 /** Of networks that were made before there was a choice: as they have been since. @internal tests compare with it. */
@@ -63,27 +66,31 @@ export interface NetworkRow
   readonly ipv4: string | null;
   readonly ipv6: string | null;
   readonly defaults: string;
+  /** JSON, or null. */
+  readonly request: string | null;
 }
 
 const rangeOf = (json: string | null): NetworkRange | null =>
   json === null ? null : (JSON.parse(json) as NetworkRange);
 
-export function fromRow({ written, ipv4, ipv6, defaults, ...row }: NetworkRow): NetworkRecord {
+export function fromRow({ written, ipv4, ipv6, defaults, request, ...row }: NetworkRow): NetworkRecord {
   return {
     ...row,
     written: JSON.parse(written) as JsonValue,
     ipv4: rangeOf(ipv4),
     ipv6: rangeOf(ipv6),
     defaults: JSON.parse(defaults) as NetworkDefaults,
+    ...(request !== null && { request: JSON.parse(request) as ImperativeRequest }),
   };
 }
 
-export function toRow({ written, ipv4, ipv6, defaults, ...record }: NetworkRecord): NetworkRow {
+export function toRow({ written, ipv4, ipv6, defaults, request, ...record }: NetworkRecord): NetworkRow {
   return {
     ...record,
     written: JSON.stringify(written),
     ipv4: ipv4 && JSON.stringify(ipv4),
     ipv6: ipv6 && JSON.stringify(ipv6),
     defaults: JSON.stringify(defaults),
+    request: request === undefined ? null : JSON.stringify(request),
   };
 }

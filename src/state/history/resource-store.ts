@@ -35,7 +35,7 @@ export class ResourceStore {
   constructor(history: HistoryDatabase) {
     this.#history = history;
     this.#networks = history.prepare(`SELECT key, spec_hash AS specHash, written, schema_version AS schemaVersion,
-      driver, interface AS interfaceName, ipv4, ipv6, defaults FROM networks`);
+      driver, interface AS interfaceName, ipv4, ipv6, defaults, request FROM networks`);
     this.#images = history.prepare(`SELECT key, spec_hash AS specHash, image_id AS imageId,
       source_fingerprint AS sourceFingerprint, bases FROM images`);
   }
@@ -53,8 +53,8 @@ export class ResourceStore {
   setNetwork(record: NetworkRecord): void {
     this.#change([record.key], () =>
       this.#history
-        .prepare(`INSERT OR REPLACE INTO networks (key, spec_hash, written, schema_version, driver, interface, ipv4, ipv6, defaults)
-          VALUES (@key, @specHash, @written, @schemaVersion, @driver, @interfaceName, @ipv4, @ipv6, @defaults)`)
+        .prepare(`INSERT OR REPLACE INTO networks (key, spec_hash, written, schema_version, driver, interface, ipv4, ipv6, defaults, request)
+          VALUES (@key, @specHash, @written, @schemaVersion, @driver, @interfaceName, @ipv4, @ipv6, @defaults, @request)`)
         .run(toRow(record)),
     );
   }

@@ -13,6 +13,7 @@ import { type ChangePorts, carryOut } from './desired-changes.ts';
 import type { ImperativeResources } from './imperative-resources.ts';
 import { randomName } from './random-names.ts';
 import type { ImperativeVolumes } from './removed-volumes.ts';
+import type { Renames } from './rename.ts';
 import { imperative } from './restored.ts';
 import { type NewVolume, volumeOnDemand, withAnonymousVolumes } from './volumes.ts';
 
@@ -21,6 +22,7 @@ export interface ImperativeContainerPorts extends ChangePorts {
   desired(): DesiredState;
   readonly containers: Pick<ContainerStore, 'all' | 'get' | 'byKey' | 'updateSoon'>;
   readonly volumes: Pick<ImperativeVolumes, 'removeUnused'>;
+  readonly renames: Pick<Renames, 'rename'>;
   readonly timeline: Pick<Timeline, 'override'>;
   readonly isRunning: (id: string) => boolean;
   /** Called for a removal that nobody waits for. */
@@ -72,6 +74,8 @@ export class ImperativeContainers {
   readonly #ports: ImperativeContainerPorts;
   /** Ids of those that are being removed. */
   readonly #removing = new Set<string>();
+  /** Names that containers get, with their ids. */
+  readonly #claimed = new Map<string, string>();
 
   constructor(ports: ImperativeContainerPorts) {
     this.#ports = ports;
@@ -134,6 +138,25 @@ export class ImperativeContainers {
     }
   }
 
+  /** @throws TsdError class conflict for a taken name */
+  async rename(record: ContainerRecord, name: string, by: string): Promise<void> {
+    const { imperative: resources, renames, timeline } = this.#ports;
+    requireImperative(this.#ports, record);
+    const key = record.owner?.key;
+    const desired = key === undefined ? undefined : resources.get(key);
+    if (desired === undefined || this.#removing.has(record.id))
+      throw refusal(`removal of container ${record.engineName} is already in progress`, record);
+    this.#requireFree(name, 'Error when allocating new name: ');
+    const message = `${desired.engineName} becomes ${name}, asked for by ${clientName(by)}`;
+    timeline.override(desired.key, 'rename', message, record);
+    this.#claimed.set(name, record.id);
+    try {
+      await renames.rename(desired as Desired<'container'>, record, name);
+    } finally {
+      this.#claimed.delete(name);
+    }
+  }
+
   async #remove(record: ContainerRecord, volumes: boolean): Promise<void> {
     const { imperative: resources, containers, loop } = this.#ports;
     const key = record.owner?.key;
@@ -160,6 +183,16 @@ export class ImperativeContainers {
    */
   sweep(): void {
     for (const { key, request } of this.#ports.imperative.all()) if (request?.autoRemove) this.ended(key);
+  }
+
+  /** One that was to go with the end of its run goes with a start that fails, too: its client waits for that. */
+  async startFailed(id: string): Promise<void> {
+    const record = this.#ports.containers.get(id);
+    if (!record?.owner?.request?.autoRemove || this.#removing.has(id) || this.#ports.isRunning(id)) return;
+    this.#removing.add(id);
+    await this.#remove(record, true)
+      .catch((error: Error) => this.#ports.onProblem(`${record.engineName} is to go and stays: ${error.message}`))
+      .finally(() => this.#removing.delete(id));
   }
 
   /** The run of a container has ended. */
@@ -193,17 +226,19 @@ export class ImperativeContainers {
     const { containers, desired } = this.#ports;
     const record = containers.all().find(({ engineName }) => engineName === name);
     if (record) return record.id;
+    const claimed = this.#claimed.get(name);
+    if (claimed !== undefined) return claimed;
     for (const declared of desired().resources.values())
       if (declared.kind === 'container' && declared.engineName === name) return '';
     return null;
   }
 
-  #requireFree(name: string): void {
+  #requireFree(name: string, before = ''): void {
     const holder = this.#holderOf(name);
     if (holder === null) return;
     throw new TsdError(
       'TSD_BAD_REQUEST',
-      `Conflict. The container name "/${name}" is already in use by container "${holder}". You have to remove (or rename) that container to be able to reuse that name.`,
+      `${before}Conflict. The container name "/${name}" is already in use by container "${holder}". You have to remove (or rename) that container to be able to reuse that name.`,
       { class: 'conflict', hint: '' },
     );
   }

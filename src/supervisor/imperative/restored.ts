@@ -7,7 +7,9 @@ import { type Kind, parseKey } from '../../model/resource.ts';
 import { observedReferences } from '../../reconcile/plan/references.ts';
 import type { ContainerRecord } from '../../state/containers/container-record.ts';
 import type { ContainerStore } from '../../state/containers/containers.ts';
-import { containerSpecOf } from '../../state/containers/written-spec.ts';
+import { containerSpecOf, networkSpecOf } from '../../state/containers/written-spec.ts';
+import type { NetworkRecord } from '../../state/history/network-record.ts';
+import type { ResourceStore } from '../../state/history/resource-store.ts';
 import type { VolumeRecord } from '../../state/volumes/volume-record.ts';
 import type { VolumeStore } from '../../state/volumes/volumes.ts';
 
@@ -59,12 +61,20 @@ function declaredVolume({ owner, specHash, released, request }: VolumeRecord): D
   return imperative('volume', { key: owner.key, spec: volumeSpec(), specHash, request });
 }
 
+function declaredNetwork({ key, specHash, request, ...record }: NetworkRecord): Desired<'network'> | null {
+  if (request === undefined) return null;
+  const spec = { ...KIND_SCHEMAS.network.schema.parse({}), ...networkSpecOf(record) };
+  return imperative('network', { key, spec, specHash, request });
+}
+
 export interface RestoredRecords {
   readonly containers: Pick<ContainerStore, 'all'>;
   readonly volumes: Pick<VolumeStore, 'all'>;
+  readonly history: { readonly resources: Pick<ResourceStore, 'networks'> };
 }
 
-export function restoredDeclarations({ containers, volumes }: RestoredRecords): readonly Desired[] {
-  const declared = [...containers.all().map(declaredBy), ...volumes.all().map(declaredVolume)];
+export function restoredDeclarations({ containers, volumes, history }: RestoredRecords): readonly Desired[] {
+  const networks = history.resources.networks().map(declaredNetwork);
+  const declared = [...containers.all().map(declaredBy), ...volumes.all().map(declaredVolume), ...networks];
   return declared.filter((desired) => desired !== null);
 }

@@ -11,7 +11,7 @@ import { imperative, volumeSpec } from './restored.ts';
 /** Docker's mark of a volume that has no name of its own. */
 const ANONYMOUS = { 'com.docker.volume.anonymous': '' };
 
-function volumeNamed(name: string, request: ImperativeRequest): Desired<'volume'> {
+export function volumeNamed(name: string, request: ImperativeRequest): Desired<'volume'> {
   const spec = volumeSpec();
   const key = resourceKey('volume', IMPERATIVE_APP, name);
   return imperative('volume', { key, spec, specHash: specHash('volume', spec), request });

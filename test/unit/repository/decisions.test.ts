@@ -15,6 +15,7 @@ test('the index lists every page, in order', () => {
     [14, 'Fourteen'],
     [15, 'Fifteen'],
     [16, 'Sixteen'],
+    [17, 'Seventeen'],
   ]).get(PAGES.length);
   expect(read('README.md')).toContain(`\n${count} decisions `);
 });

@@ -61,8 +61,9 @@ describe('what clients made', () => {
   });
 
   it('is declared by its record after a start, and by nothing that a manifest made', () => {
+    const history = { resources: { networks: () => [] } };
     const containers = { all: () => [containerRecord(), containerRecord({ owner: null })] };
-    expect(restoredDeclarations({ containers, volumes: { all: () => [] } })).toEqual([]);
+    expect(restoredDeclarations({ containers, volumes: { all: () => [] }, history })).toEqual([]);
     const desired = made('web', { command: ['sleep', '1'] });
     expect(desired).toMatchObject({ app: '@docker', name: 'web', engineName: 'web', request: REQUEST });
     expect(desired.references.networks).toEqual(['network//bridge']);

@@ -48,6 +48,13 @@ class FamilyLeases {
     this.last = address;
   }
 
+  rename(from: string, to: string): void {
+    const held = this.byOwner.get(from);
+    if (held === undefined) return;
+    this.byOwner.delete(from);
+    this.byOwner.set(to, held);
+  }
+
   release(owner: string): void {
     const held = this.byOwner.get(owner);
     if (held === undefined) return;
@@ -223,6 +230,17 @@ export class LeaseBook {
         return address === undefined ? [] : [[network, address] as const];
       }),
     );
+  }
+
+  /** Lets another key have everything that one holds; written with the next {@link save}. */
+  rename(from: ResourceKey, to: ResourceKey): void {
+    for (const leases of this.#all()) leases.rename(from, to);
+    for (const [key, lease] of [...this.#ports]) {
+      if (lease.container !== from) continue;
+      this.#ports.delete(key);
+      this.#ports.set(portKey({ ...lease, owner: to }), { ...lease, container: to });
+    }
+    this.#unsaved.owners.add(from).add(to);
   }
 
   /** Gives up what a container holds on a network, of one family or both; written with the next {@link save}. */

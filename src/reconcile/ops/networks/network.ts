@@ -77,7 +77,7 @@ function driverFields(
 }
 
 function resolve(ports: EnsureNetworkPorts, desired: Desired<'network'>): NetworkRecord {
-  const { spec, key, specHash } = desired;
+  const { spec, key, specHash, request } = desired;
   const { newNetworks } = ports.settings;
   const known = networkRecord(ports, key) ?? null;
   const driver = known?.driver ?? spec.driver ?? ports.settings.networkDriver;
@@ -100,6 +100,7 @@ function resolve(ports: EnsureNetworkPorts, desired: Desired<'network'>): Networ
     ipv4: range('ipv4'),
     ipv6: range('ipv6'),
     defaults: known?.defaults ?? { ...PRESENT_DEFAULTS, ipv6: families.ipv6 },
+    ...(request && { request }),
   };
 }
 

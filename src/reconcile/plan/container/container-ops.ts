@@ -51,7 +51,9 @@ function draftOf(
 ): OpDraft {
   const { key } = desired;
   const made = intent.steps.some(({ name }) => name === 'create');
-  const minted = () => mintId(pass.seed, key, String(pass.desired.generation), container?.id ?? '');
+  // What clients make has no generation of its own: a name may come a second time in one.
+  const since = desired.request?.at ?? '';
+  const minted = () => mintId(pass.seed, key, `${pass.desired.generation}${since}`, container?.id ?? '');
   const containerId =
     container && (!made || OP_TRAITS[`container.${step.name}`].direction === 'down') ? container.id : minted();
   const asMade = isReplaced(pass, desired) ? { asMade: desired.specHash } : {};
