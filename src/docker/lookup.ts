@@ -75,10 +75,7 @@ export function findVolume(volumes: Pick<VolumeStore, 'all'>, text: string): Vol
 
 /** By id, name or the beginning of an id. @throws DockerError 404, 400 for what is no name */
 export function findImageRecord(
-  known: {
-    readonly images: Pick<GraphIndex, 'get' | 'lookup' | 'damaged'>;
-    readonly repositories: KnownImages['repositories'];
-  },
+  known: KnownImages & { readonly images: Pick<GraphIndex, 'damaged'> },
   text: string,
 ): ImageRecord {
   const { images } = known;

@@ -336,4 +336,29 @@ describe.runIf(DOCKER_INSTALLED)('beside dockerd', () => {
     }
     expect([...found].filter((one) => !KNOWN_DIFFERENCES.some((known) => one.includes(known)))).toEqual([]);
   });
+
+  test('a container that a client makes is given back as dockerd gives it back', async () => {
+    const asked = [
+      ...['--name', 'asked', '-e', 'A=b', '--label', 'x=y', '-v', '/tmp:/host:ro', '-v', '/anonymous', '-m', '64m'],
+      ...['--restart', 'on-failure:3', '--cap-add', 'NET_ADMIN', '--dns', '9.9.9.9', '--ulimit', 'nofile=100:200'],
+      ...['-p', '127.0.0.1::80', '--tmpfs', '/t:size=1m', '--workdir', '/bin', '--stop-signal', 'SIGQUIT'],
+      ...['--health-cmd', '/bin/busybox true', '--health-interval', '5s', '--hostname', 'asked', '-t', '-i'],
+      ...['views-busybox:1', '/bin/busybox', 'sleep', '5'],
+    ];
+    dockerd.run('create', ...asked);
+    await client('create', ...asked);
+    const theirs = JSON.parse(dockerd.run('inspect', 'asked'))[0];
+    const [ours] = JSON.parse(await client('inspect', 'asked'));
+    dockerd.run('rm', '-fv', 'asked');
+    await client('rm', '-fv', 'asked');
+    // The cgroup namespace is private in both versions of control groups; PATH is that of the image.
+    const { CgroupnsMode: _theirs, ...hostConfig } = theirs.HostConfig;
+    expect(ours.HostConfig).toMatchObject(hostConfig);
+    const { Env, ...config } = theirs.Config;
+    expect(ours.Config).toEqual({ ...config, Env: expect.arrayContaining([Env[0]]) });
+    expect([ours.Path, ours.Args, ours.Name]).toEqual([theirs.Path, theirs.Args, theirs.Name]);
+    expect(ours.State).toMatchObject({ Status: 'created', Running: false, Pid: 0, StartedAt: theirs.State.StartedAt });
+    expect(ours.NetworkSettings.Ports).toEqual(theirs.NetworkSettings.Ports);
+    expect(Object.keys(ours.NetworkSettings.Networks)).toEqual(['bridge']);
+  });
 });

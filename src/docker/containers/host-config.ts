@@ -154,6 +154,8 @@ export function hostConfigJson(given: JsonObject, facts: { readonly networkMode:
     PortBindings: portBindings(given),
     RestartPolicy: restartPolicy(given),
     MemorySwap: memorySwap(given),
+    // The client sends -1 for what it does not ask for.
+    MemorySwappiness: given.MemorySwappiness === -1 ? null : (given.MemorySwappiness ?? null),
     PidsLimit: numberOf(given.PidsLimit) > 0 ? numberOf(given.PidsLimit) : null,
     Devices: completed(given.Devices, { PathOnHost: '', PathInContainer: '', CgroupPermissions: '' }),
     Ulimits: completed(given.Ulimits, { Name: '', Hard: 0, Soft: 0 }),

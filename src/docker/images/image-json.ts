@@ -45,17 +45,19 @@ function commentOf(image: ImageRecord, document: JsonObject): string {
 export interface ImageFacts {
   readonly image: ImageRecord;
   readonly tags: readonly string[];
+  /** `repository@sha256:…`. */
+  readonly digests: readonly string[];
   readonly graphDriver: string;
 }
 
-export function imageJson({ image, tags, graphDriver }: ImageFacts): Readonly<Record<string, unknown>> {
+export function imageJson({ image, tags, digests, graphDriver }: ImageFacts): Readonly<Record<string, unknown>> {
   const document = imageDocument(image);
   const variant = textAt(document, 'variant');
   const version = textAt(document, 'os.version');
   return {
     Id: `sha256:${image.id}`,
     RepoTags: tags,
-    RepoDigests: [],
+    RepoDigests: digests,
     Parent: '',
     Comment: commentOf(image, document),
     ...(image.created !== ZERO_TIME && { Created: image.created }),
@@ -77,11 +79,13 @@ export function imageJson({ image, tags, graphDriver }: ImageFacts): Readonly<Re
 export function imageSummary({
   image,
   tags,
+  digests,
   sharedBytes,
   containers,
 }: {
   readonly image: ImageRecord;
   readonly tags: readonly string[];
+  readonly digests: readonly string[];
   /** Of layers that other images have as well; -1 where nobody asks. */
   readonly sharedBytes: number;
   /** -1 where nobody asks. */
@@ -92,7 +96,7 @@ export function imageSummary({
     Id: `sha256:${image.id}`,
     ParentId: '',
     RepoTags: tags,
-    RepoDigests: [],
+    RepoDigests: digests,
     Created: Math.max(0, Math.floor(Date.parse(image.created) / 1000)),
     Size: imageSize(image),
     SharedSize: sharedBytes,

@@ -67,14 +67,20 @@ function chosenImages(docker: DockerParts, filters: Filters): readonly Chosen[] 
 export function listImages(docker: DockerParts, filters: Filters, withShared: boolean): readonly Shape[] {
   const all = docker.images.all();
   return chosenImages(docker, filters).map(({ image, tags }) =>
-    imageSummary({ image, tags, sharedBytes: withShared ? sharedBytesOf(image, all) : -1, containers: -1 }),
+    imageSummary({
+      image,
+      tags,
+      digests: docker.digests.namesOf(image.id),
+      sharedBytes: withShared ? sharedBytesOf(image, all) : -1,
+      containers: -1,
+    }),
   );
 }
 
 export function inspectImage(docker: DockerParts, name: string): Shape {
   const image = findImageRecord(docker, name);
   const tags = tagsById(docker.repositories.all()).get(image.id) ?? [];
-  return imageJson({ image, tags, graphDriver: docker.graph.name });
+  return imageJson({ image, tags, digests: docker.digests.namesOf(image.id), graphDriver: docker.graph.name });
 }
 
 /** The id of the image stands with its last step; ids of the others are not kept. */

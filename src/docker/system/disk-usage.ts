@@ -22,7 +22,7 @@ function layersSize({ images }: DockerParts): number {
   return [...sizes.values()].reduce((sum, size) => sum + size, 0);
 }
 
-function imageUsage({ images, repositories, containers }: DockerParts): readonly Shape[] {
+function imageUsage({ images, repositories, digests, containers }: DockerParts): readonly Shape[] {
   const tags = tagsById(repositories.all());
   const all = images.all();
   const users = containers.all();
@@ -30,6 +30,7 @@ function imageUsage({ images, repositories, containers }: DockerParts): readonly
     imageSummary({
       image,
       tags: tags.get(image.id) ?? [],
+      digests: digests.namesOf(image.id),
       sharedBytes: sharedBytesOf(image, all),
       containers: users.filter(({ imageId }) => imageId === image.id).length,
     }),

@@ -22,6 +22,7 @@ test('what a client asked of the host is given back as it was sent, with default
     NetworkMode: 'default',
     ShmSize: 0,
     PidsLimit: 0,
+    MemorySwappiness: -1,
     Mounts: [{ Type: 'tmpfs', Target: '/t' }],
     Nonsense: 1,
   };
@@ -42,6 +43,7 @@ test('what a client asked of the host is given back as it was sent, with default
     ShmSize: 64 * 1024 * 1024,
     IpcMode: 'private',
     PidsLimit: null,
+    MemorySwappiness: null,
     Mounts: [{ Type: 'tmpfs', Target: '/t' }],
     ReadonlyPaths: expect.arrayContaining(['/proc/sys']),
   });
