@@ -28,7 +28,7 @@ export interface SummaryFacts {
   readonly nowMs: number;
 }
 
-/** Arguments with spaces are in single quotes. */
+/** Arguments with spaces are in single quotes. @internal */
 export function commandText({ path, args }: Pick<ContainerRecord, 'path' | 'args'>): string {
   return [path, ...args.map((arg) => (arg.includes(' ') ? `'${arg}'` : arg))].join(' ');
 }
