@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { AttachedSession } from '../../drivers/contract/exec.ts';
 import type { ContainerRecord } from '../../state/containers/container-record.ts';
 import { readLog } from '../../supervisor/logs/read-log.ts';
+import { requestOf } from '../containers/request.ts';
 import { containerEvent, subjectOf } from '../events/container-events.ts';
 import { DockerError } from '../wire/docker-error.ts';
 import type { DockerCall } from '../wire/route.ts';
@@ -58,10 +59,15 @@ export function attachment({ docker, query }: DockerCall, record: ContainerRecor
   return { record, streams, detachKeys: config.Tty ? detachKeys : [], session, leave: () => left.abort() };
 }
 
+/** The program reads from one client, and has no more input after it. A terminal goes on without one. */
+function readsOnce({ config, owner }: ContainerRecord): boolean {
+  return config.OpenStdin && !config.Tty && owner !== null && requestOf(owner)?.config.StdinOnce === true;
+}
+
 /** What the end of the client's input means. */
-function inputEndOf({ config }: ContainerRecord, { stdin }: Streams): Wanted['inputEnd'] {
-  if (!stdin || !config.OpenStdin) return 'nothing';
-  return config.StdinOnce && !config.Tty ? 'closes' : 'leaves';
+function inputEndOf(record: ContainerRecord, { stdin }: Streams): Wanted['inputEnd'] {
+  if (!stdin || !record.config.OpenStdin) return 'nothing';
+  return readsOnce(record) ? 'closes' : 'leaves';
 }
 
 /** Resolves when the run has ended and its output is with the client, or the client has left. */
@@ -81,9 +87,7 @@ export async function attached(
     const wanted = { ...streams, raw: config.Tty, detachKeys, inputEnd: inputEndOf(record, streams) };
     const outcome = await converse(session, stream, wanted, signal);
     if (outcome === 'detached') call.docker.bus.emit(containerEvent(subjectOf(record), 'detach'));
-    // The one client that the program reads from: without it there is no more input.
-    if (outcome === 'gone' && streams.stdin && config.OpenStdin && config.StdinOnce && !config.Tty)
-      await ended(session);
+    if (outcome === 'gone' && streams.stdin && readsOnce(record)) await ended(session);
   } finally {
     session.close();
   }

@@ -84,10 +84,9 @@ export class Sessions {
       const give = (): void => connection.close();
       signal.addEventListener('abort', give, { once: true });
       try {
-        const errno = await attached;
-        const status = errno === 0 ? await connection.status() : null;
-        if (status === null) throw justEnded(containerId);
-        const session = stdioSession(connection, status.launched.pid, stdin);
+        if ((await attached) !== 0) throw justEnded(containerId);
+        // Nothing more is asked of the shim: a payload that has ended by now has taken it along, and all that it said is here.
+        const session = stdioSession(connection, this.#context.runs.get(containerId)?.handle.pid ?? 0, stdin);
         session.exited.then(leave, leave);
         return { ...session, tty };
       } catch {
