@@ -36,6 +36,13 @@ export class RequestError extends TsdError {
   }
 }
 
+/** The error that the Docker API sent, or null when the value is not one. */
+export function errorOfDocker(status: number, value: unknown): TsdError | null {
+  if (typeof value !== 'object' || value === null || !('message' in value)) return null;
+  const found = ERROR_CLASSES.find((known) => STATUS_OF_CLASS[known] === status);
+  return new TsdError('TSD_BAD_REQUEST', String(value.message), { class: found ?? 'bug', hint: '' });
+}
+
 /** The error a peer sent, or null when the value is not one. */
 export function errorFromJson(value: unknown): TsdError | null {
   if (typeof value !== 'object' || value === null) return null;

@@ -6,14 +6,16 @@ import { connect, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { TsdError } from '../model/errors/errors.ts';
 import { AnswerDecoder, type AnswerHead } from './answer-decoder.ts';
-import { errorFromJson } from './http-errors.ts';
+import { errorFromJson, errorOfDocker } from './http-errors.ts';
 import { connectionLost } from './ndjson.ts';
 import { API_PREFIX, checkServer, IDENTITY_HEADERS } from './version.ts';
 
 export interface Call {
-  readonly method: 'GET' | 'POST';
-  /** Below the API's prefix, encoded. */
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  /** Below the prefix, encoded. */
   readonly path: string;
+  /** Of another API on the same socket; left out, that of ours. */
+  readonly prefix?: string;
   readonly body?: unknown;
   readonly signal?: AbortSignal | undefined;
 }
@@ -45,6 +47,12 @@ export async function exchangeJson<T>(socketPath: string, call: Call): Promise<T
   return (await readJson(await exchange(socketPath, call))) as T;
 }
 
+/** Another API, and the protocol that it upgrades to. */
+interface Protocol {
+  readonly prefix: string;
+  readonly protocol: string;
+}
+
 /**
  * Upgrades a connection to frames; the bytes that came with the headers are `head`.
  * @param first what the client says first in the new protocol, which goes along with the request
@@ -53,8 +61,9 @@ export async function upgrade(
   socketPath: string,
   path: string,
   first: Buffer,
+  { prefix, protocol }: Protocol = { prefix: API_PREFIX, protocol: 'tsdocker-stream' },
 ): Promise<{ socket: Duplex; head: Buffer }> {
-  const request = requestHead({ method: 'POST', path }, { connection: 'Upgrade', upgrade: 'tsdocker-stream' });
+  const request = requestHead({ method: 'POST', path, prefix }, { connection: 'Upgrade', upgrade: protocol });
   const answer = await send(socketPath, Buffer.concat([request, first]));
   if (answer.head.status === 101) return { socket: answer.socket, head: answer.decoder.rest };
   await checkAnswer(answer, socketPath);
@@ -63,14 +72,14 @@ export async function upgrade(
 }
 
 function requestHead(
-  { method, path }: Pick<Call, 'method' | 'path'>,
+  { method, path, prefix = API_PREFIX }: Pick<Call, 'method' | 'path' | 'prefix'>,
   headers: Readonly<Record<string, string>>,
 ): Buffer {
   const lines = Object.entries({ host: 'localhost', ...IDENTITY_HEADERS, ...headers });
   // Paths are encoded and headers are ours; what would end a line must not get here anyway.
   if (/[^!-~]/.test(path)) throw new TsdError('TSD_BUG', `the path of a call is not encoded: ${JSON.stringify(path)}`);
   return Buffer.from(
-    `${method} ${API_PREFIX}${path} HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`,
+    `${method} ${prefix}${path} HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`,
     'latin1',
   );
 }
@@ -130,7 +139,8 @@ async function checkAnswer(answer: Exchange, socketPath: string): Promise<void> 
   }
   if (status >= 200 && status < 300) return;
   const value = await readJson(bodyOf(answer)).catch(() => null);
-  throw errorFromJson(value) ?? new TsdError('TSD_BUG', `the supervisor answered HTTP ${status} without a reason`);
+  const error = errorFromJson(value) ?? errorOfDocker(status, value);
+  throw error ?? new TsdError('TSD_BUG', `the supervisor answered HTTP ${status} without a reason`);
 }
 
 async function readJson(body: AsyncIterable<Buffer>): Promise<unknown> {

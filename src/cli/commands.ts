@@ -11,6 +11,20 @@ import { configure as restart } from './commands/containers/restart.ts';
 import { configure as start } from './commands/containers/start.ts';
 import { configure as stop } from './commands/containers/stop.ts';
 import { configure as wait } from './commands/containers/wait.ts';
+import { configure as create } from './commands/docker/create.ts';
+import { configure as down } from './commands/docker/down.ts';
+import { configure as inspect } from './commands/docker/inspect.ts';
+import { configure as network } from './commands/docker/network.ts';
+import { configurePause as pause, configureUnpause as unpause } from './commands/docker/pause.ts';
+import { configure as port } from './commands/docker/port.ts';
+import { configure as ps } from './commands/docker/ps.ts';
+import { configure as rename } from './commands/docker/rename.ts';
+import { configure as rm } from './commands/docker/rm.ts';
+import { configure as run } from './commands/docker/run.ts';
+import { configure as stats } from './commands/docker/stats.ts';
+import { configure as top } from './commands/docker/top.ts';
+import { configure as up } from './commands/docker/up.ts';
+import { configure as volume } from './commands/docker/volume.ts';
 import { configure as completion } from './commands/host/completion.ts';
 import { configure as daemon } from './commands/host/daemon.ts';
 import { configure as doctor } from './commands/host/doctor.ts';
@@ -61,6 +75,7 @@ export interface CommandEntry {
 const MANIFESTS = 'Manifests';
 const STATE = 'What is';
 const CONTAINERS = 'Containers';
+const DOCKER = 'As in Docker';
 const IMAGES = 'Images and registries';
 const HOST = 'Supervisor and host';
 
@@ -191,6 +206,21 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: 'write the files of a container as a tar',
     configure: exportFiles,
   },
+  { name: 'run', group: DOCKER, summary: 'make a container and start it', configure: run },
+  { name: 'create', group: DOCKER, summary: 'make a container', configure: create },
+  { name: 'ps', group: DOCKER, summary: 'list containers', configure: ps },
+  { name: 'inspect', group: DOCKER, summary: 'describe objects as the Docker API does', configure: inspect },
+  { name: 'top', group: DOCKER, summary: 'list the processes of a container', configure: top },
+  { name: 'stats', group: DOCKER, summary: 'show what containers use', configure: stats },
+  { name: 'port', group: DOCKER, summary: 'show where ports are published', configure: port },
+  { name: 'pause', group: DOCKER, summary: 'freeze the processes of containers', configure: pause },
+  { name: 'unpause', group: DOCKER, summary: 'let paused containers go on', configure: unpause },
+  { name: 'rename', group: DOCKER, summary: 'give a container another name', configure: rename },
+  { name: 'rm', group: DOCKER, summary: 'remove containers', configure: rm },
+  { name: 'network', group: DOCKER, summary: 'list, create, connect and remove networks', configure: network },
+  { name: 'volume', group: DOCKER, summary: 'list, create and remove volumes', configure: volume },
+  { name: 'up', group: DOCKER, summary: 'apply the file of the working directory', configure: up },
+  { name: 'down', group: DOCKER, summary: 'remove what it declares', configure: down },
   {
     name: 'build',
     group: IMAGES,

@@ -1,6 +1,7 @@
 /** What a command sees of the world: streams, environment, and the supervisor it talks to. */
 import type { Readable, Writable } from 'node:stream';
 import type { SupervisorClient } from '../api/client.ts';
+import type { DockerClient } from '../api/docker-client.ts';
 import type { DeclaredCommand } from './command-line/command.ts';
 import { type DataFormat, formatData } from './data.ts';
 
@@ -35,6 +36,12 @@ export class CliContext {
   async client(): Promise<SupervisorClient> {
     const { SupervisorClient } = await import('../api/client.ts');
     return new SupervisorClient(this.host);
+  }
+
+  /** The Docker API of the supervisor, for what Docker's client has and our own API not. */
+  async docker(): Promise<DockerClient> {
+    const { DockerClient } = await import('../api/docker-client.ts');
+    return new DockerClient(this.host);
   }
 
   /** A command's action from a function that returns the exit code. */

@@ -4,9 +4,10 @@ import { COMMANDS } from '../../../src/cli/commands.ts';
 import { tsdocker } from '../../support/api/in-process.ts';
 
 const NAMES = (
-  'apply approve attach build changes commit completion convert daemon delete describe diff doctor events exec export get ' +
-  'history host-shutdown image images import info job jobs kill load login logout logs plan pull push restart rmi ' +
-  'rollback save schema search start stop system tag tags validate version wait why'
+  'apply approve attach build changes commit completion convert create daemon delete describe diff doctor down ' +
+  'events exec export get history host-shutdown image images import info inspect job jobs kill load login logout ' +
+  'logs network pause plan port ps pull push rename restart rm rmi rollback run save schema search start stats ' +
+  'stop system tag tags top unpause up validate version volume wait why'
 ).split(' ');
 
 test('the list of commands', () => {
@@ -63,23 +64,12 @@ test.each([
 
 describe('a command of another program is answered with our equivalent', () => {
   test.each([
-    ['ps', 'did you mean `tsdocker get containers`?'],
-    ['rm web', 'did you mean `tsdocker delete`?'],
-    ['PS -a', 'did you mean `tsdocker get containers`?'],
-    ['run -d nginx', 'did you mean `tsdocker apply -f FILE.yaml`, with the container in a manifest?'],
-    ['inspect web', 'did you mean `tsdocker describe`?'],
-    ['network ls', 'did you mean `tsdocker get networks`?'],
-    ['volume ls', 'did you mean `tsdocker get volumes`?'],
-    ['up -d', 'did you mean `tsdocker apply -f FILE.yaml --wait`?'],
-    ['down', 'did you mean `tsdocker delete -f FILE.yaml`?'],
-    ['compose up', 'did you mean `tsdocker apply -f compose.yaml --wait`?'],
+    ['compose up', 'did you mean `tsdocker up`?'],
+    ['container ls', 'did you mean `tsdocker ps`?'],
+    ['Deploy x', 'did you mean `tsdocker up`?'],
     ['compose frob', 'did you mean `tsdocker convert -f compose.yaml`, then apply?'],
-    ['top web', 'did you mean `tsdocker get containers -w`?'],
-    ['stats', 'did you mean `tsdocker get containers -w`?'],
     ['cp web:/x .', 'did you mean `tsdocker export NAME -o FILE.tar`?'],
-    ['create x', 'did you mean `tsdocker apply -f FILE.yaml`, with the container in a manifest?'],
     ['image ls', 'did you mean `tsdocker images`?'],
-    ['help ps', 'did you mean `tsdocker get containers`?'],
     ['constructor', '`tsdocker --help` lists the commands.'],
   ])('%s', async (line, hint) => {
     const { exitCode, stdout, stderr } = await tsdocker(line.split(' '));
@@ -90,7 +80,7 @@ describe('a command of another program is answered with our equivalent', () => {
 
   test('every suggested command exists and accepts the suggested options', async () => {
     const hints = [...readFileSync('src/cli/meanings.ts', 'utf8').matchAll(/: '([^']+)',$/gm)].map(([, text]) => text);
-    expect(hints.length).toBeGreaterThan(50);
+    expect(hints.length).toBeGreaterThan(40);
     for (const hint of hints) {
       const [command = '', ...words] = (hint ?? '').split(', ')[0]?.split(' ') ?? [];
       const options = words.filter((word) => word.startsWith('-') && word !== '-it');

@@ -16,7 +16,7 @@ import {
 import { ownFiles } from '../../own-files.ts';
 import { followChange } from '../../terminal/follow.ts';
 
-interface ApplyOptions extends ManifestOptions, WaitOptions {
+export interface ApplyOptions extends ManifestOptions, WaitOptions {
   readonly dryRun?: boolean;
   readonly refresh?: boolean;
   readonly cache: boolean;
@@ -61,10 +61,10 @@ export function configure(command: Command, context: CliContext): void {
   command.option('--refresh', 'resolve images again from registries and files, also where nothing was edited');
   command.option('--no-cache', 'build declared images again, each step, also where nothing changed');
   command.addOption(outputOption('table', 'json'));
-  command.action(context.action((options: ApplyOptions) => run(context, options)));
+  command.action(context.action((options: ApplyOptions) => runApply(context, options)));
 }
 
-async function run(context: CliContext, options: ApplyOptions): Promise<number> {
+export async function runApply(context: CliContext, options: ApplyOptions): Promise<number> {
   const gate = ownFiles(context);
   const inputs = requireManifests(await readManifests(context, options, (file) => readOfCaller(file, gate)));
   await warnOfImports(context, inputs);

@@ -30,10 +30,14 @@ export function configure(command: Command, context: CliContext): void {
   manifestOptions(command, 'delete these manifests');
   command.option('--all', 'delete all applied manifests');
   command.addOption(waitOption('return when everything is removed'));
-  command.action(context.action((words: string[], options: DeleteOptions) => run(context, words, options)));
+  command.action(context.action((words: string[], options: DeleteOptions) => runDelete(context, words, options)));
 }
 
-async function run(context: CliContext, words: readonly string[], options: DeleteOptions): Promise<number> {
+export async function runDelete(
+  context: CliContext,
+  words: readonly string[],
+  options: DeleteOptions,
+): Promise<number> {
   const files = await readManifests(context, options);
   if (files.length === 0 && words.length === 0 && options.all !== true) {
     throw new TsdError('TSD_BAD_REQUEST', 'nothing to delete was named', { hint: 'Name KIND/NAME, -f FILE or --all.' });
