@@ -1,6 +1,7 @@
 /** The Docker API of the supervisor from another process: what commands ask that are those of Docker's client. */
 import { TsdError } from '../model/errors/errors.ts';
 import { parseHost } from './address.ts';
+import { objectPath } from './docker-paths.ts';
 import { attachTo, type DockerStreams } from './docker-streams.ts';
 import { readNdjson } from './ndjson.ts';
 import { type Call, exchange, exchangeJson } from './transport.ts';
@@ -51,9 +52,4 @@ function withQuery(path: string, query: Query): string {
   const given = Object.entries(query).filter(([, value]) => value !== undefined);
   if (given.length === 0) return path;
   return `${path}?${new URLSearchParams(given.map(([name, value]): [string, string] => [name, String(value)]))}`;
-}
-
-/** The path of an object of which something is asked. */
-export function objectPath(kind: 'containers' | 'networks' | 'volumes', name: string, rest = ''): string {
-  return `/${kind}/${encodeURIComponent(name)}${rest}`;
 }

@@ -115,7 +115,7 @@ function bindingsOf(words: readonly string[] = []): Record<string, Binding[]> {
   const bindings: Record<string, Binding[]> = {};
   for (const word of words) {
     const found =
-      /^(?:(?<ip>\[[0-9a-f:]+\]|[0-9.]+):)?(?:(?<host>[\d-]*):)?(?<first>\d+)(?:-(?<last>\d+))?(?:\/(?<protocol>tcp|udp|sctp))?$/i.exec(
+      /^(?:(?<ip>\[[0-9a-f:]+\]|\d+(?:\.\d+){3}):)?(?:(?<host>[\d-]*):)?(?<first>\d+)(?:-(?<last>\d+))?(?:\/(?<protocol>tcp|udp|sctp))?$/i.exec(
         word,
       )?.groups;
     const [first, last] = [Number(found?.first), Number(found?.last ?? found?.first)];
