@@ -5,8 +5,11 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { BUILTINS } from '../src/composition/builtins.ts';
+import { elsewhereRoutes } from '../src/docker/routes/elsewhere.ts';
+import { ROUTES } from '../src/docker/routes/routes.ts';
 import { manifestJsonSchema } from '../src/manifest/json-schema.ts';
 import { ERROR_CATALOGUE } from '../src/model/errors/error-catalogue.ts';
+import { dockerReference } from './docs/docker-reference.mjs';
 import { errorReference } from './docs/error-reference.mjs';
 import { withImportTable } from './docs/import-table.mjs';
 import { jobReference } from './docs/job-reference.mjs';
@@ -19,6 +22,7 @@ const files = {
   'docs/manifest.md': manifestReference(schema),
   'docs/errors.md': errorReference(ERROR_CATALOGUE),
   'docs/jobs.md': jobReference(BUILTINS),
+  'docs/docker.md': dockerReference(ROUTES.filter((route) => !elsewhereRoutes.includes(route))),
 };
 
 function readOrNull(path) {

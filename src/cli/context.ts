@@ -1,7 +1,7 @@
 /** What a command sees of the world: streams, environment, and the supervisor it talks to. */
 import type { Readable, Writable } from 'node:stream';
 import type { SupervisorClient } from '../api/client.ts';
-import type { DockerClient } from '../api/docker-client.ts';
+import type { DockerClient } from '../api/docker/client.ts';
 import type { DeclaredCommand } from './command-line/command.ts';
 import { type DataFormat, formatData } from './data.ts';
 
@@ -40,7 +40,7 @@ export class CliContext {
 
   /** The Docker API of the supervisor, for what Docker's client has and our own API not. */
   async docker(): Promise<DockerClient> {
-    const { DockerClient } = await import('../api/docker-client.ts');
+    const { DockerClient } = await import('../api/docker/client.ts');
     return new DockerClient(this.host);
   }
 

@@ -1,5 +1,5 @@
 /** Makes a container through the Docker API, with the image of a registry where this host has none. */
-import type { DockerClient } from '../../../api/docker-client.ts';
+import type { DockerClient } from '../../../api/docker/client.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import type { CliContext } from '../../context.ts';
 import { printable } from '../../output/text.ts';

@@ -1,5 +1,5 @@
 /** Does the same to several objects, as Docker's commands do: each name is printed when it is done, and one that fails keeps none back. */
-import type { DockerClient } from '../../../api/docker-client.ts';
+import type { DockerClient } from '../../../api/docker/client.ts';
 import type { CliContext } from '../../context.ts';
 import { printError } from '../../errors.ts';
 import { EXIT } from '../../exit-codes.ts';

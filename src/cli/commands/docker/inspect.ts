@@ -1,5 +1,5 @@
-import type { DockerClient } from '../../../api/docker-client.ts';
-import { objectPath } from '../../../api/docker-paths.ts';
+import type { DockerClient } from '../../../api/docker/client.ts';
+import { objectPath } from '../../../api/docker/paths.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import { type Command, Option } from '../../command-line/command.ts';
 import type { CliContext } from '../../context.ts';

@@ -1,4 +1,4 @@
-import { objectPath } from '../../../api/docker-paths.ts';
+import { objectPath } from '../../../api/docker/paths.ts';
 import { Argument, type Command } from '../../command-line/command.ts';
 import type { CliContext } from '../../context.ts';
 import { document } from '../../documentation.ts';

@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
-import type { DockerClient } from '../../../api/docker-client.ts';
-import { objectPath } from '../../../api/docker-paths.ts';
+import type { DockerClient } from '../../../api/docker/client.ts';
+import { objectPath } from '../../../api/docker/paths.ts';
 import type { StdioSession } from '../../../drivers/contract/exec.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import type { Command } from '../../command-line/command.ts';

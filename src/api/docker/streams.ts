@@ -1,6 +1,6 @@
 /** The streams of a container as the Docker API carries them: one for a terminal, else frames of stdout and stderr. */
 import { type Duplex, PassThrough, type Readable, type Writable } from 'node:stream';
-import { upgrade } from './transport.ts';
+import { upgrade } from '../transport.ts';
 
 export interface DockerStreams {
   readonly stdin: Writable;

@@ -1,10 +1,10 @@
 /** The Docker API of the supervisor from another process: what commands ask that are those of Docker's client. */
-import { TsdError } from '../model/errors/errors.ts';
-import { parseHost } from './address.ts';
-import { objectPath } from './docker-paths.ts';
-import { attachTo, type DockerStreams } from './docker-streams.ts';
-import { readNdjson } from './ndjson.ts';
-import { type Call, exchange, exchangeJson } from './transport.ts';
+import { TsdError } from '../../model/errors/errors.ts';
+import { parseHost } from '../address.ts';
+import { readNdjson } from '../ndjson.ts';
+import { type Call, exchange, exchangeJson } from '../transport.ts';
+import { objectPath } from './paths.ts';
+import { attachTo, type DockerStreams } from './streams.ts';
 
 type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 
