@@ -8,7 +8,7 @@ import { TsdError } from '../model/errors/errors.ts';
 import { AnswerDecoder, type AnswerHead } from './answer-decoder.ts';
 import { errorFromJson, errorOfDocker } from './http-errors.ts';
 import { connectionLost } from './ndjson.ts';
-import { API_PREFIX, checkServer, IDENTITY_HEADERS } from './version.ts';
+import { API_PREFIX, checkServer, IDENTITY_HEADERS, VERSION } from './version.ts';
 
 export interface Call {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
@@ -75,7 +75,12 @@ function requestHead(
   { method, path, prefix = API_PREFIX }: Pick<Call, 'method' | 'path' | 'prefix'>,
   headers: Readonly<Record<string, string>>,
 ): Buffer {
-  const lines = Object.entries({ host: 'localhost', ...IDENTITY_HEADERS, ...headers });
+  const lines = Object.entries({
+    host: 'localhost',
+    'user-agent': `tsdocker/${VERSION}`,
+    ...IDENTITY_HEADERS,
+    ...headers,
+  });
   // Paths are encoded and headers are ours; what would end a line must not get here anyway.
   if (/[^!-~]/.test(path)) throw new TsdError('TSD_BUG', `the path of a call is not encoded: ${JSON.stringify(path)}`);
   return Buffer.from(

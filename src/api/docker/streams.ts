@@ -22,7 +22,9 @@ export async function attachTo(socketPath: string, path: string, tty: boolean): 
     stderr.end();
   };
   socket.on('error', end).on('close', end);
-  void carry(socket, head, tty ? () => stdout : (type) => (type === STDERR ? stderr : stdout), tty).finally(end);
+  const targetOf = tty ? () => stdout : (type: number) => (type === STDERR ? stderr : stdout);
+  // A connection that breaks off is the end of both.
+  carry(socket, head, targetOf, tty).then(end, end);
   return { stdin: socket, stdout, stderr, close: () => void socket.destroy() };
 }
 

@@ -9,6 +9,7 @@ import { formatTable } from '../../output/table.ts';
 import { each } from './each.ts';
 import { filtersOf } from './filters.ts';
 import { labelsOf } from './labels.ts';
+import { printLines } from './lines.ts';
 import { requireNames } from './names.ts';
 
 interface NetworkOptions {
@@ -125,7 +126,11 @@ function endpoint({ alias = [], ip, ip6 }: NetworkOptions): unknown {
 async function list(context: CliContext, { filter, quiet, output }: NetworkOptions): Promise<number> {
   const docker = await context.docker();
   const rows = await docker.get<readonly ListedNetwork[]>('/networks', { filters: filtersOf(filter) });
-  if (quiet === true) context.print(rows.map(({ Id }) => `${Id.slice(0, SHORT_ID)}\n`).join(''));
+  if (quiet === true)
+    printLines(
+      context,
+      rows.map(({ Id }) => Id.slice(0, SHORT_ID)),
+    );
   else if (isData(output)) await context.printData(rows, output);
   else {
     const columns = [

@@ -5,6 +5,7 @@ import type { CliContext } from '../../context.ts';
 import { isData } from '../../data.ts';
 import { document, type OutputFormat, outputOption } from '../../documentation.ts';
 import { EXIT } from '../../exit-codes.ts';
+import { printLines } from './lines.ts';
 
 type Ports = Readonly<Record<string, readonly { readonly HostIp: string; readonly HostPort: string }[] | null>>;
 
@@ -29,7 +30,7 @@ export function configure(command: Command, context: CliContext): void {
       const { NetworkSettings } = await docker.get<Inspected>(objectPath('containers', name, '/json'));
       const ports = NetworkSettings.Ports;
       if (isData(output)) await context.printData(ports, output);
-      else context.print(port === undefined ? allOf(ports) : oneOf(ports, port, name));
+      else printLines(context, port === undefined ? allOf(ports) : oneOf(ports, port, name));
       return EXIT.ok;
     }),
   );
@@ -38,16 +39,14 @@ export function configure(command: Command, context: CliContext): void {
 const place = ({ HostIp, HostPort }: { HostIp: string; HostPort: string }): string =>
   `${HostIp.includes(':') ? `[${HostIp}]` : HostIp}:${HostPort}`;
 
-function allOf(ports: Ports): string {
-  return Object.entries(ports)
-    .flatMap(([inside, places]) => (places ?? []).map((one) => `${inside} -> ${place(one)}\n`))
-    .join('');
+function allOf(ports: Ports): readonly string[] {
+  return Object.entries(ports).flatMap(([inside, places]) => (places ?? []).map((one) => `${inside} -> ${place(one)}`));
 }
 
 /** @throws TsdError TSD_NO_SUCH_RESOURCE for one that is not published */
-function oneOf(ports: Ports, port: string, name: string): string {
+function oneOf(ports: Ports, port: string, name: string): readonly string[] {
   const places = ports[port.includes('/') ? port : `${port}/tcp`] ?? [];
-  if (places.length > 0) return places.map((one) => `${place(one)}\n`).join('');
+  if (places.length > 0) return places.map(place);
   throw new TsdError('TSD_NO_SUCH_RESOURCE', `port ${port} of container ${name} is not published`, {
     hint: `\`tsdocker port ${name}\` lists those that are.`,
   });

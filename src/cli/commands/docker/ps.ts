@@ -8,6 +8,7 @@ import { collect, countArgument } from '../../options.ts';
 import { type Column, formatTable } from '../../output/table.ts';
 import { formatAge, formatBytes } from '../../output/text.ts';
 import { filtersOf } from './filters.ts';
+import { printLines } from './lines.ts';
 
 /** Of GET /containers/json. */
 export interface ListedContainer {
@@ -73,9 +74,9 @@ async function run(context: CliContext, options: PsOptions): Promise<number> {
   });
   const { output } = options;
   const idOf = ({ Id }: ListedContainer) => (options.trunc ? Id.slice(0, SHORT_ID) : Id);
-  if (options.quiet === true) context.print(rows.map((row) => `${idOf(row)}\n`).join(''));
+  if (options.quiet === true) printLines(context, rows.map(idOf));
   else if (isData(output)) await context.printData(rows, output);
-  else if (output === 'name') context.print(rows.map((row) => `${namesOf(row)}\n`).join(''));
+  else if (output === 'name') printLines(context, rows.map(namesOf));
   else context.print(formatTable(context, columns(options, context.streams.now(), idOf), rows, !options.trunc));
   return EXIT.ok;
 }

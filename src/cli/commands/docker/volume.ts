@@ -9,6 +9,7 @@ import { formatTable } from '../../output/table.ts';
 import { each } from './each.ts';
 import { filtersOf } from './filters.ts';
 import { labelsOf } from './labels.ts';
+import { printLines } from './lines.ts';
 import { requireNames } from './names.ts';
 
 interface VolumeOptions {
@@ -80,7 +81,11 @@ async function list(context: CliContext, { filter, quiet, output }: VolumeOption
   const { Volumes } = await docker.get<{ readonly Volumes: readonly ListedVolume[] }>('/volumes', {
     filters: filtersOf(filter),
   });
-  if (quiet === true) context.print(Volumes.map(({ Name }) => `${Name}\n`).join(''));
+  if (quiet === true)
+    printLines(
+      context,
+      Volumes.map(({ Name }) => Name),
+    );
   else if (isData(output)) await context.printData(Volumes, output);
   else {
     const columns = [
