@@ -8,7 +8,7 @@ const INTRODUCTION = `# Docker's clients
 The supervisor's socket answers the Docker Engine API, versions ${OLDEST_API} to ${NEWEST_API}, beside its own. \`docker\`, and what else
 speaks that API, works with it:
 
-\`\`\`sh
+\`\`\`text
 export DOCKER_HOST=unix:///run/tsdocker/tsdocker.sock
 docker ps
 \`\`\`

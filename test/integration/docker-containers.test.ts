@@ -1,4 +1,5 @@
 /** Containers that clients of the Docker API make. */
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -97,9 +98,12 @@ describe('a container of the Docker API', () => {
     await create('short', { Cmd: ['true'], ...AutoRemove });
     await supervisor.cli('start', 'short');
     await until('the container gone', async () => (await supervisor.container('short')) === undefined);
-    const id = await create('later', { Cmd: ['sleep', '1'], ...AutoRemove });
+    const id = await create('later', { Cmd: ['sh', '-c', 'until [ -e /over ]; do sleep 0.1; done'], ...AutoRemove });
     await supervisor.ok('start', 'later');
+    const { pid } = await supervisor.waitFor('later', 'running', ({ phase }) => phase === 'Running');
     await supervisor.crash();
+    // It ends while no supervisor sees it, and not a moment before.
+    writeFileSync(`/proc/${pid}/root/over`, '');
     await supervisor.exitRecord(id);
     await supervisor.start();
     await until('the container gone', async () => (await supervisor.container('later')) === undefined);
