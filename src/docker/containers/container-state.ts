@@ -1,5 +1,7 @@
 /** What a container does, in Docker's form. Pure. */
+
 import type { HealthRecord, ObservedHealth, ProbeResult } from '../../model/health.ts';
+import { largest } from '../../model/lists.ts';
 import type { ObservedContainer } from '../../model/observed.ts';
 import { HOLD_TRAITS, type HoldReason } from '../../model/status/holds.ts';
 import type { ContainerRecord } from '../../state/containers/container-record.ts';
@@ -78,7 +80,7 @@ function healthOf({ record, observed, health: book }: SeenContainer): DockerHeal
   const failures = Object.values(book?.run === record.run ? book.standings : {}).map((state) => state?.failures ?? 0);
   return {
     Status: healthStatus(health),
-    FailingStreak: Math.max(0, ...failures),
+    FailingStreak: largest(failures, 0),
     Log: health.results.map(logEntry),
   };
 }

@@ -56,7 +56,10 @@ export function specOfCreate(body: unknown, context: CreateContext): TranslatedC
     portsSection(read, context, networks.publishes),
     logSection(HostConfig.LogConfig),
   ];
-  const written = Object.assign({ image: context.imageId }, ...sections.map((section) => section.written));
+  const written = Object.fromEntries([
+    ['image', context.imageId],
+    ...sections.flatMap((section) => Object.entries(section.written)),
+  ]);
   const spec = checked(written);
   return {
     written,

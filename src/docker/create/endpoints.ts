@@ -1,5 +1,7 @@
 /** One network of a container: what EndpointsConfig says of it, with the checks that Docker makes before it creates. */
+
 import { canonicalAddress, containsAddress, type Family, familyOf } from '../../model/addresses.ts';
+import { append } from '../../model/lists.ts';
 import type { EndpointBody } from './container-body.ts';
 import { type KnownNetwork, referenceTo, refuse } from './context.ts';
 
@@ -39,7 +41,8 @@ function problemsOf({ network, settings }: Endpoint): string[] {
     if (settings.Aliases.length > 0)
       problems.push('network-scoped alias is supported only for containers in user defined networks');
   }
-  problems.push(...addressProblems(IPv4Address, 'ipv4', network), ...addressProblems(IPv6Address, 'ipv6', network));
+  append(problems, addressProblems(IPv4Address, 'ipv4', network));
+  append(problems, addressProblems(IPv6Address, 'ipv6', network));
   for (const address of LinkLocalIPs) {
     if (canonicalAddress(address) === null) problems.push(`invalid link-local IP address: ${address}`);
     else problems.push(`link-local IP addresses are not supported: ${address}`);

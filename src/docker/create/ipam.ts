@@ -1,4 +1,5 @@
 /** Addresses of a network: IPAM configurations, one for each family. */
+
 import {
   bareAddress,
   canonicalAddress,
@@ -10,6 +11,7 @@ import {
   parseCidr,
   prefixLengthOf,
 } from '../../model/addresses.ts';
+import { append } from '../../model/lists.ts';
 import { DockerError } from '../wire/docker-error.ts';
 import { refuse } from './context.ts';
 
@@ -78,7 +80,7 @@ export function addressesOf(all: readonly Pool[], ipv6: boolean): Readonly<Recor
     written[subnet] = Subnet;
     if (IPRange !== '') written[range] = networkOf(IPRange);
     if (Gateway !== '') written[gateway] = Gateway;
-    reserved.push(...Object.values(AuxiliaryAddresses));
+    append(reserved, Object.values(AuxiliaryAddresses));
   }
   return { ...written, ...(reserved.length > 0 && { reserved }) };
 }

@@ -1,6 +1,8 @@
 /** Exposed and published ports. */
+
 import { isIP, parsePortRange } from '../../model/kinds/port-forms.ts';
 import { isProtocol, type Protocol } from '../../model/kinds/short-forms.ts';
+import { append } from '../../model/lists.ts';
 import { ANY_IPV4 } from '../../model/networks/host-addresses.ts';
 import type { ContainerBody } from './container-body.ts';
 import { type CreateContext, refuse, type Section } from './context.ts';
@@ -69,7 +71,10 @@ export function portsSection(body: ContainerBody, context: CreateContext, publis
   if (HostConfig.PublishAllPorts) {
     const all = [...exposed, ...context.image.ExposedPorts.flatMap(portsOf)];
     const open = new Set(all.map(({ port, protocol }) => `${port}/${protocol}`));
-    ports.push(...[...open].filter((port) => !bound.has(port)));
+    append(
+      ports,
+      [...open].filter((port) => !bound.has(port)),
+    );
   }
   const expose = [...new Set(exposed.map(({ port, protocol }) => `${port}/${protocol}`))];
   return {

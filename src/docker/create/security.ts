@@ -163,7 +163,7 @@ export function securitySection(body: HostConfigBody, context: CreateContext): S
       ...(body.ShmSize > 0 && { shmSize: body.ShmSize }),
       ...(body.OomScoreAdj !== 0 && { oomScoreAdj: body.OomScoreAdj }),
       ...(Object.keys(body.Sysctls).length > 0 && { sysctls: body.Sysctls }),
-      ...Object.assign({}, ...body.SecurityOpt.map((option) => securityOption(option, body))),
+      ...Object.fromEntries(body.SecurityOpt.flatMap((option) => Object.entries(securityOption(option, body)))),
     },
   };
 }

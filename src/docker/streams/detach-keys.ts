@@ -1,4 +1,5 @@
 /** Keys on a terminal that leave a session and let its program run on: `ctrl-p,ctrl-q`. */
+import { append } from '../../model/lists.ts';
 import { DockerError } from '../wire/docker-error.ts';
 
 const DEFAULT_KEYS = 'ctrl-p,ctrl-q';
@@ -31,7 +32,7 @@ export class DetachKeys {
     const passed: number[] = [];
     for (const byte of chunk) {
       if (byte !== this.#keys[this.#matched]) {
-        passed.push(...this.#keys.slice(0, this.#matched));
+        append(passed, this.#keys.slice(0, this.#matched));
         this.#matched = 0;
       }
       if (byte !== this.#keys[this.#matched]) {

@@ -49,7 +49,7 @@ async function open(parts: ExecParts, instance: ExecInstance, size: Size): Promi
   try {
     const session = await exec.exec(containerId, { argv, env, cwd, user, tty, stdin, privileged });
     instance.session = session;
-    if (size !== null && tty) session.resize(...size);
+    if (size !== null && tty) session.resize(size[0], size[1]);
     tell(parts, instance, `exec_start: ${argv.join(' ')}`);
     const end = (exitCode: number): void => {
       instance.exitCode = exitCode;

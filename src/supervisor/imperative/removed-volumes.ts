@@ -1,8 +1,10 @@
 /** Volumes that clients make by name, and remove. */
+
 import { treeSize } from '../../drivers/graph/tree-size.ts';
 import type { Desired, DesiredState } from '../../model/desired.ts';
 import { TsdError } from '../../model/errors/errors.ts';
 import { type ImperativeRequest, isImperative } from '../../model/imperative/request.ts';
+import { append } from '../../model/lists.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import type { ApprovalStore } from '../../state/history/approval-store.ts';
 import type { VolumeRecord } from '../../state/volumes/volume-record.ts';
@@ -56,7 +58,7 @@ export class ImperativeVolumes {
       const volume = this.#ports.volumes.named(key);
       const size = volume === undefined || this.#isUsed(key) ? 0 : await treeSize(volume.path);
       const removed = await this.removeUnused([key], which);
-      gone.push(...removed);
+      append(gone, removed);
       if (removed.length > 0) bytes += size;
     }
     return { gone, bytes };
