@@ -70,7 +70,7 @@ try {
   found.removeMs = performance.now() - started;
   const groups = instance === '' ? [] : Account.groupsNamed(`tsdocker-${instance}`);
   found.left = [...machine.left(directory), ...groups];
-  // Found and told, but not left.
+  // They are reported, and do not stay.
   for (const group of groups) rmdirSync(group);
   await machine.stop();
 }

@@ -28,7 +28,7 @@ with 409, with file and line: that is where it is changed.
 
 - Security options that are not enforced here are refused, never ignored.
 - Swarm and plugins are answered as by a daemon that has none.
-- Images are built by the classic builder: \`DOCKER_BUILDKIT=0 docker build\`. Clients that want BuildKit are told so.
+- Images are built by the classic builder: \`DOCKER_BUILDKIT=0 docker build\`. Clients that want BuildKit get an error that says so.
 - \`json-file\` and \`none\` are the log drivers.
 
 ## Routes

@@ -1,6 +1,6 @@
 /** Turns of the event loop of this process. */
 
-/** What is told of each turn without waking the loop for it. */
+/** What is known of each turn without waking the loop for it. */
 export interface LoopTurns {
   /** Time that the loop has not waited for something to happen. Milliseconds from some start. */
   busyMs(): number;

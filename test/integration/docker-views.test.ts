@@ -104,7 +104,7 @@ test('docker ps filters', async () => {
   });
 });
 
-test('docker volume ls and inspect, with volumes that nobody named', async () => {
+test('docker volume ls and inspect, with volumes without a name', async () => {
   const all = (await client('volume', 'ls', '--format', '{{.Name}} {{.Driver}}')).split('\n').sort();
   expect(all).toEqual([expect.stringMatching(/^[0-9a-f]{64} local$/), 'views-data local']);
   const [anonymous = ''] = all[0]?.split(' ') ?? [];

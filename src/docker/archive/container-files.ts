@@ -1,6 +1,6 @@
 /**
  * The files of a container as it sees them, looked up from outside: of one that runs, below its root, which has everything
- * mounted in it; of one that does not, in a mount of its layers that nobody else sees, and in its volumes. What lies there is
+ * mounted in it; of one that does not, in a mount of its layers that no other process sees, and in its volumes. What lies there is
  * not trusted: each lookup goes by descriptors, so that no link leads out, whatever is exchanged meanwhile.
  */
 import { closeSync, constants, fstatSync } from 'node:fs';

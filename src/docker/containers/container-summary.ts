@@ -23,7 +23,7 @@ export interface SummaryFacts {
   readonly networks: Readonly<Record<string, EndpointSettings>>;
   readonly mounts: readonly MountPoint[];
   readonly annotations: Readonly<Record<string, string>> | null;
-  /** Null where nobody asks. */
+  /** Null where it was not asked for. */
   readonly sizes: ContainerSizes | null;
   readonly nowMs: number;
 }

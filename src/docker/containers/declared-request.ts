@@ -151,6 +151,7 @@ export function declaredRequest(
   { image, volumeName }: DeclaredFacts,
 ): { readonly config: JsonObject; readonly hostConfig: JsonObject } {
   if (record.owner === null)
+    // Plain data as Docker 1.4 wrote it; an interface has no index signature.
     return {
       config: record.config as unknown as JsonObject,
       hostConfig: record.hostConfig as unknown as JsonObject,

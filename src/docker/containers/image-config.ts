@@ -19,6 +19,7 @@ export function imageDocument(image: ImageRecord): JsonObject {
 export function imageRunConfig(image: ImageRecord | undefined): JsonObject {
   if (image === undefined) return {};
   if (image.Tsdocker) return objectAt(imageDocument(image), 'config');
+  // Plain data as Docker 1.4 wrote it; an interface has no index signature.
   return (image.config ?? {}) as unknown as JsonObject;
 }
 

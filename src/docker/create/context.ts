@@ -48,7 +48,7 @@ export interface CreateContext {
   readonly isPublished: (port: WantedPort) => boolean;
 }
 
-/** What one part of a body means: fields as a manifest writes them, and what its client is told. */
+/** What one part of a body means: fields as a manifest writes them, and warnings for its client. */
 export interface Section {
   readonly written: Readonly<Record<string, unknown>>;
   readonly warnings?: readonly string[];

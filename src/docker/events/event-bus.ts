@@ -38,7 +38,7 @@ export class DockerEventBus {
 
   emit(draft: EventDraft): void {
     const now = BigInt(Math.round(this.#clock.now().wallMs * 1000)) * 1000n;
-    // Two at one time would not be told apart by a client that goes on after the one it saw last.
+    // Two at one time cannot be distinguished by a client that goes on after the one it saw last.
     this.#last = now > this.#last ? now : this.#last + 1_000n;
     const event = { atNs: this.#last, message: messageOf(draft, this.#last) };
     this.#kept.push(event);

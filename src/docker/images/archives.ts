@@ -36,11 +36,11 @@ export function load(
 async function* loadLines(
   events: AsyncIterable<TransferEvent>,
   quiet: boolean,
-  told: (error: TsdError) => TsdError,
+  worded: (error: TsdError) => TsdError,
 ): AsyncGenerator<ProgressLine> {
   for await (const event of events) {
     const failure = failureOf(event);
-    if (failure !== null) throw told(failure);
+    if (failure !== null) throw worded(failure);
     if (event.type === 'result') yield { stream: `${event.message}\n` };
     if (quiet || event.type !== 'progress' || event.part?.step !== 'layer') continue;
     const { state, item } = event.part;

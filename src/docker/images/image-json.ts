@@ -86,9 +86,9 @@ export function imageSummary({
   readonly image: ImageRecord;
   readonly tags: readonly string[];
   readonly digests: readonly string[];
-  /** Of layers that other images have as well; -1 where nobody asks. */
+  /** Of layers that other images have as well; -1 where it was not asked for. */
   readonly sharedBytes: number;
-  /** -1 where nobody asks. */
+  /** -1 where it was not asked for. */
   readonly containers: number;
 }): Readonly<Record<string, unknown>> {
   const labels = imageLabels(image);

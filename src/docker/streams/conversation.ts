@@ -73,7 +73,7 @@ async function takeInput(stream: Duplex, stdin: Writable | null, wanted: Wanted)
   return 'closed';
 }
 
-/** Also when nobody reads it any more. */
+/** Also when it has no reader any more. */
 function drained(stdin: Writable): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {

@@ -2,7 +2,7 @@
 import type { VolumeRecord } from '../../state/volumes/volume-record.ts';
 import { volumeNameOf } from '../names.ts';
 
-/** By which clients know volumes that nobody named. */
+/** By which clients know volumes without a name of their own. */
 const ANONYMOUS = { 'com.docker.volume.anonymous': '' };
 
 export interface VolumeFacts {

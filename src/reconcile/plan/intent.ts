@@ -211,7 +211,7 @@ function revive(desired: Desired<'container'>, container: ObservedContainer, aro
   const connect = ownsSandbox(desired.spec) && lacksEndpoint(desired.spec, container);
   const failed = container.startError;
   if (failed !== null) {
-    // A client of the Docker API is told so, and starts it again when it wants to.
+    // A client of the Docker API gets the error, and starts it again when it wants to.
     if (desired.request && desired.spec.restart.policy === 'no')
       return rest(container, around, held(desired.key, 'failed', `start failed: ${failed.message}`));
     const next = decideFailedStart({ policy: desired.spec.restart, counters: container.restarts, error: failed });

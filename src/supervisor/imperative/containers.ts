@@ -25,7 +25,7 @@ export interface ImperativeContainerPorts extends ChangePorts {
   readonly renames: Pick<Renames, 'rename'>;
   readonly timeline: Pick<Timeline, 'override'>;
   readonly isRunning: (id: string) => boolean;
-  /** Called for a removal that nobody waits for. */
+  /** Called for a removal that no request waits for. */
   readonly onProblem: (text: string) => void;
 }
 

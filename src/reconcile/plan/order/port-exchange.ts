@@ -39,7 +39,7 @@ function changedPorts(pass: Pass, desired: Desired<'container'>): Change[] {
 
 /**
  * Of two updates that cannot wait for each other, the one that comes second gives up its ports before the first one: as long
- * as that takes they are nobody's. Call it when updates that give ports are ordered before those that take them.
+ * as that takes they belong to no container. Call it when updates that give ports are ordered before those that take them.
  */
 export function planPortExchanges(pass: Pass, containers: readonly Desired<'container'>[]): void {
   const changes = containers.filter(isContainer).flatMap((desired) => changedPorts(pass, desired));
