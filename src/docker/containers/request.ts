@@ -1,4 +1,5 @@
 /** What a client asked of a container when it made it. Pure. */
+import type { ImperativeRequest } from '../../model/imperative/request.ts';
 import type { ContainerOwner } from '../../state/containers/container-record.ts';
 import type { RequestedEndpoint } from './endpoint-settings.ts';
 import { HOST_CONFIG_NAMES } from './host-config.ts';
@@ -13,9 +14,21 @@ export interface ContainerRequest {
   readonly endpoints: Readonly<Record<string, RequestedEndpoint>>;
 }
 
+/** Read once each: lists ask for those of all containers. */
+const read = new WeakMap<ImperativeRequest, ContainerRequest | null>();
+
 /** Null for a container that no client made. */
 export function requestOf({ request }: ContainerOwner): ContainerRequest | null {
-  if (request === undefined || !isObject(request.body)) return null;
+  if (request === undefined) return null;
+  const known = read.get(request);
+  if (known !== undefined) return known;
+  const found = readRequest(request);
+  read.set(request, found);
+  return found;
+}
+
+function readRequest(request: ImperativeRequest): ContainerRequest | null {
+  if (!isObject(request.body)) return null;
   const { HostConfig, NetworkingConfig, ...config } = canonical(request.body, [
     'HostConfig',
     'NetworkingConfig',
