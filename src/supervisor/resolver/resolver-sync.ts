@@ -60,7 +60,7 @@ export class ResolverSync {
   retry(): void {
     const { sockets, book } = this.#parts;
     for (const id of sockets.due((each) => book.askers.has(each))) this.#sandbox(id);
-    this.#give();
+    this.changes();
   }
 
   hostServers(servers: readonly Server[]): void {

@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { systemTimers } from '../../../src/engine/timers.ts';
 import { connectTo, listenAt } from '../../../src/ffi/sockets/sockets.ts';
+import type { Timers } from '../../../src/model/clock.ts';
 import { findResolvers } from '../../../src/supervisor/resolver/resolver-adoption.ts';
 import { ResolverLink, UnseenError } from '../../../src/supervisor/resolver/resolver-link.ts';
 import { enterOwnHost, type TestSandbox } from '../../support/resolver/fixture.ts';
-import { ServiceHost } from '../../support/resolver/service.ts';
+import { LOOK_MS, ServiceHost } from '../../support/resolver/service.ts';
 import { addressOf, StubServer } from '../../support/resolver/stub-server.ts';
 import { temporaryDirectories } from '../../support/temp-root.ts';
 import { until } from '../../support/wait.ts';
@@ -50,6 +51,29 @@ it('a take-over that ends in the middle is taken up again: all are answered, by 
   for (const asker of askers) await finds(asker, 'db', '10.0.0.3');
   expect(host.pids).toEqual([second.view().pid]);
   expect(askers.map(({ id }) => second.problemOf(id))).toEqual([null, null, null]);
+});
+
+it('has the state of a container before its sockets, also where a look comes between record and hand-over', async () => {
+  const strict = onRequest(`
+    globalThis.known = globalThis.known ?? new Set();
+    if (request.kind === 'set-sandbox') globalThis.known.add(request.sandbox.id);
+    if (request.kind === 'give-sockets' && !globalThis.known.has(request.id)) process.kill(process.pid, 'SIGKILL');
+  `);
+  let look = (): void => {};
+  const after: Timers['after'] = (ms, task) => {
+    if (ms !== LOOK_MS) return systemTimers.after(ms, task);
+    look = task;
+    return () => undefined;
+  };
+  const asker = host.add('web');
+  const service = await host.start(host.program('strict', strict), { timers: { after } });
+  const pid = await host.running(service);
+  await finds(asker, 'web', '10.0.0.2');
+  const late = host.add('late');
+  expect(service.serve(late.id)).toBe(true);
+  look();
+  await finds(late, 'web', '10.0.0.2');
+  expect(service.view()).toMatchObject({ pid, restarts: 0 });
 });
 
 it('a resolver that cannot be looked at stays, with its directory', async () => {

@@ -18,7 +18,8 @@ import { container, Records } from '../container-records.ts';
 import { until } from '../wait.ts';
 import { TestSandbox } from './fixture.ts';
 
-const LOOK_MS = 2_000;
+/** How often a supervisor looks at what tells nothing by itself. */
+export const LOOK_MS = 2_000;
 /** Looks come often, so that what is done at them is seen soon. */
 const OFTEN: Timers = { after: (ms, task) => systemTimers.after(ms === LOOK_MS ? 20 : ms, task) };
 
