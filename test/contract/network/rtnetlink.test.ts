@@ -1,8 +1,9 @@
 /** What rtnetlink messages of ours do, and what ours read of the kernel's, in namespaces that ip(8) looks into too. */
 import { closeSync } from 'node:fs';
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
+import { deleteUnlessGone } from '../../../src/drivers/network/link-removal.ts';
 import { deleteAddress, listAddresses, newAddress } from '../../../src/ffi/network/link-addresses.ts';
-import { findLink } from '../../../src/ffi/network/links.ts';
+import { deleteLink, findLink } from '../../../src/ffi/network/links.ts';
 import { namespaceId } from '../../../src/ffi/network/namespace-ids.ts';
 import { NETLINK_ROUTE, NetlinkSocket } from '../../../src/ffi/network/netlink.ts';
 import { listRoutes, newRoute } from '../../../src/ffi/network/routes.ts';
@@ -53,6 +54,14 @@ test('an IPv6 address can be used at once, on a link where duplicates are looked
   // The other way round: one that the kernel has to look for is listed there.
   ip(`address add fd00:231:2::2/64 dev ${LINK}a`);
   expect(ip(`-6 -o address show dev ${LINK}a tentative`)).toContain('fd00:231:2::2');
+});
+
+test('an interface that is gone by the time it is deleted counts as deleted, and no other answer does', () => {
+  const found = deleteLink(link, LINK);
+  ip(`link delete ${LINK}`);
+  deleteUnlessGone(socket, found);
+  const loopback = findLink(socket, 'lo')?.index ?? 0;
+  expect(() => deleteUnlessGone(socket, deleteLink(loopback, 'lo'))).toThrow('delete link lo');
 });
 
 test('no route to the subnet where none is wanted', () => {

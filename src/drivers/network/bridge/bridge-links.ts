@@ -5,6 +5,7 @@ import { listRoutes, newRoute } from '../../../ffi/network/routes.ts';
 import { bareAddress } from '../../../model/addresses.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import { readHostUse, requireUnused } from '../host-use.ts';
+import { deleteUnlessGone } from '../link-removal.ts';
 import { lostRoutes } from './bridge-routes.ts';
 import type { HostSettings } from './host-settings.ts';
 import { bridgeAddresses, bridgeMac } from './inside.ts';
@@ -92,7 +93,7 @@ export class BridgeLinks {
   }
 
   remove(link: Link): void {
-    this.#socket.request([deleteLink(link.index, link.name)]);
+    deleteUnlessGone(this.#socket, deleteLink(link.index, link.name));
   }
 
   observe(links: readonly Link[], all: readonly LinkAddress[]): ObservedBridge[] {

@@ -2,12 +2,10 @@
  * Takes everything of one supervisor out of the host's network, in an order that is safe to be interrupted anywhere: settings
  * are restored first, while the rules that guard them exist. The next start recreates what is missing.
  */
-import { constants } from 'node:os';
 import { listAddresses } from '../../../ffi/network/link-addresses.ts';
 import { deleteLink, deleteLinkGroup, type Link, listLinks } from '../../../ffi/network/links.ts';
-import type { NetlinkMessage } from '../../../ffi/network/netlink.ts';
 import { type Family, isLinkLocal } from '../../../model/addresses.ts';
-import { TsdError } from '../../../model/errors/errors.ts';
+import { deleteUnlessGone } from '../link-removal.ts';
 import type { BridgeLinks } from './bridge-links.ts';
 import type { Firewall } from './firewall/firewall.ts';
 import { NO_PASSAGE, openNeighbours } from './firewall/firewall-neighbours.ts';
@@ -54,8 +52,8 @@ export function giveBack({ names, bridges, settings, firewall }: HostParts): str
 function removeLinks(bridges: BridgeLinks, group: number, going: readonly Link[], all: readonly Link[]): void {
   const indexes = new Set(going.map(({ index }) => index));
   if (all.some((link) => link.group === group && !indexes.has(link.index))) {
-    for (const link of going) remove(bridges, deleteLink(link.index, link.name));
-  } else if (going.length > 0) remove(bridges, deleteLinkGroup(group));
+    for (const link of going) deleteUnlessGone(bridges.socket, deleteLink(link.index, link.name));
+  } else if (going.length > 0) deleteUnlessGone(bridges.socket, deleteLinkGroup(group));
 }
 
 /** Bridges of others with an address: who made them found that the host forwards, and did not have to see to it. */
@@ -65,13 +63,4 @@ function forwardingUsers(bridges: BridgeLinks, links: readonly Link[], family: F
   return links
     .filter((link) => link.kind === 'bridge' && bridges.keyOf(link) === null && addressed.has(link.index))
     .map(({ name }) => name);
-}
-
-/** A namespace may take links along at the same time. */
-function remove(bridges: BridgeLinks, deletion: NetlinkMessage): void {
-  try {
-    bridges.socket.request([deletion]);
-  } catch (error) {
-    if (!(error instanceof TsdError) || error.errno !== constants.errno.ENODEV) throw error;
-  }
 }

@@ -9,6 +9,7 @@ import { newRoute } from '../../../ffi/network/routes.ts';
 import { inNetns } from '../../../ffi/process/namespaces.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
 import type { EndpointConfig, Sandbox } from '../../contract/network.ts';
+import { deleteUnlessGone } from '../link-removal.ts';
 import type { Marks } from '../marks.ts';
 import { withRouteSocket } from '../route-socket.ts';
 import { readSetting, writeSetting } from '../sysctl.ts';
@@ -152,12 +153,7 @@ function within<T>({ netnsFd }: Sandbox, use: (socket: NetlinkSocket) => T): T {
 }
 
 function remove(socket: NetlinkSocket, { index, name }: Link): void {
-  try {
-    socket.request([deleteLink(index, name)]);
-  } catch (error) {
-    // It goes with its parent at any moment.
-    if (!(error instanceof TsdError) || error.errno !== constants.errno.ENODEV) throw error;
-  }
+  deleteUnlessGone(socket, deleteLink(index, name));
 }
 
 /**

@@ -1,10 +1,10 @@
 /** The interfaces of the host that containers are on: those of others, and the VLANs and closed ones that are made here. */
 
-import { constants } from 'node:os';
 import { knowsKind, newDummy, newVlan } from '../../../ffi/network/l2-links.ts';
 import { changeLink, deleteLink, findLink, type Link, listLinks, listTopLinks } from '../../../ffi/network/links.ts';
 import type { NetlinkMessage, NetlinkSocket } from '../../../ffi/network/netlink.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
+import { deleteUnlessGone } from '../link-removal.ts';
 import type { Marks } from '../marks.ts';
 import type { L2Network } from './l2-network.ts';
 
@@ -101,12 +101,7 @@ export class Parents {
   }
 
   #remove({ index, name }: Link): void {
-    try {
-      this.#socket.request([deleteLink(index, name)]);
-    } catch (error) {
-      // A VLAN goes with its interface.
-      if (!(error instanceof TsdError) || error.errno !== constants.errno.ENODEV) throw error;
-    }
+    deleteUnlessGone(this.#socket, deleteLink(index, name));
   }
 
   #isOurs({ kind, group }: Link): boolean {

@@ -19,6 +19,7 @@ import { inNetns } from '../../../../ffi/process/namespaces.ts';
 import { familyOf } from '../../../../model/addresses.ts';
 import { TsdError } from '../../../../model/errors/errors.ts';
 import type { Sandbox } from '../../../contract/network.ts';
+import { deleteUnlessGone } from '../../link-removal.ts';
 import { withRouteSocket } from '../../route-socket.ts';
 import { addressesOf, insideRoutes, subnetRoutes, tableOf } from '../inside.ts';
 import { switchIpv6, withoutLinkLocal } from '../link-local.ts';
@@ -80,11 +81,7 @@ export class EndpointLinks {
   disconnect(endpoint: EndpointId): void {
     const link = this.#own(endpoint);
     if (link === null) return;
-    try {
-      this.#socket.request([deleteLink(link.index, link.name)]);
-    } catch (error) {
-      if (!(error instanceof TsdError) || error.errno !== constants.errno.ENODEV) throw error;
-    }
+    deleteUnlessGone(this.#socket, deleteLink(link.index, link.name));
   }
 
   /** What an endpoint leaves in a sandbox that stays: its rules do not go with its interface. */
@@ -145,10 +142,10 @@ export class EndpointLinks {
   /** A pair into a namespace that is not this sandbox, or an interface in the sandbox that is not ours. */
   #removeRemains({ id, interfaceName }: BridgeEndpoint, sandbox: Sandbox): void {
     const host = this.#own(id);
-    if (host !== null) this.#socket.request([deleteLink(host.index, host.name)]);
+    if (host !== null) deleteUnlessGone(this.#socket, deleteLink(host.index, host.name));
     this.#inside(sandbox, (socket) => {
       const inside = findLink(socket, interfaceName);
-      if (inside !== null) socket.request([deleteLink(inside.index, inside.name)]);
+      if (inside !== null) deleteUnlessGone(socket, deleteLink(inside.index, inside.name));
     });
   }
 
