@@ -635,6 +635,26 @@ const FOUND: readonly Found[] = [
       after(500, { do: 'exit', key: 'container/blog/db', code: 1, oom: false }),
     ],
   },
+  {
+    title:
+      'a container whose change waits is not started as it was made when the one it links to has left its networks',
+    actions: [
+      edit(0, {
+        images: IMAGES,
+        containers: { api: RUN, job: { ...RUN, command: ['exit', '2', '4000'], links: ['api'] }, web: RUN },
+      }),
+      edit(3_000, {
+        images: IMAGES,
+        containers: {
+          api: { ...RUN, network: 'host' },
+          job: { ...RUN, network: 'none', dependsOn: ['web:completed'] },
+          web: RUN,
+        },
+      }),
+      after(60_000, { do: 'wait' }),
+    ],
+    never: 'Cannot link to a non running container',
+  },
 ];
 
 test.each(FOUND)('$title', async ({ title, actions, never = 'two payloads', needs = [] }) => {

@@ -31,8 +31,7 @@ function needsOf({ references }: Container, creates: boolean, starts = true): re
 function availabilityOf(pass: Pass, desired: Container, need: ResourceKey): Availability {
   if (parseKey(need).kind !== 'container') return pass.availability.get(need) ?? remaining(pass, need);
   const availability = containerNeed(pass, desired, need);
-  const moving =
-    availability.state === 'ready' && availability.after === null ? notMovedYet(pass, desired, need) : null;
+  const moving = availability.state === 'ready' && availability.after === null ? outOfReach(pass, desired, need) : null;
   if (moving) return moving;
   const shared =
     need === desired.references.networkContainer && availability.state === 'ready' && availability.after === null;
@@ -54,18 +53,19 @@ function lostNamespace(pass: Pass, desired: Container): Availability | null {
   return blocked(`${owner.key}, whose network namespace went when it ended`);
 }
 
-/** A linked container has no address on a common network until it has moved there. */
-function notMovedYet(pass: Pass, { key, references, specHash }: Container, need: ResourceKey): Availability | null {
+/** A linked container has no address on a common network until it has moved there, and none any more once it has left. */
+function outOfReach(pass: Pass, { key, references, specHash }: Container, need: ResourceKey): Availability | null {
   const { resources } = pass.desired;
   const [target, observed] = [resources.get(need), pass.observed.containers.get(need)];
-  const asDeclared = resources.get(baseKey(key))?.specHash === specHash;
-  if (!target || !isContainer(target) || !observed?.running) return null;
-  if (!asDeclared || !references.links.includes(need)) return null;
-  const common = target.references.networks.filter((network) => references.networks.includes(network));
+  if (!target || !isContainer(target) || !observed?.running || !references.links.includes(need)) return null;
   const present = observedReferences(observed).networks;
-  const [network] = common;
-  if (network === undefined || common.some((one) => present.includes(one))) return null;
-  return blocked(`${need}, which is not on ${network} yet`);
+  const meets = (networks: readonly ResourceKey[]): boolean =>
+    networks.some((one) => references.networks.includes(one));
+  if (meets(present)) return null;
+  const asDeclared = resources.get(baseKey(key))?.specHash === specHash;
+  if (!asDeclared) return blocked(`${need}, which has left the networks of ${key}`);
+  const network = target.references.networks.find((one) => references.networks.includes(one));
+  return network === undefined ? null : blocked(`${need}, which is not on ${network} yet`);
 }
 
 function containerNeed(pass: Pass, { references, spec }: Container, need: ResourceKey): Availability {
