@@ -5,8 +5,10 @@ import { parseKey, type ResourceKey } from '../../src/model/resource.ts';
 import type { FailedUpdate } from '../../src/reconcile/ops/containers/update-outcome.ts';
 import { lastGenerationWith } from '../../src/supervisor/sources/last-good.ts';
 import type { App } from '../support/declare.ts';
+import { declaredOnDisk, imperativeKey } from './clients.ts';
 import { Disk } from './disk.ts';
 import { Kernel, type Payload } from './kernel.ts';
+import { type Asked, Ledger } from './ledger.ts';
 import { resolveApps } from './manifests.ts';
 import { convergenceViolations, restViolations } from './rest.ts';
 import { type Action, PATHS, type Script } from './script.ts';
@@ -34,6 +36,7 @@ class Episode {
   readonly disk = new Disk();
   readonly kernel: Kernel;
   readonly watch: Watch;
+  readonly ledger: Ledger;
   readonly log: string[] = [];
   readonly #sources = new Map(PATHS.map((path) => [path, 0]));
   readonly #around: Surroundings;
@@ -49,12 +52,19 @@ class Episode {
     this.universe = new Universe(seed);
     this.kernel = new Kernel(this.universe, this.disk);
     const { universe, disk, kernel } = this;
-    this.watch = new Watch(universe, disk, kernel, () => this.#desired);
+    this.watch = new Watch(universe, disk, kernel, () => this.#declared());
+    this.ledger = new Ledger(universe, disk, (text) => this.#note(text));
+    const onStart = kernel.onStart;
+    kernel.onStart = (payload) => {
+      onStart(payload);
+      this.ledger.started(payload.containerId);
+    };
     this.#around = {
       universe,
       disk,
       kernel,
       sources: this.#sources,
+      ledger: this.ledger,
       desired: () => this.#desired,
       rollBack: (failed) => this.#rollBack(failed),
       loses: () => this.#lost-- > 0,
@@ -76,6 +86,11 @@ class Episode {
     };
   }
 
+  /** By manifests and by clients. */
+  #declared(): DesiredState {
+    return this.#supervisor?.desired() ?? declaredOnDisk(this.disk).with(this.#desired);
+  }
+
   #note(text: string): void {
     this.log.push(`${this.universe.elapsedMs.toFixed(1).padStart(10)}  ${text}`);
   }
@@ -88,6 +103,7 @@ class Episode {
       this.#note(`** ${JSON.stringify(action).slice(0, 400)}`);
       survive(() => this.#attempt(action));
       this.#checkVolumes();
+      this.ledger.check();
     }
     await this.universe.advance(3_000);
     await this.#rest();
@@ -196,9 +212,21 @@ class Episode {
         return;
       case 'wait':
         return;
+      case 'client-create':
+      case 'client-remove':
+      case 'client-rename':
+        this.#ask(action);
+        return;
       default:
         this.#touch(action);
     }
+  }
+
+  /** Under a name that comes back, a stop of before says nothing. */
+  #ask(asked: Asked): void {
+    for (const name of 'to' in asked ? [asked.name, asked.to] : [asked.name])
+      this.watch.startedByPerson(imperativeKey(name));
+    if (this.#supervisor?.ready) this.#supervisor.clients.ask(asked);
   }
 
   #touch(action: Extract<Action, { key: ResourceKey }>): void {
@@ -369,7 +397,7 @@ class Episode {
   #violations(violations: typeof restViolations): string[] {
     const { disk, kernel } = this;
     const supervisor = this.#present();
-    const found = violations({ supervisor, disk, kernel, desired: this.#desired });
+    const found = violations({ supervisor, disk, kernel, desired: supervisor.desired() });
     // A stop that failed for good says so, and waits for a person.
     const waits = (key: ResourceKey) =>
       ['failed', 'needs-approval'].includes(supervisor.controller.hold(key)?.reason ?? '');

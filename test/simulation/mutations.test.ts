@@ -86,6 +86,18 @@ const MUTATIONS: readonly Mutation[] = [
     also: { '../../src/reconcile/plan/gc.ts': () => ({ findOrphans: () => [] }) },
     broken: /lease .* has no owner/,
   },
+  {
+    title: 'a start that forgets what clients made',
+    path: '../../src/supervisor/imperative/restored.ts',
+    patch: () => ({ restoredDeclarations: () => [] }),
+    broken: /was made for a client and is lost/,
+  },
+  {
+    title: 'a container of a client that is started when it is made',
+    path: '../../src/reconcile/plan/stopped.ts',
+    patch: () => ({ isStopped: () => false }),
+    broken: /although no client asked|although a person had stopped/,
+  },
 ];
 
 function mutate(path: string, patch: Patch): void {

@@ -17,6 +17,7 @@ import {
   startDependencies,
 } from '../../src/reconcile/plan/references.ts';
 import { endpointsOf } from '../../src/state/containers/endpoints.ts';
+import { declaredOnDisk } from './clients.ts';
 import type { Disk } from './disk.ts';
 import { containerOf, endpointId, type Kernel, type Payload } from './kernel.ts';
 import { DEFAULT_BRIDGE, type SimSupervisor } from './supervisor.ts';
@@ -240,11 +241,15 @@ function mustBeReady(rested: Rested, container: Container, asking: ReadonlySet<R
   if (volumes.some((key) => supervisor.controller.hold(key)?.message.includes(choice))) return false;
   for (const { key, condition } of startConditions(container.references, container.spec)) {
     const need = desired.resources.get(key);
+    // What a client's container needs may be removed.
+    if (!need && container.request) return false;
     if (!need || !isContainer(need)) continue;
     if (condition === 'completed' ? !isCompleted(rested, need) : !mustBeReady(rested, need, asked)) return false;
   }
   if (observed?.startError && !observed.running && observed.spec) {
     const { policy, max } = specOf(observed).restart;
+    // Its client got the error.
+    if (container.request && policy === 'no') return false;
     if (policy === 'on-failure' && max > 0 && observed.restarts.restarts >= max) return false;
   }
   if (!observed?.exit || observed.running) return true;
@@ -255,10 +260,31 @@ function mustBeReady(rested: Rested, container: Container, asking: ReadonlySet<R
   return policy !== 'on-failure' || observed.exit.code === 0 || max === 0 || observed.restarts.restarts < max;
 }
 
+/** Records of what clients made are its declaration, under one name everywhere; what was to go with its run is gone. */
+function clientsMisled({ supervisor, disk, kernel }: Rested): string[] {
+  const found: string[] = [];
+  const said = (all: readonly Desired[]) => all.map(({ key, specHash }) => `${key} ${specHash}`).sort();
+  const [records, declared] = [said(declaredOnDisk(disk).all()), said(supervisor.clients.resources.all())];
+  if (records.join() !== declared.join()) found.push(`records say ${records.join()}, declared is ${declared.join()}`);
+  for (const { id, engineName, owner, run, restart } of disk.containers.values()) {
+    if (!owner?.request) continue;
+    if (disk.links.get(`/${engineName}`) !== id) found.push(`the name ${engineName} is not that of its container`);
+    const isOver = run > 0 && !kernel.payloads.has(id) && !restart.requested && disk.exits.has(`${id} ${run}`);
+    if (owner.request.autoRemove && isOver) found.push(`${owner.key} is to go and stays`);
+  }
+  return found;
+}
+
 /** Violations when nothing is in the way any more: all is as desired, nothing is left to do, nothing is left over. */
 export function convergenceViolations(rested: Rested): string[] {
   const { supervisor, desired } = rested;
-  const found = [...restViolations(rested), ...leaks(rested), ...detached(rested), ...leftBehind(rested)];
+  const found = [
+    ...restViolations(rested),
+    ...leaks(rested),
+    ...detached(rested),
+    ...leftBehind(rested),
+    ...clientsMisled(rested),
+  ];
   for (const { address } of rested.kernel.moves) found.push(`${address} is on its way still`);
   const observed = supervisor.observer.observe(null);
   for (const resource of desired.resources.values()) {

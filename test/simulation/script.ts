@@ -4,6 +4,7 @@ import { ERROR_CLASSES, type ErrorClass } from '../../src/model/errors/error-cla
 import { isBridged, networkMode } from '../../src/model/network-mode.ts';
 import type { ResourceKey } from '../../src/model/resource.ts';
 import type { App } from '../support/declare.ts';
+import type { Asked } from './ledger.ts';
 import { Chance } from './universe.ts';
 
 export type Deed =
@@ -28,7 +29,8 @@ export type Deed =
   | { readonly do: 'source'; readonly path: string; readonly version: number | null }
   | { readonly do: 'lose-events'; readonly times: number }
   | { readonly do: 'poke'; readonly key: ResourceKey }
-  | { readonly do: 'wait' };
+  | { readonly do: 'wait' }
+  | Asked;
 
 /** A deed, and how long after the one before it. */
 export type Action = Deed & { readonly afterMs: number };
@@ -43,6 +45,8 @@ const CONTAINERS = ['api', 'db', 'job', 'web'];
 const VOLUMES = ['data', 'logs'];
 const NETWORKS = ['back', 'front'];
 export const PATHS = ['/one.tar', '/two.tar', '/anonymous.tar', '/probed.tar'];
+/** Of containers that clients make. */
+const CLIENT_NAMES = ['one', 'six', 'ten'];
 const PORTS = [8001, 8002, 8003];
 const REACTIONS = ['restart', 'signal:HUP'];
 const POLICIES = [
@@ -319,6 +323,35 @@ class Author {
     return { do: 'wait' };
   }
 
+  /** A container of a client, and what the client and the world do with it. */
+  clientDeed(): Deed {
+    const name = this.pick('client name', CLIENT_NAMES);
+    const key = `container/@docker/${name}` as ResourceKey;
+    const luck = this.below('client deed', 16);
+    if (luck < 5) return this.#clientCreate(name);
+    if (luck < 10) return { do: 'start', key };
+    if (luck === 10) return { do: 'stop', key };
+    if (luck < 13) return { do: 'client-remove', name, force: this.maybe('force', 0.7) };
+    if (luck < 15) return { do: 'client-rename', name, to: this.pick('client name', CLIENT_NAMES) };
+    return { do: 'exit', key, code: this.pick('client code', [0, 1]), oom: false };
+  }
+
+  #clientCreate(name: string): Deed {
+    const autoRemove = this.maybe('auto remove', 0.3);
+    const mode = this.below('client network', 8);
+    const network = mode === 0 ? 'host' : mode === 1 ? 'none' : mode === 2 ? 'container:one' : 'bridge';
+    const links = network === 'bridge' && this.maybe('client link', 0.2) ? ['one'] : [];
+    const written = {
+      command: this.#command(),
+      restart: autoRemove ? 'no' : this.pick('policy', POLICIES),
+      network: name === 'one' && mode === 2 ? 'bridge' : network,
+      links: name === 'one' ? [] : links,
+      ...(network === 'bridge' && this.maybe('client port', 0.2) && { ports: ['81'] }),
+      stopTimeout: '1s',
+    };
+    return { do: 'client-create', name, written, autoRemove };
+  }
+
   afterMs(): number {
     return this.pick('pace', [0, 0, 2, 10, 50, 500, 3_000, 20_000]);
   }
@@ -327,6 +360,11 @@ class Author {
 export function writeScript(seed: string, length: number): Script {
   const author = new Author(seed);
   const first = APPS.map((app): Action => ({ do: 'edit', app, declared: author.app(app), afterMs: 0 }));
-  const rest = Array.from({ length }, (): Action => ({ ...author.deed(), afterMs: author.afterMs() }));
+  const rest = Array.from({ length }, (): Action[] => [
+    { ...author.deed(), afterMs: author.afterMs() },
+    ...(author.maybe('client', 0.5)
+      ? [{ ...author.clientDeed(), afterMs: author.pick('client pace', [0, 1, 5, 50]) }]
+      : []),
+  ]).flat();
   return { seed, actions: [...first, ...rest] };
 }

@@ -2,7 +2,7 @@
 import { TsdError } from '../../src/model/errors/errors.ts';
 import type { ResourceKey } from '../../src/model/resource.ts';
 import type { ContainerRecord } from '../../src/state/containers/container-record.ts';
-import type { ContainerStore } from '../../src/state/containers/containers.ts';
+import type { ContainerStore, RecordWatcher } from '../../src/state/containers/containers.ts';
 import type { DurableBatch, StateFiles } from '../../src/state/files/durable.ts';
 import type { GraphIndex } from '../../src/state/images/graph-index.ts';
 import type { ImageRecord } from '../../src/state/images/image-record.ts';
@@ -84,6 +84,7 @@ class SimContainers implements ContainerPart {
   readonly #disk: Disk;
   readonly #records: Map<string, ContainerRecord>;
   readonly #dirty = new Set<string>();
+  readonly #watchers: RecordWatcher[] = [];
   #flushing = false;
 
   constructor(life: Life, disk: Disk) {
@@ -153,6 +154,10 @@ class SimContainers implements ContainerPart {
     });
   }
 
+  watch(watcher: RecordWatcher): void {
+    this.#watchers.push(watcher);
+  }
+
   updateSoon(record: ContainerRecord): void {
     this.#known(record.id);
     this.#records.set(record.id, record);
@@ -188,6 +193,7 @@ class SimContainers implements ContainerPart {
     this.#disk.containers.set(record.id, record);
     this.#dirty.delete(record.id);
     this.#records.set(record.id, record);
+    for (const watcher of this.#watchers) watcher.recordChanged(record.id);
   }
 
   async #flush(): Promise<void> {

@@ -37,11 +37,13 @@ import { UpdateBook } from '../../src/reconcile/update-book.ts';
 import type { ContainerRecord } from '../../src/state/containers/container-record.ts';
 import { EARLIER_DEFAULTS } from '../../src/state/history/network-record.ts';
 import { Adoption } from '../../src/supervisor/take-over/take-over.ts';
+import { SimClients } from './clients.ts';
 import type { Disk } from './disk.ts';
 import { SimExec } from './exec.ts';
 import { SimGraph } from './graph.ts';
 import { loadSimImage, type Sources } from './image-load.ts';
 import type { Kernel } from './kernel.ts';
+import type { Ledger } from './ledger.ts';
 import { SimNetwork } from './network.ts';
 import { guarded, openSimStores, simFiles, transaction } from './stores.ts';
 import { INJECTED, Killed, Life, type Universe } from './universe.ts';
@@ -103,6 +105,8 @@ export interface Surroundings {
   readonly disk: Disk;
   readonly kernel: Kernel;
   readonly sources: Sources;
+  readonly ledger: Ledger;
+  /** What manifests declare. */
   desired(): DesiredState;
   /** Takes an app back to what it was when the container was made from that; null where it never was. */
   rollBack(failed: FailedUpdate): number | null;
@@ -120,7 +124,7 @@ export interface Surroundings {
   defect(text: string): void;
 }
 
-function openParts(life: Life, around: Surroundings): Parts {
+function openParts(life: Life, around: Surroundings, desired: () => DesiredState): Parts {
   const { universe, disk, kernel } = around;
   const files = simFiles(life);
   const { history, links } = disk;
@@ -142,7 +146,7 @@ function openParts(life: Life, around: Surroundings): Parts {
     clock: universe,
     bootId: universe.bootId,
     settings: SETTINGS,
-    desired: () => around.desired(),
+    desired,
     graph: new SimGraph(life, disk),
     network: new SimNetwork(life, kernel),
     exec: new SimExec(life, disk, kernel),
@@ -206,6 +210,7 @@ export class SimSupervisor {
   readonly parts: Parts;
   readonly observer: Observer;
   readonly controller: Controller;
+  readonly clients: SimClients;
   readonly #engine: Engine;
   readonly #prober: Prober;
   readonly #adoption: Adoption;
@@ -217,7 +222,7 @@ export class SimSupervisor {
     const { universe } = around;
     this.#around = around;
     this.life = new Life(universe);
-    this.parts = openParts(this.life, around);
+    this.parts = openParts(this.life, around, () => this.desired());
     const { parts, life } = this;
     const { observer, sight } = createObserver(parts, () => HOST);
     this.observer = observer;
@@ -232,7 +237,11 @@ export class SimSupervisor {
         // A loop that lets no time pass would continue for ever.
         if (universe.broken) void this.controller.stop();
       },
-      end: (result: OpResult) => life.alive && around.ended(result),
+      end: (result: OpResult) => {
+        if (!life.alive) return;
+        around.ended(result);
+        this.#tell(result);
+      },
     };
     const executor = new WatchedExecutor(
       {
@@ -250,7 +259,7 @@ export class SimSupervisor {
       (made) => life.alive && around.planned(made),
     );
     this.controller = new Controller({
-      desired: () => around.desired(),
+      desired: () => this.desired(),
       observe: (scope) => {
         if (scope === null) this.#adoption.askUnknown();
         return observer.observe(scope);
@@ -265,6 +274,8 @@ export class SimSupervisor {
         if (!life.alive) return;
         around.looked(report);
         this.#prober.review(report.scope);
+        if (report.scope === null) this.clients.sweep();
+        this.clients.events.emit('change');
       },
       onDefect: (error, keys) => {
         if (life.alive && error.class === 'bug' && !error.step?.startsWith(INJECTED))
@@ -272,6 +283,7 @@ export class SimSupervisor {
       },
       resyncMs: RESYNC_MS,
     });
+    this.clients = new SimClients(this, around.disk, around.ledger, universe);
     this.#prober = this.#openProber();
     this.#adoption = new Adoption({
       ...adoptionPorts(parts),
@@ -280,6 +292,21 @@ export class SimSupervisor {
       onProblem: () => {},
       onAnswer: (key) => life.alive && this.#hear('adoption', key),
     });
+  }
+
+  /** What manifests declare, and what clients made. */
+  desired(): DesiredState {
+    return this.clients.resources.with(this.#around.desired());
+  }
+
+  /** As LoopStatus does it. */
+  #tell({ op, status, ms, error }: OpResult): void {
+    const { events } = this.clients;
+    events.emit('op', {
+      ...{ type: 'op', id: op.id, resource: op.key, status, ms },
+      ...(error && { error: error.toJSON() }),
+    });
+    events.emit('change');
   }
 
   #openProber(): Prober {
@@ -351,7 +378,7 @@ export class SimSupervisor {
   /** What a pass over everything would do now. */
   look(): Plan {
     return plan({
-      desired: this.#around.desired(),
+      desired: this.desired(),
       observed: this.observer.observe(null),
       now: this.#around.universe.now(),
       seed: 'look',
@@ -365,7 +392,7 @@ export class SimSupervisor {
 
   stopContainer(key: ResourceKey): void {
     const at = formatTime(this.#around.universe.now().wallMs);
-    const specHash = this.#around.desired().resources.get(key)?.specHash ?? '';
+    const specHash = this.desired().resources.get(key)?.specHash ?? '';
     const wish = Symbol('stop');
     this.parts.failures.clear(key);
     this.#wishes.set(key, wish);
@@ -382,6 +409,7 @@ export class SimSupervisor {
     // It may be on the disk although no caller gets the result.
     this.#wishes.delete(key);
     this.#around.startedByPerson(key);
+    this.#around.ledger.startAsked(this.parts.containers.byKey(key)?.id ?? '');
     void this.#change(key, (record) => ({
       ...record,
       stopOverride: null,
