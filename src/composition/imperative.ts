@@ -42,6 +42,6 @@ export function createImperative({ parts, stores, imperative, log }: Opened, aro
   exits.onExit((_exit, key) => {
     if (key) made.ended(key);
   });
-  const updates = new ImperativeUpdates(shared);
+  const updates = new ImperativeUpdates({ ...shared, leases: parts.leases });
   return { containers: made, volumes, networks, updates };
 }

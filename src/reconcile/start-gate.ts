@@ -8,6 +8,7 @@ import { type StopPorts, stopAgainst } from './ops/containers/stop-override.ts';
 import { type Declared, declarationFor } from './ops/declared.ts';
 import { meets } from './plan/readiness.ts';
 import { startConditions } from './plan/references.ts';
+import { endsByStartAlone } from './plan/stopped.ts';
 
 export interface StartGatePorts extends Declared {
   readonly containers: Pick<ContainerStore, 'get' | 'byKey'>;
@@ -19,6 +20,8 @@ export interface StartGatePorts extends Declared {
 function isStoppedMeanwhile({ desired, containers, stops }: StartGatePorts, op: Op): boolean {
   const key = baseKey(op.key);
   const replaces = op.op === 'container.remove' && op.key === key;
+  // What a client changes is taken over at rest too, and starts nothing.
+  if (op.op === 'container.update' && endsByStartAlone(desired().resources.get(key))) return false;
   if (!(OP_TRAITS[op.op].skippedOnceStopped || replaces) || !desired().resources.has(key)) return false;
   const record = containers.byKey(key);
   return record !== undefined && stopAgainst(stops, op, record) !== null;

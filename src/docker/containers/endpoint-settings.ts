@@ -138,10 +138,11 @@ export function networksOf(
   record: ContainerRecord,
   isRunning: boolean,
   ids: NetworkIds,
-  requested: Readonly<Record<string, RequestedEndpoint>> = {},
+  requested: Readonly<Record<string, RequestedEndpoint | null>> = {},
 ): Readonly<Record<string, EndpointSettings>> {
   const present = endpointsOf(record);
-  const declared = declaredMemberships(record);
+  const isNowhere = own(requested, 'none') === null;
+  const declared = declaredMemberships(record).filter(({ key }) => key !== NO_NETWORK || !isNowhere);
   const others = present.filter(({ network }) => !declared.some(({ key }) => key === network));
   const all = [...declared, ...others.map(({ network }) => ({ key: network, membership: null }))];
   return Object.fromEntries(

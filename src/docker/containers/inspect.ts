@@ -1,6 +1,5 @@
 /** What is known of one container. */
 import type { RootMount } from '../../drivers/contract/graph.ts';
-import { networkMode } from '../../model/network-mode.ts';
 import type { ContainerRecord } from '../../state/containers/container-record.ts';
 import type { DockerParts } from '../docker-parts.ts';
 import { imageSize } from '../images/image-facts.ts';
@@ -13,7 +12,7 @@ import { networkModeOf, networksOf } from './endpoint-settings.ts';
 import { hostConfigJson } from './host-config.ts';
 import { imageRunConfig, mergedConfig } from './image-config.ts';
 import { mountPointsOf, volumesByPath } from './mount-points.ts';
-import { bindsOf, type ContainerRequest, requestOf, tmpfsMountsOf } from './request.ts';
+import { askedNetworkMode, bindsOf, requestOf, tmpfsMountsOf } from './request.ts';
 import { seenContainer } from './seen.ts';
 import { sizesOf } from './sizes.ts';
 
@@ -32,13 +31,6 @@ function execIdsOf({ execs }: DockerParts, containerId: string): readonly string
   return ids.length === 0 ? null : ids;
 }
 
-/** A network as it was asked for; null for what has another form in answers. */
-function askedMode(request: ContainerRequest | null): string | null {
-  const mode = request?.hostConfig.NetworkMode;
-  if (typeof mode !== 'string' || mode === '' || mode === 'default') return null;
-  return networkMode(mode).type === 'container' ? null : mode;
-}
-
 /** @param isSized measures it, which reads all of its writable layer */
 export async function inspectContainer(
   docker: DockerParts,
@@ -54,7 +46,7 @@ export async function inspectContainer(
     mounts.find(({ Destination }) => Destination === target)?.Name ?? null;
   const tag = tagsById(docker.repositories.all()).get(record.imageId)?.[0] ?? `sha256:${record.imageId}`;
   const asked = request ?? declaredRequest(record, { image: tag, volumeName });
-  const networkMode = askedMode(request) ?? networkModeOf(record, (key) => docker.containers.byKey(key)?.id);
+  const networkMode = askedNetworkMode(request) ?? networkModeOf(record, (key) => docker.containers.byKey(key)?.id);
   return containerJson({
     record,
     state,

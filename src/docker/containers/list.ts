@@ -14,7 +14,14 @@ import { containerSummary, labelsOf } from './container-summary.ts';
 import { type EndpointSettings, networkModeOf, networksOf } from './endpoint-settings.ts';
 import { type MountPoint, mountPointsOf, volumesByPath } from './mount-points.ts';
 import { portMap } from './ports.ts';
-import { annotationsOf, bindsOf, type ContainerRequest, requestOf, tmpfsMountsOf } from './request.ts';
+import {
+  annotationsOf,
+  askedNetworkMode,
+  bindsOf,
+  type ContainerRequest,
+  requestOf,
+  tmpfsMountsOf,
+} from './request.ts';
 import { seenContainer } from './seen.ts';
 import { sizesOf } from './sizes.ts';
 
@@ -100,7 +107,7 @@ export async function listContainers(
         state: one.state,
         image: shownImage(one, known, tags),
         labels: one.labels(),
-        networkMode: networkModeOf(record, (key) => docker.containers.byKey(key)?.id),
+        networkMode: askedNetworkMode(one.request) ?? networkModeOf(record, (key) => docker.containers.byKey(key)?.id),
         networks: one.networks(),
         mounts: one.mounts(),
         annotations: annotationsOf(one.request),

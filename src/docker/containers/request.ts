@@ -1,5 +1,6 @@
 /** What a client asked of a container when it made it. Pure. */
 import type { ImperativeRequest } from '../../model/imperative/request.ts';
+import { networkMode } from '../../model/network-mode.ts';
 import type { ContainerOwner } from '../../state/containers/container-record.ts';
 import type { RequestedEndpoint } from './endpoint-settings.ts';
 import { HOST_CONFIG_NAMES } from './host-config.ts';
@@ -11,7 +12,8 @@ const ENDPOINT_NAMES = ['IPAMConfig', 'Links', 'Aliases', 'DriverOpts', 'GwPrior
 export interface ContainerRequest {
   readonly config: JsonObject;
   readonly hostConfig: JsonObject;
-  readonly endpoints: Readonly<Record<string, RequestedEndpoint>>;
+  /** By name or id of the network. Null for `none` where it is on no network, not even that. */
+  readonly endpoints: Readonly<Record<string, RequestedEndpoint | null>>;
 }
 
 /** Read once each: lists ask for those of all containers. */
@@ -43,10 +45,20 @@ function readRequest(request: ImperativeRequest): ContainerRequest | null {
     endpoints: Object.fromEntries(
       endpoints.map(([name, settings]) => [
         name,
-        canonical(memberOf(settings), ENDPOINT_NAMES) as unknown as RequestedEndpoint,
+        name === 'none' && settings === null
+          ? null
+          : (canonical(memberOf(settings), ENDPOINT_NAMES) as unknown as RequestedEndpoint),
       ]),
     ),
   };
+}
+
+/** The network as it was asked for, whatever the container joined and left since; null for what has another form in answers. */
+export function askedNetworkMode(request: ContainerRequest | null): string | null {
+  if (request === null) return null;
+  const mode = request.hostConfig.NetworkMode;
+  if (typeof mode !== 'string' || mode === '' || mode === 'default') return 'bridge';
+  return networkMode(mode).type === 'container' ? null : mode;
 }
 
 /** `source:target[:mode]`, as far as they were asked for. */

@@ -177,6 +177,26 @@ export function containerBody(body: unknown): ContainerBody {
   return decode(config, body);
 }
 
+const connection = struct({ Container: text(), EndpointConfig: endpoint.optional() });
+const disconnection = struct({ Container: text(), Force: flag() });
+
+/** What joins a container to a network. @throws DockerError 400 */
+export function connectionBody(body: unknown): { readonly container: string; readonly settings: EndpointBody | null } {
+  const { Container, EndpointConfig } = decode(connection, body ?? {});
+  return { container: named(Container), settings: EndpointConfig ?? null };
+}
+
+/** What takes a container off a network. @throws DockerError 400 */
+export function disconnectionBody(body: unknown): { readonly container: string; readonly force: boolean } {
+  const { Container, Force } = decode(disconnection, body ?? {});
+  return { container: named(Container), force: Force };
+}
+
+function named(container: string): string {
+  if (container === '') throw new DockerError(400, 'invalid name or ID supplied: ""');
+  return container;
+}
+
 /** HostConfig of a body that was read before; what is not understood is as nothing. */
 export function hostConfigBody(written: unknown): HostConfigBody {
   return hostConfig.safeParse(written).data ?? hostConfig.parse({});

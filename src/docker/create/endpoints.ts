@@ -50,17 +50,22 @@ function problemsOf({ network, settings }: Endpoint): string[] {
   return [...new Set(problems)];
 }
 
-/** @throws DockerError 400 with all that is wrong, as Docker joins it */
-export function checkEndpoint(endpoint: Endpoint): void {
-  const { network, settings } = endpoint;
-  const invalid = (what: string): never => refuse(`invalid config for network ${network.name}: ${what}`);
+/**
+ * @param before what the message begins with
+ * @throws DockerError 400 with all that is wrong, as Docker joins it
+ */
+export function checkEndpoint(
+  endpoint: Endpoint,
+  before = `invalid config for network ${endpoint.network.name}: `,
+): void {
+  const { settings } = endpoint;
   const problems = problemsOf(endpoint);
   if (problems.length > 0) {
     const listed = problems.length === 1 ? problems : problems.map((problem) => `* ${problem}`);
-    invalid(`invalid endpoint settings:\n${listed.join('\n')}`);
+    refuse(`${before}invalid endpoint settings:\n${listed.join('\n')}`);
   }
   const mac = settings.MacAddress;
-  if (mac !== '' && !/^([0-9a-f]{2}[:-]){5}[0-9a-f]{2}$/i.test(mac)) invalid(`invalid MAC address ${mac}`);
+  if (mac !== '' && !/^([0-9a-f]{2}[:-]){5}[0-9a-f]{2}$/i.test(mac)) refuse(`${before}invalid MAC address ${mac}`);
 }
 
 /** `net.ipv4.conf.IFNAME.log_martians=1,…` */

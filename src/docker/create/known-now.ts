@@ -67,15 +67,22 @@ function isPublished({ containers }: DockerParts, { hostIp, port, protocol }: Wa
 
 type Wanted = Parameters<CreateContext['isPublished']>[0];
 
+/** What names of networks, containers and volumes mean. */
+export function namesNow(docker: DockerParts): Pick<CreateContext, 'network' | 'container' | 'volume'> {
+  return {
+    network: (reference) => networkCalled(docker, reference),
+    container: (reference) => containerCalled(docker, reference),
+    volume: (name) => volumeCalled(docker, name),
+  };
+}
+
 export function knownNow(docker: DockerParts, image: ImageRecord, minor: ApiMinor): CreateContext {
   return {
     minor,
     imageId: image.id,
     image: imageFacts(image.Tsdocker?.ConfigJson ?? JSON.stringify({ config: image.config ?? {} })),
     cpus: availableParallelism(),
-    network: (reference) => networkCalled(docker, reference),
-    container: (reference) => containerCalled(docker, reference),
-    volume: (name) => volumeCalled(docker, name),
+    ...namesNow(docker),
     exists: existsSync,
     isPublished: (port) => isPublished(docker, port),
   };

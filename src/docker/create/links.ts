@@ -7,6 +7,7 @@ import type { Endpoint } from './endpoints.ts';
 
 export interface LinkedTo {
   readonly key: ResourceKey;
+  readonly alias: string;
   /** As a specification writes it. */
   readonly text: string;
 }
@@ -19,6 +20,9 @@ function parse(text: string): { readonly name: string; readonly alias: string } 
   const bare = (path: string): string => path.split('/').at(-1) ?? '';
   return { name: name.replace(/^\//, ''), alias: bare(alias) };
 }
+
+/** How a container calls what it links to. */
+export const linkAlias = (text: string): string => text.split('/').at(-1)?.split(':').at(-1) ?? '';
 
 function checkTarget(target: KnownContainer, endpoints: readonly Endpoint[]): void {
   const mode = networkMode(target.spec.network);
@@ -38,14 +42,15 @@ function checkTarget(target: KnownContainer, endpoints: readonly Endpoint[]): vo
 export function linksOf(
   texts: readonly string[],
   endpoints: readonly Endpoint[],
-  context: CreateContext,
+  context: Pick<CreateContext, 'container'>,
 ): readonly LinkedTo[] {
   const byAlias = new Map<string, LinkedTo>();
   for (const { name, alias } of texts.map(parse)) {
     const target = context.container(name);
     if (target === null) refuse(`could not get container for ${name}: No such container: ${name}`);
     checkTarget(target, endpoints);
-    if (!byAlias.has(alias)) byAlias.set(alias, { key: target.key, text: `${referenceTo(target.key)}:${alias}` });
+    if (!byAlias.has(alias))
+      byAlias.set(alias, { key: target.key, alias, text: `${referenceTo(target.key)}:${alias}` });
   }
   return [...byAlias.values()];
 }

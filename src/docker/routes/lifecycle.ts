@@ -1,7 +1,9 @@
 /** Runs of containers: start, stop, signals, and their end. */
+import { DEFAULT_NETWORK } from '../../model/network-mode.ts';
 import { readSignal, type SignalName, signalName } from '../../model/signals.ts';
 import type { ContainerRecord } from '../../state/containers/container-record.ts';
 import { containerEvent, subjectOf } from '../events/container-events.ts';
+import { engineNameOf } from '../names.ts';
 import { containerOf, isPaused, requireRunning } from '../streams/containers.ts';
 import { killed, stopped, stopTimeOf } from '../streams/endings.ts';
 import { startError } from '../streams/start-error.ts';
@@ -23,8 +25,17 @@ async function start(call: DockerCall): Promise<DockerReply> {
   const record = containerOf(call);
   if (isPaused(record)) throw new DockerError(409, 'cannot start a paused container, try unpause instead');
   if (runs(call, record) && record.stopOverride === null) return NOTHING_TO_DO;
+  requireNetworks(call, record);
   await begun(call, record, () => call.docker.commands.starts.begin(record, call.signal));
   return DONE;
+}
+
+/** A network goes while a container that is on it does not run. @throws DockerError 404 */
+function requireNetworks({ docker }: DockerCall, { owner }: ContainerRecord): void {
+  const declared = owner?.request && docker.desired().resources.get(owner.key);
+  for (const key of declared?.references.networks ?? [])
+    if (key !== DEFAULT_NETWORK && !docker.desired().resources.has(key))
+      throw new DockerError(404, `network ${engineNameOf(key)} not found`);
 }
 
 async function begun({ docker }: DockerCall, { id }: ContainerRecord, begin: () => Promise<void>): Promise<void> {
@@ -60,6 +71,7 @@ async function stop(call: DockerCall): Promise<DockerReply> {
 async function restart(call: DockerCall): Promise<DockerReply> {
   const record = containerOf(call);
   const [timeoutMs, signal] = [stopTimeOf(call.query), stopSignalOf(call)];
+  requireNetworks(call, record);
   if (signal !== null && runs(call, record)) await stopped(call, record, timeoutMs, signal);
   await begun(call, record, () => call.docker.commands.starts.beginAgain(record, timeoutMs, call.signal));
   return DONE;

@@ -23,20 +23,23 @@ async function create(call: DockerCall): Promise<DockerReply> {
 const isPredefined = ({ key, name }: KnownNetwork): boolean =>
   key === DEFAULT_NETWORK || name === 'host' || name === 'none';
 
+/** Containers with an endpoint there: one at rest has none, and does not keep a network. */
 function usersOf({ docker }: DockerCall, { key }: KnownNetwork): readonly ContainerRecord[] {
-  return docker.imperative.networks.usersOf(key).flatMap((user) => docker.containers.byKey(user.key) ?? []);
+  return docker.imperative.networks
+    .usersOf(key)
+    .flatMap((user) => docker.containers.byKey(user.key) ?? [])
+    .filter(({ id, state }) => docker.exec.running(id) !== null || state.status === 'restarting');
 }
 
 async function remove(call: DockerCall): Promise<DockerReply> {
   const network = findNetwork(knownNetworks(call.docker), param(call, 'id'));
   if (isPredefined(network))
     throw new DockerError(403, `${network.name} is a pre-defined network and cannot be removed`);
-  const [user] = usersOf(call, network);
-  if (user) {
-    const runs = call.docker.exec.running(user.id) !== null;
-    const why = runs ? 'has active endpoints' : `is used by container ${user.engineName}: remove that first`;
-    throw new DockerError(403, `error while removing network: network ${network.name} id ${network.id} ${why}`);
-  }
+  if (usersOf(call, network).length > 0)
+    throw new DockerError(
+      403,
+      `error while removing network: network ${network.name} id ${network.id} has active endpoints`,
+    );
   await call.docker.imperative.networks.remove(network.key, call.client);
   return { type: 'empty', status: 204 };
 }

@@ -14,6 +14,7 @@ import { insideRoutes } from './inside.ts';
 import { lifecycleRoutes } from './lifecycle.ts';
 import { logRoutes } from './logs.ts';
 import { networkChangeRoutes } from './network-changes.ts';
+import { networkMemberRoutes } from './network-members.ts';
 import { networkViewRoutes } from './network-views.ts';
 import { systemRoutes } from './system.ts';
 import { updateRoutes } from './update.ts';
@@ -24,6 +25,7 @@ export const ROUTES: readonly DockerRoute[] = [
   ...createRoutes,
   ...updateRoutes,
   ...networkChangeRoutes,
+  ...networkMemberRoutes,
   ...volumeChangeRoutes,
   ...systemRoutes,
   ...lifecycleRoutes,

@@ -1,7 +1,6 @@
 /** Limits and restart policy of a container that is there. */
 import { availableParallelism } from 'node:os';
 import type { JsonValue } from '../../model/json.ts';
-import { containerSpecOf } from '../../state/containers/written-spec.ts';
 import { requireImperative } from '../../supervisor/imperative/containers.ts';
 import { memberOf } from '../create/go-json.ts';
 import { updateOf } from '../create/update.ts';
@@ -19,26 +18,21 @@ async function update(call: DockerCall): Promise<DockerReply> {
   const record = containerOf(call);
   const asked = await call.readBody();
   requireImperative(docker, record);
-  const { owner } = record;
-  const request = owner?.request;
-  if (!owner || request === undefined) throw new DockerError(404, `No such container: ${record.engineName}`);
-  const body = objectOf(request.body);
-  const hostConfig = objectOf(memberOf(body, 'HostConfig'));
-  const { id } = record;
-  const changed = updateOf(asked, {
-    id,
-    spec: containerSpecOf(owner),
-    hostConfig,
-    cpus: availableParallelism(),
-    minor,
-  });
-  const HostConfig = { ...hostConfig, ...(changed.hostConfig as JsonObject) };
-  await docker.imperative.updates.change(record, {
-    spec: changed.spec,
-    request: { ...request, body: { ...body, HostConfig } },
+  let warnings: readonly string[] = [];
+  const isThere = await docker.imperative.updates.change(record, {
+    what: 'update',
     by,
+    declare: ({ spec, request }, { id }) => {
+      const body = objectOf(request.body);
+      const hostConfig = objectOf(memberOf(body, 'HostConfig'));
+      const changed = updateOf(asked, { id, spec, hostConfig, cpus: availableParallelism(), minor });
+      warnings = changed.warnings;
+      const HostConfig = { ...hostConfig, ...(changed.hostConfig as JsonObject) };
+      return { spec: changed.spec, request: { ...request, body: { ...body, HostConfig } } };
+    },
   });
-  return json({ Warnings: changed.warnings.length > 0 ? changed.warnings : null });
+  if (!isThere) throw new DockerError(404, `No such container: ${record.engineName}`);
+  return json({ Warnings: warnings.length > 0 ? warnings : null });
 }
 
 export const updateRoutes: readonly DockerRoute[] = [route('POST', '/containers/{id}/update', update)];

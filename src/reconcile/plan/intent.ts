@@ -114,9 +114,14 @@ function contentChanges({ reactions }: Desired, paths: readonly string[]): Conte
   return paths.map((path) => ({ path, reaction: reactions?.[path] ?? 'restart' }));
 }
 
+/** A client links a container that runs when it joins it to a network: names lead there, and its environment stays. */
+function asLink({ request }: Desired, field: FieldChange): FieldChange {
+  return request && field.path === 'links' ? { ...field, change: 'in-place' } : field;
+}
+
 function changesOf(desired: Desired<'container'>, container: ObservedContainer): Changes {
   if (desired.specHash === container.specHash) return UNCHANGED;
-  const fields = diffSpecs('container', container.spec, desired.spec);
+  const fields = diffSpecs('container', container.spec, desired.spec).map((field) => asLink(desired, field));
   const content = contentChanges(desired, changedContent(container.contentHashes, desired.contentHashes));
   const classes = new Set<ChangeClass>(fields.map((field) => field.change));
   for (const { reaction } of content) {
@@ -189,11 +194,15 @@ function withRunSignals({ spec }: Desired<'container'>, intent: Intent, around: 
 
 /** Returns a relink when linked containers have other addresses than the hosts file. */
 function relinked(desired: Desired<'container'>, container: ObservedContainer, around: Surroundings): Intent {
-  if (desired.spec.links.length === 0) return NOTHING;
+  const isLive = desired.request !== undefined;
+  if (desired.spec.links.length === 0 && !isLive) return NOTHING;
   const addresses = around.linkAddresses();
-  const moved = Object.keys(addresses).filter((alias) => {
+  const aliases = isLive
+    ? [...new Set([...Object.keys(container.linkAddresses), ...Object.keys(addresses)])]
+    : Object.keys(addresses);
+  const moved = aliases.filter((alias) => {
     const known = own(container.linkAddresses, alias);
-    return known !== undefined && known !== own(addresses, alias);
+    return (isLive || known !== undefined) && known !== own(addresses, alias);
   });
   if (moved.length === 0) return NOTHING;
   return intend(['relink'], because('dependency', `address of ${moved.join(', ')} changed`));

@@ -10,6 +10,7 @@ import { because } from './order/cause.ts';
 import type { Pass } from './order/pass.ts';
 import { hold, mayAct, scoped, undeclared } from './order/pass.ts';
 import { observedReferences } from './references.ts';
+import { endsByStartAlone } from './stopped.ts';
 
 const GONE = () => because('removed', 'no longer declared');
 
@@ -30,7 +31,10 @@ export function attachedTo(pass: Pass, network: ResourceKey): OwnedContainer[] {
   });
 }
 
-/** Returns the containers that may start on the network again although they are now declared with another one. */
+/**
+ * Returns the containers that may start on the network again although they are now declared with another one. Those of
+ * the Docker API do not keep a network at rest: their start says that it is gone.
+ */
 function comingBackTo(pass: Pass, network: ResourceKey): OwnedContainer[] {
   return usersOf(pass, (container) => {
     const { key, sandbox } = container;
@@ -38,6 +42,7 @@ function comingBackTo(pass: Pass, network: ResourceKey): OwnedContainer[] {
       sandbox ||
       key === null ||
       !pass.desired.resources.has(baseKey(key)) ||
+      endsByStartAlone(pass.desired.resources.get(baseKey(key))) ||
       pass.graph.has(opId('container.remove', key))
     )
       return false;
