@@ -22,6 +22,8 @@ export interface Outcome {
   readonly ops: number;
   readonly steps: number;
   readonly log: readonly string[];
+  /** Containers of clients at the end: `NAME runs` or `NAME rests`. */
+  readonly left: readonly string[];
 }
 
 /** Longer than the longest delay of a retry (denied: 10 min) with its jitter. */
@@ -414,6 +416,13 @@ class Episode {
     if (found.length > 0) throw new Broken(found.join('\n  '));
   }
 
+  left(): string[] {
+    const records = [...this.disk.containers.values()].filter(({ owner }) => owner?.request !== undefined);
+    return records
+      .map(({ id, engineName }) => `${engineName} ${this.kernel.payloads.has(id) ? 'runs' : 'rests'}`)
+      .sort();
+  }
+
   /** What no one catches ends a real supervisor. */
   unhandled(reason: unknown): void {
     if (reason instanceof Killed) return;
@@ -451,5 +460,5 @@ export async function runEpisode({ seed, actions }: Script): Promise<Outcome> {
     for (const listener of listeners) process.on('unhandledRejection', listener);
     episode.disk.close();
   }
-  return { broken, ops: episode.watch.ops, steps: episode.universe.steps, log: episode.log };
+  return { broken, ops: episode.watch.ops, steps: episode.universe.steps, log: episode.log, left: episode.left() };
 }

@@ -269,6 +269,8 @@ function clientsMisled({ supervisor, disk, kernel }: Rested): string[] {
   for (const { id, engineName, owner, run, restart } of disk.containers.values()) {
     if (!owner?.request) continue;
     if (disk.links.get(`/${engineName}`) !== id) found.push(`the name ${engineName} is not that of its container`);
+    const others = disk.links.list('/', 1).filter((name) => name.id === id && name.path !== `/${engineName}`);
+    for (const { path } of others) found.push(`${path} is left of a rename of ${owner.key}`);
     const isOver = run > 0 && !kernel.payloads.has(id) && !restart.requested && disk.exits.has(`${id} ${run}`);
     if (owner.request.autoRemove && isOver) found.push(`${owner.key} is to go and stays`);
   }

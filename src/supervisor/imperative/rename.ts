@@ -19,7 +19,7 @@ import type { ImperativeResources } from './imperative-resources.ts';
 export interface RenamePorts extends ChangePorts {
   readonly imperative: ImperativeResources;
   readonly containers: Pick<ContainerStore, 'get' | 'byKey' | 'change'>;
-  readonly links: Pick<LinkGraph, 'get' | 'set' | 'rename'>;
+  readonly links: Pick<LinkGraph, 'get' | 'set' | 'list' | 'delete'>;
   readonly leases: Pick<LeaseBook, 'rename' | 'save'>;
 }
 
@@ -85,15 +85,23 @@ export class Renames {
             batch,
           );
         },
-        names: () => this.#renameInGraph(desired.engineName, name, record.id),
+        names: () => this.#renameInGraph(name, record.id),
       });
     } catch (error) {
       leases.rename(key, from);
+      await this.#nameAgain(desired, record.id);
       throw error;
     } finally {
       this.#moves.delete(record.id);
     }
     failures.clear(from);
+  }
+
+  /** Names were committed where the record could not be. What fails here too is repaired when the next supervisor starts. */
+  async #nameAgain({ key, engineName }: Desired<'container'>, id: string): Promise<void> {
+    const { containers, leases } = this.#ports;
+    if (containers.get(id)?.owner?.key !== key) return;
+    await leases.save({ names: () => this.#renameInGraph(engineName, id) }).catch(() => undefined);
   }
 
   #withName(user: Desired<'container'>, from: string, to: string): Desired<'container'> {
@@ -122,10 +130,12 @@ export class Renames {
     );
   }
 
-  #renameInGraph(from: string, to: string, id: string): void {
+  /** Names are committed before records: it may have another one than its record says, left of a rename that failed. */
+  #renameInGraph(to: string, id: string): void {
     const { links } = this.#ports;
-    if (links.get(`/${from}`) === id) links.rename(`/${from}`, `/${to}`);
-    else if (links.get(`/${to}`) !== id) links.set(`/${to}`, id);
+    const wanted = `/${to}`;
+    for (const { path, id: holder } of links.list('/', 1)) if (holder === id && path !== wanted) links.delete(path);
+    if (links.get(wanted) !== id) links.set(wanted, id);
   }
 
   /** Ops under way know it by its key. */
