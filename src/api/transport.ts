@@ -161,7 +161,7 @@ function stranger(socketPath: string, cause: unknown): TsdError {
   });
 }
 
-function connectError(error: NodeJS.ErrnoException, socketPath: string): Error {
+export function connectError(error: NodeJS.ErrnoException, socketPath: string): Error {
   if (error.name === 'AbortError') return error;
   if (error.code === 'EACCES' || error.code === 'EPERM') {
     return new TsdError('TSD_SOCKET_DENIED', `no permission to use ${socketPath}`, { cause: error });

@@ -11,6 +11,7 @@ import { configure as restart } from './commands/containers/restart.ts';
 import { configure as start } from './commands/containers/start.ts';
 import { configure as stop } from './commands/containers/stop.ts';
 import { configure as wait } from './commands/containers/wait.ts';
+import { configure as cp } from './commands/docker/cp.ts';
 import { configure as create } from './commands/docker/create.ts';
 import { configure as down } from './commands/docker/down.ts';
 import { configure as inspect } from './commands/docker/inspect.ts';
@@ -24,6 +25,7 @@ import { configure as run } from './commands/docker/run.ts';
 import { configure as stats } from './commands/docker/stats.ts';
 import { configure as top } from './commands/docker/top.ts';
 import { configure as up } from './commands/docker/up.ts';
+import { configure as update } from './commands/docker/update.ts';
 import { configure as volume } from './commands/docker/volume.ts';
 import { configure as completion } from './commands/host/completion.ts';
 import { configure as daemon } from './commands/host/daemon.ts';
@@ -216,6 +218,8 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: 'pause', group: DOCKER, summary: 'freeze the processes of containers', configure: pause },
   { name: 'unpause', group: DOCKER, summary: 'let paused containers go on', configure: unpause },
   { name: 'rename', group: DOCKER, summary: 'give a container another name', configure: rename },
+  { name: 'update', group: DOCKER, summary: 'change limits and restart policy of containers', configure: update },
+  { name: 'cp', group: DOCKER, summary: 'copy files from and to a container', configure: cp },
   { name: 'rm', group: DOCKER, summary: 'remove containers', configure: rm },
   { name: 'network', group: DOCKER, summary: 'list, create, connect and remove networks', configure: network },
   { name: 'volume', group: DOCKER, summary: 'list, create and remove volumes', configure: volume },

@@ -1,6 +1,7 @@
 /** What a command sees of the world: streams, environment, and the supervisor it talks to. */
 import type { Readable, Writable } from 'node:stream';
 import type { SupervisorClient } from '../api/client.ts';
+import type { DockerArchives } from '../api/docker/archives.ts';
 import type { DockerClient } from '../api/docker/client.ts';
 import type { DeclaredCommand } from './command-line/command.ts';
 import { type DataFormat, formatData } from './data.ts';
@@ -42,6 +43,15 @@ export class CliContext {
   async docker(): Promise<DockerClient> {
     const { DockerClient } = await import('../api/docker/client.ts');
     return new DockerClient(this.host);
+  }
+
+  /** Files of containers through the Docker API. */
+  async dockerArchives(): Promise<DockerArchives> {
+    const [{ DockerArchives }, { socketOf }] = await Promise.all([
+      import('../api/docker/archives.ts'),
+      import('../api/docker/client.ts'),
+    ]);
+    return new DockerArchives(socketOf(this.host));
   }
 
   /** A command's action from a function that returns the exit code. */

@@ -1,6 +1,15 @@
 /** The commands that are Docker's, from our own command line. */
-import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFile, execFileSync, spawnSync } from 'node:child_process';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { TestSupervisor } from '../support/supervisor.ts';
@@ -20,7 +29,10 @@ afterAll(async () => {
 });
 
 /** A command with standard input, or in a directory. */
-function command(args: readonly string[], { cwd = '/', input = '' } = {}): Promise<{ status: number; stdout: string }> {
+function command(
+  args: readonly string[],
+  { cwd = '/', input = '' }: { cwd?: string; input?: string | Buffer } = {},
+): Promise<{ status: number; stdout: string }> {
   const env = { ...process.env, TSDOCKER_HOST: supervisor.socket };
   return new Promise((resolve) => {
     const child = execFile(supervisor.program, args, { cwd, env }, (error, stdout) =>
@@ -118,4 +130,105 @@ test('up and down are about the file of the working directory', async () => {
   expect(await supervisor.ok('ps', '-o', 'name', '--filter', 'name=shop')).toBe('shop-a\n');
   expect(await command(['down'], { cwd })).toMatchObject({ status: 0 });
   expect(await supervisor.ok('ps', '-aq', '--filter', 'name=shop')).toBe('');
+});
+
+test('the image of a container is shown as it was asked for', async () => {
+  await supervisor.ok('create', '--name', 'named', 'bb:1', 'busybox', 'true');
+  expect((await supervisor.containers()).find(({ engineName }) => engineName === 'named')).toMatchObject({
+    image: 'bb:1',
+    imageId: expect.stringMatching(/^[0-9a-f]{64}$/),
+  });
+  expect(await supervisor.ok('ps', '-a', '--filter', 'name=named')).toMatch(/ bb:1 /);
+  await supervisor.ok('rm', 'named');
+});
+
+test('limits and restart policy of a container are changed while it runs', async () => {
+  const id = (await supervisor.ok('run', '-d', '--name', 'limited', 'bb:1', 'busybox', 'sleep', '1000')).trim();
+  const change = [
+    '--memory',
+    '64m',
+    '--memory-swap',
+    '-1',
+    '--cpus',
+    '0.5',
+    '--pids-limit',
+    '50',
+    '--restart',
+    'always',
+  ];
+  expect(await supervisor.ok('update', ...change, 'limited')).toBe('limited\n');
+  const [seen] = JSON.parse(await supervisor.ok('inspect', 'limited')) as [{ HostConfig: object; State: object }];
+  expect(seen.HostConfig).toMatchObject({
+    Memory: 64 * 1024 * 1024,
+    MemorySwap: -1,
+    NanoCpus: 500_000_000,
+    PidsLimit: 50,
+    RestartPolicy: { Name: 'always' },
+  });
+  expect(seen.State).toMatchObject({ Running: true });
+  const groups = execFileSync('find', ['/sys/fs/cgroup', '-path', `*${id}*`, '-name', 'pids.max'], {
+    encoding: 'utf8',
+  });
+  const [file = ''] = groups.split('\n');
+  expect(readFileSync(file, 'utf8')).toBe('50\n');
+  expect(await supervisor.cli('update', 'limited')).toMatchObject({
+    status: 1,
+    stderr: expect.stringContaining('nothing is to be changed'),
+  });
+  expect(await supervisor.cli('update', '--pids-limit', '9', 'limited', 'nowhere')).toMatchObject({
+    status: 1,
+    stdout: 'limited\n',
+    stderr: expect.stringContaining('No such container: nowhere'),
+  });
+  await supervisor.ok('rm', '-f', 'limited');
+});
+
+test('files are copied between host and container, under the names that cp gives them', async () => {
+  const cwd = mkdtempSync('/tmp/tsd-cp-');
+  onTestFinished(() => rmSync(cwd, { recursive: true }));
+  await supervisor.ok('create', '--name', 'files', '-v', '/data', 'bb:1', 'busybox', 'true');
+  const cp = (...args: string[]) => command(['cp', '-q', ...args], { cwd });
+  const done = { status: 0, stdout: '' };
+  mkdirSync(join(cwd, 'tree/sub'), { recursive: true });
+  writeFileSync(join(cwd, 'tree/sub/leaf'), 'deep\n', { mode: 0o640 });
+  symlinkSync('sub/leaf', join(cwd, 'tree/link'));
+  writeFileSync(join(cwd, 'file'), 'a file\n');
+  const read = (name: string) => readFileSync(join(cwd, name), 'utf8');
+  // Into it: a new name, a directory that is there, the contents of a directory, a volume.
+  expect(await cp('file', 'files:/renamed')).toEqual(done);
+  expect(await cp('tree', 'files:/data')).toEqual(done);
+  expect(await cp('tree/.', 'files:/made')).toEqual(done);
+  // Out of it.
+  expect(await cp('files:/renamed', '.')).toEqual(done);
+  expect(await cp('files:/data/tree', 'copy')).toEqual(done);
+  expect(await cp('files:/made/.', 'whole')).toEqual(done);
+  expect(await cp('-L', 'files:/data/tree/link', 'behind')).toEqual(done);
+  expect([read('renamed'), read('copy/sub/leaf'), read('whole/sub/leaf'), read('behind')]).toEqual([
+    'a file\n',
+    'deep\n',
+    'deep\n',
+    'deep\n',
+  ]);
+  expect([readlinkSync(join(cwd, 'copy/link')), statSync(join(cwd, 'copy/sub/leaf')).mode & 0o777]).toEqual([
+    'sub/leaf',
+    0o640,
+  ]);
+  // As tars on both sides.
+  const tar = spawnSync('tar', ['-C', cwd, '-c', 'file'], { maxBuffer: 2 ** 24 }).stdout;
+  expect(await command(['cp', '-', 'files:/data'], { cwd, input: tar })).toEqual(done);
+  expect((await cp('files:/data/file', '-')).stdout).toContain('a file\n');
+  for (const [from = '', to = '', why = ''] of [
+    ['files:/nowhere', '.', 'Could not find the file /nowhere'],
+    ['nowhere', 'files:/', 'no such file or directory'],
+    ['file', 'files:/nowhere/x', 'Could not find the file /nowhere'],
+    ['file', 'gone:/x', 'No such container: gone'],
+    ['tree', 'files:/renamed', 'cannot copy a directory over the file'],
+    ['file', 'files:/new/', 'there is no directory /new'],
+    ['files:/a', 'files:/b', 'between containers'],
+    ['a', 'b', 'neither source nor target'],
+  ]) {
+    const said = await supervisor.cli('cp', from === 'file' || from === 'tree' ? join(cwd, from) : from, to);
+    expect([said.status, said.stderr], from).toEqual([1, expect.stringContaining(why)]);
+  }
+  await supervisor.ok('rm', '-v', 'files');
 });

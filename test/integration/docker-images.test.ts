@@ -339,7 +339,7 @@ describe.skipIf(!DOCKER_INSTALLED || !REGISTRY_INSTALLED || !SKOPEO_INSTALLED ||
       const unknown = await raw(tarOf({ path: 'Dockerfile', content: 'FROM scratch\nFOO bar\n' }));
       expect([unknown.status, unknown.json]).toEqual([
         400,
-        { message: 'dockerfile parse error line 2: unknown instruction: FOO' },
+        { message: 'dockerfile parse error on line 2: unknown instruction: FOO' },
       ]);
       const missing = await raw(tarOf({ path: 'other', content: '' }), '?dockerfile=sub%2FDockerfile');
       expect([missing.status, missing.json]).toEqual([

@@ -26,6 +26,13 @@ export class PrivateDocker {
     return this.#socket;
   }
 
+  /** Of dockerd, whose network is its own. */
+  get pid(): number {
+    const pid = this.#child?.pid;
+    if (pid === undefined) throw new Error('dockerd is not running');
+    return pid;
+  }
+
   async start(): Promise<this> {
     const at = (name: string): string => join(this.#directory, name);
     const log = openSync(at('log'), 'a');

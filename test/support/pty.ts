@@ -3,12 +3,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, constants, openSync } from 'node:fs';
 import { constants as osConstants } from 'node:os';
 import { ReadStream } from 'node:tty';
-import { syscall } from '../../src/ffi/call/native.ts';
-import { openTerminalOn, type Terminal } from '../../src/ffi/process/pty.ts';
+import { openTerminalOn, setTerminalSize, type Terminal } from '../../src/ffi/process/pty.ts';
 import { until } from './wait.ts';
-
-// asm-generic/ioctls.h
-const TIOCSWINSZ = 0x5414;
 
 /** A new terminal of the host. */
 function openTerminal(): Terminal {
@@ -31,7 +27,7 @@ export class OnTerminal {
   constructor(argv: readonly string[], env: NodeJS.ProcessEnv, rows: number, columns: number) {
     const { master, path } = openTerminal();
     const slave = openSync(path, constants.O_RDWR | constants.O_NOCTTY);
-    setSize(master, rows, columns);
+    setTerminalSize(master, rows, columns);
     // With the terminal as its controlling one it hears of sizes and hang-ups, as in a terminal window.
     this.#child = spawn('setsid', ['--ctty', '--wait', ...argv], { stdio: [slave, slave, slave], env });
     closeSync(slave);
@@ -56,7 +52,7 @@ export class OnTerminal {
   }
 
   resize(rows: number, columns: number): void {
-    setSize(this.#master, rows, columns);
+    setTerminalSize(this.#master, rows, columns);
   }
 
   shows(text: string): Promise<unknown> {
@@ -69,14 +65,4 @@ export class OnTerminal {
   close(): void {
     this.#keyboard.destroy();
   }
-}
-
-function setSize(terminal: number, rows: number, columns: number): void {
-  syscall(
-    'set the size of a terminal',
-    'ioctl',
-    terminal,
-    TIOCSWINSZ,
-    Buffer.from(Uint16Array.of(rows, columns, 0, 0).buffer),
-  );
 }

@@ -44,6 +44,8 @@ export interface RegistryConfig {
   readonly address?: string;
   /** Directory of another's storage, which stays. */
   readonly storage?: string;
+  /** What its command line begins with, in another network. */
+  readonly launcher?: readonly string[];
 }
 
 export class RegistryServer {
@@ -52,7 +54,15 @@ export class RegistryServer {
   host = '';
   #child: ChildProcess | null = null;
 
-  async start({ tls, basic, token, schema1, address = '127.0.0.1', storage }: RegistryConfig = {}): Promise<this> {
+  async start({
+    tls,
+    basic,
+    token,
+    schema1,
+    address = '127.0.0.1',
+    storage,
+    launcher = [],
+  }: RegistryConfig = {}): Promise<this> {
     this.host = `${address}:${await freePort()}`;
     const auth = (basic && this.#htpasswd(basic)) ?? (token && { token });
     const config = {
@@ -77,9 +87,10 @@ export class RegistryServer {
     // YAML has JSON in it.
     writeFileSync(file, JSON.stringify(config));
     const log = openSync(join(this.directory, 'log'), 'a');
-    this.#child = spawn('docker-registry', ['serve', file], { stdio: ['ignore', log, log] });
+    const [program = '', ...args] = [...launcher, 'docker-registry', 'serve', file];
+    this.#child = spawn(program, args, { stdio: ['ignore', log, log] });
     closeSync(log);
-    await until('the registry answering', () => this.#answers(tls !== undefined));
+    await until('the registry answering', () => this.#answers(tls !== undefined, launcher));
     return this;
   }
 
@@ -106,7 +117,10 @@ export class RegistryServer {
     return { htpasswd: { realm: 'test', path } };
   }
 
-  async #answers(tls: boolean): Promise<boolean> {
+  async #answers(tls: boolean, launcher: readonly string[]): Promise<boolean> {
+    const [program, ...args] = launcher;
+    if (program !== undefined)
+      return spawnSync(program, [...args, 'wget', '-qO-', `http://${this.host}/v2/`]).status === 0;
     if (!tls) return (await fetch(`http://${this.host}/v2/`)).status > 0;
     const [hostname, port] = this.host.split(':');
     return new Promise((resolve, reject) => {

@@ -8,16 +8,20 @@ import { attachTo, type DockerStreams } from './streams.ts';
 
 type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 
+/** @param host `unix:///path`. @throws TsdError TSD_FLAG for what is no address of a client. */
+export function socketOf(host: string): string {
+  const address = parseHost(host);
+  if (address.type === 'unix') return address.path;
+  throw new TsdError('TSD_FLAG', `${host} is for the daemon; a client needs unix:///path`);
+}
+
 /** Every call throws TsdError, as those of the supervisor's client do. */
 export class DockerClient {
   readonly #socketPath: string;
 
   /** @param host `unix:///path`. @throws TsdError TSD_FLAG for what is no address of a client. */
   constructor(host: string) {
-    const address = parseHost(host);
-    if (address.type !== 'unix')
-      throw new TsdError('TSD_FLAG', `${host} is for the daemon; a client needs unix:///path`);
-    this.#socketPath = address.path;
+    this.#socketPath = socketOf(host);
   }
 
   get<T>(path: string, query: Query = {}): Promise<T> {

@@ -35,8 +35,9 @@ export interface Filtered {
   readonly labels: () => Readonly<Record<string, string>>;
   readonly networks: () => Readonly<Record<string, EndpointSettings>>;
   readonly mounts: () => readonly MountPoint[];
-  /** `80/tcp`. */
+  /** Ports of the host: `8080/tcp`. */
   readonly published: () => readonly string[];
+  /** Ports of the container: `80/tcp`. */
   readonly exposed: () => readonly string[];
 }
 

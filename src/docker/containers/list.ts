@@ -13,7 +13,7 @@ import { stateOf } from './container-state.ts';
 import { containerSummary, labelsOf } from './container-summary.ts';
 import { type EndpointSettings, networkModeOf, networksOf } from './endpoint-settings.ts';
 import { type MountPoint, mountPointsOf, volumesByPath } from './mount-points.ts';
-import { portMap } from './ports.ts';
+import { portList } from './ports.ts';
 import {
   annotationsOf,
   askedNetworkMode,
@@ -85,7 +85,8 @@ export async function listContainers(
       labels: once(() => labelsOf(record, imageLabels(docker.images.get(record.imageId)))),
       networks: once(() => networksOf(record, state.Running, ids, request?.endpoints)),
       mounts: once(() => mountPointsOf(record, volumes, bindsOf(request), tmpfsMountsOf(request))),
-      published: () => Object.entries(portMap(record)).flatMap(([port, bindings]) => (bindings === null ? [] : [port])),
+      published: () =>
+        portList(record).flatMap(({ PublicPort, Type }) => (PublicPort === undefined ? [] : [`${PublicPort}/${Type}`])),
       exposed: () => Object.keys(record.config.ExposedPorts ?? {}),
     };
   });

@@ -14,6 +14,8 @@ export interface NotedContainer {
   readonly record: ContainerRecord | undefined;
   /** A restart was asked for, and the start that belongs to it is this one. */
   readonly isRestart: boolean;
+  /** A signal was asked for, and no stop since. */
+  readonly isKilled: boolean;
 }
 
 const SIGTERM = 15;
@@ -33,7 +35,7 @@ function died(record: ContainerRecord | undefined): Attributes {
 }
 
 function ofContainer({ what, kind, ok, message }: TimelineDraft, noted: NotedContainer): readonly EventDraft[] {
-  const { subject, record, isRestart } = noted;
+  const { subject, record, isRestart, isKilled } = noted;
   const event = (action: string, more?: Attributes): EventDraft => containerEvent(subject, action, more);
   const signal = (): string => `${readSignal(message.split(' ').at(-1) ?? '') ?? SIGTERM}`;
   switch (what) {
@@ -46,7 +48,7 @@ function ofContainer({ what, kind, ok, message }: TimelineDraft, noted: NotedCon
     case 'oom-killed':
       return [event('oom'), event('die', died(record))];
     case 'container.stop':
-      return [event('stop')];
+      return isKilled ? [] : [event('stop')];
     case 'container.remove':
       return [event('destroy')];
     case 'kill':

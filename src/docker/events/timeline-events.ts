@@ -12,6 +12,8 @@ export class TimelineEvents implements RecordWatcher {
   readonly #subjects = new Map<string, EventSubject>();
   /** Ids of those that were asked to restart, and have not started since. */
   readonly #restarting = new Set<string>();
+  /** Ids of those that were sent a signal, and have neither been asked to stop nor started since. */
+  readonly #killed = new Set<string>();
 
   constructor(bus: Pick<DockerEventBus, 'emit'>, containers: Pick<ContainerStore, 'all' | 'get' | 'byKey' | 'watch'>) {
     this.#bus = bus;
@@ -35,10 +37,13 @@ export class TimelineEvents implements RecordWatcher {
     const id = noted?.subject.id;
     if (id === undefined) return;
     if (entry.what === 'restart' && entry.kind === 'override') this.#restarting.add(id);
+    if (entry.what === 'kill') this.#killed.add(id);
+    else if (entry.kind === 'override' || entry.what === 'container.start') this.#killed.delete(id);
     if (entry.what === 'container.start') this.#restarting.delete(id);
     if (entry.what === 'container.remove' && entry.ok) {
       this.#subjects.delete(id);
       this.#restarting.delete(id);
+      this.#killed.delete(id);
     }
   }
 
@@ -52,6 +57,6 @@ export class TimelineEvents implements RecordWatcher {
     const id = container?.id ?? record?.id;
     if (id === undefined) return null;
     const subject = this.#subjects.get(id) ?? { id, attributes: { image: container?.image ?? '', name: id } };
-    return { subject, record, isRestart: this.#restarting.has(id) };
+    return { subject, record, isRestart: this.#restarting.has(id), isKilled: this.#killed.has(id) };
   }
 }

@@ -5,9 +5,10 @@ import { TsdError } from '../../model/errors/errors.ts';
 import { familiarRepository, parseImageReference } from '../../model/image-reference.ts';
 import { own } from '../../model/own.ts';
 import type { DockerParts } from '../docker-parts.ts';
+import { DockerError } from '../wire/docker-error.ts';
 import { streamOfUpload } from '../wire/upload.ts';
 import { amountLine, type ProgressLine, stepLine } from './progress-line.ts';
-import { findImage } from './references.ts';
+import { type FoundImage, findImage } from './references.ts';
 import { begun, failureOf } from './transfer.ts';
 
 type Parts = Pick<DockerParts, 'api' | 'tmpDir'>;
@@ -94,6 +95,16 @@ export function idIn(result: string): string {
 }
 
 /** Names as {@link DockerParts.archive} takes them: a repository alone means all its tags. @throws DockerError 404, 400 */
+/** Its absence is said with the name as it was asked for. @throws DockerError */
+function savedImage(known: Pick<DockerParts, 'images' | 'repositories'>, text: string): FoundImage {
+  try {
+    return findImage(known, text);
+  } catch (thrown) {
+    if (thrown instanceof DockerError && thrown.status === 404) throw new DockerError(404, `No such image: ${text}`);
+    throw thrown;
+  }
+}
+
 export function namesToSave(
   { images, repositories }: Pick<DockerParts, 'images' | 'repositories'>,
   texts: readonly string[],
@@ -102,7 +113,7 @@ export function namesToSave(
     const parsed = parseImageReference(text);
     const isBare = parsed.ok && !/[:@][^/]*$/.test(text);
     if (isBare && own(repositories.all(), familiarRepository(parsed.value))) return familiarRepository(parsed.value);
-    const { id, name } = findImage({ images, repositories }, text);
+    const { id, name } = savedImage({ images, repositories }, text);
     return name ?? id;
   });
 }

@@ -26,7 +26,7 @@ function pullError(error: TsdError, reference: ImageReference): Error {
     return new DockerError(404, `${said}: ${error.message}`);
   }
   if (error.code === 'TSD_REGISTRY_NOT_FOUND') {
-    return new DockerError(404, `manifest for ${name} not found: manifest unknown: ${error.message}`);
+    return new DockerError(404, `manifest for ${name} not found: manifest unknown: manifest unknown`);
   }
   return error;
 }

@@ -11,6 +11,7 @@ import type { DockerCall } from '../wire/route.ts';
 import { converse, type Wanted } from './conversation.ts';
 import { detachKeysOf } from './detach-keys.ts';
 import { type ExecInstance, isRunning } from './exec-instances.ts';
+import { framed } from './frames.ts';
 import { execError } from './start-error.ts';
 
 type ExecParts = Pick<DockerParts, 'exec' | 'containers' | 'bus'>;
@@ -95,7 +96,8 @@ export async function runAttached(
   const { request } = instance;
   const session = await open(parts, instance, size);
   if (typeof session === 'string') {
-    stream.write(`${session}\r\n`);
+    const said = Buffer.from(`${session}\r\n`);
+    stream.write(raw ? said : framed('stdout', said));
     return;
   }
   const wanted = {

@@ -30,6 +30,22 @@ function unstartable(command: string, message: string): Unstartable | null {
   return null;
 }
 
+/** Other reasons in Docker's words; null where it has none of its own. */
+function knownReason(
+  message: string,
+  { id, engineName }: Pick<ContainerRecord, 'id' | 'engineName'>,
+): DockerError | null {
+  const [, kind, name] = /\b(user|group) "([^"]*)" is not in /.exec(message) ?? [];
+  if (kind !== undefined) {
+    const file = kind === 'user' ? 'passwd' : 'group';
+    return new DockerError(400, `unable to find ${kind} ${name}: no matching entries in ${file} file`);
+  }
+  const [, port] = /\bhost port (\S+)\/\w+ is (?:published|in use) by /.exec(message) ?? [];
+  if (port === undefined) return null;
+  const where = `driver failed programming external connectivity on endpoint ${engineName} (${id})`;
+  return new DockerError(500, `${where}: Bind for ${port} failed: port is already allocated`);
+}
+
 /** @param thrown what a start threw @param record of the container after it */
 export function startError(thrown: unknown, record: ContainerRecord | undefined): unknown {
   if (!(thrown instanceof TsdError)) return thrown;
@@ -37,7 +53,7 @@ export function startError(thrown: unknown, record: ContainerRecord | undefined)
   const reason = unstartable(record?.path ?? '', message);
   if (reason !== null)
     return new DockerError(400, `${FAILED}: runc create failed: ${UNABLE}: ${reason.words}: unknown (${message})`);
-  return thrown;
+  return (record && knownReason(message, record)) ?? thrown;
 }
 
 /** The same for a program that is run in a container. */

@@ -74,6 +74,11 @@ interface RecordedTask {
   readonly network: RecordedNetwork;
 }
 
+export interface TerminalSize {
+  readonly rows: number;
+  readonly columns: number;
+}
+
 /** One run of one container. */
 export interface TaskSpec {
   readonly containerId: string;
@@ -110,6 +115,8 @@ export interface TaskSpec {
   /** Added to its badness when memory is short, proc_pid_oom_score_adj(5). */
   readonly oomScoreAdj?: number | null;
   readonly tty: boolean;
+  /** Size of its terminal from the beginning. Absent: that of a new terminal, 0 by 0. */
+  readonly terminalSize?: TerminalSize;
   /** Keep stdin open for attach; otherwise /dev/null. */
   readonly stdin: boolean;
   /** Run the payload under a minimal init that reaps and forwards signals. */

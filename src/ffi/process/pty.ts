@@ -7,6 +7,7 @@ import { OPEN_FLAGS, open } from '../files/lookup.ts';
 // asm-generic/ioctls.h
 const TIOCGPTN = 0x80045430;
 const TIOCSPTLCK = 0x40045431;
+const TIOCSWINSZ = 0x5414;
 
 /** Device number of /dev/ptmx, character 5:2 (Documentation/admin-guide/devices.txt). */
 const PTMX_DEVICE = 0x502;
@@ -68,4 +69,10 @@ function unlocked(master: number): Terminal {
     closeSync(master);
     throw error;
   }
+}
+
+/** @param terminal either end of it */
+export function setTerminalSize(terminal: number, rows: number, columns: number): void {
+  const size = Buffer.from(Uint16Array.of(rows, columns, 0, 0).buffer);
+  syscall('set the size of a terminal', 'ioctl', terminal, TIOCSWINSZ, size);
 }

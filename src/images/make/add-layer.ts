@@ -21,6 +21,8 @@ export interface NewLayer {
   readonly created: string;
   readonly author: string;
   readonly comment: string;
+  /** What made its content; left out, nothing is said. */
+  readonly createdBy?: string;
 }
 
 interface RawImage {
@@ -53,7 +55,10 @@ export async function addLayer(layer: NewLayer, context: LoadContext): Promise<L
     ...entry,
     config,
     rootfs: { type: 'layers', diff_ids: [...below, `sha256:${diffId}`] },
-    history: [...(base.history ?? below.map(() => ({}))), entry],
+    history: [
+      ...(base.history ?? below.map(() => ({}))),
+      { ...entry, ...(layer.createdBy !== undefined && { created_by: layer.createdBy }) },
+    ],
   });
   const blobs: LayerBlob[] = below.map((digest) => ({ open: () => missing(digest), digest: null }));
   const open = () => Readable.from(layer.tar(), { objectMode: false });

@@ -134,7 +134,9 @@ function verdict(record: HealthRecord, probes: ProbeSet): { state: HealthState; 
   if (dead !== undefined) return { state: 'unhealthy', message: failureText(record, dead) };
   if (isReady(record, probes)) return { state: 'healthy', message: '' };
   const message = pending(record, probes);
-  return { state: record.firstReadyAtBootMs === null ? 'starting' : 'unready', message };
+  // One that was never ready is starting only as long as its tries may still fail.
+  const hasFailed = probes.readiness !== null && probeState(record, 'readiness').verdict === 'failing';
+  return { state: record.firstReadyAtBootMs === null && !hasFailed ? 'starting' : 'unready', message };
 }
 
 /** What is known of run number `run`; a record of another run or of other probes counts for nothing. */

@@ -1,5 +1,5 @@
 /** One run of a container as the exec driver wants it, made from the specification and what was allocated for it. */
-import type { LogSpec, MountSpec, RecordedNetwork, TaskSpec } from '../../drivers/contract/exec.ts';
+import type { LogSpec, MountSpec, RecordedNetwork, TaskSpec, TerminalSize } from '../../drivers/contract/exec.ts';
 import type { RootMount } from '../../drivers/contract/graph.ts';
 import { effectiveCapabilities } from '../../model/capabilities.ts';
 import { TsdError } from '../../model/errors/errors.ts';
@@ -48,6 +48,8 @@ export interface TaskSpecInput {
   /** The container's own variables as they are stored: `K=V`, with references in the place of secrets. */
   readonly storedEnv: readonly string[];
   readonly network: RecordedNetwork;
+  /** Of the terminal from which a client asked for it. */
+  readonly terminalSize?: TerminalSize | undefined;
 }
 
 /** Entrypoint, then command, then args. An entrypoint of the manifest drops the image's command, as in Docker. */
@@ -138,6 +140,7 @@ export function buildTaskSpec(input: TaskSpecInput): TaskSpec {
     ulimits: spec.resources.ulimits,
     resources: limitsOf(spec.resources),
     tty: spec.tty,
+    ...(input.terminalSize && { terminalSize: input.terminalSize }),
     stdin: spec.stdin,
     init: spec.init,
     log: input.log,

@@ -152,6 +152,7 @@ export class ImageFiles implements ImageFilesApi {
                 baseConfigJson: base === undefined ? null : storedImage(base, []).configJson,
                 author: request.author,
                 config: request.config,
+                createdBy: [record.path, ...record.args].join(' '),
                 tar: () => still(changesTar(ownChanges(this.#parts.trees, record, ended), sparse)),
               },
               loadContext(this.#parts.intake, report, ended),

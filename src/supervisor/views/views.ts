@@ -5,6 +5,7 @@ import type { NetworkConfig } from '../../drivers/contract/network.ts';
 import { formatTime } from '../../model/clock.ts';
 import type { Desired, DesiredState } from '../../model/desired.ts';
 import type { ObservedHealth } from '../../model/health.ts';
+import { imageOf } from '../../model/imperative/asked.ts';
 import { beforePort } from '../../model/networks/host-addresses.ts';
 import type { ObservedContainer } from '../../model/observed.ts';
 import { type Kind, parseKey, type ResourceKey } from '../../model/resource.ts';
@@ -137,7 +138,7 @@ function containerView(input: ViewInput, ports: ContainerViewPorts, key: Resourc
     pid: container?.pid ?? null,
     exitCode: container?.running ? null : (container?.exit?.code ?? null),
     restarts: container?.restarts.restarts ?? 0,
-    image: declared?.spec.image ?? record?.config.Image ?? '',
+    image: (declared?.request && imageOf(declared.request)) ?? declared?.spec.image ?? record?.config.Image ?? '',
     imageId: container?.imageId ?? null,
     address: record?.network?.address ?? (record ? ownAddresses(record)[0] : null) ?? null,
     endpoints: record ? endpointViews(record) : [],

@@ -4,10 +4,10 @@ import { COMMANDS } from '../../../src/cli/commands.ts';
 import { tsdocker } from '../../support/api/in-process.ts';
 
 const NAMES = (
-  'apply approve attach build changes commit completion convert create daemon delete describe diff doctor down ' +
+  'apply approve attach build changes commit completion convert cp create daemon delete describe diff doctor down ' +
   'events exec export get history host-shutdown image images import info inspect job jobs kill load login logout ' +
   'logs network pause plan port ps pull push rename restart rm rmi rollback run save schema search start stats ' +
-  'stop system tag tags top unpause up validate version volume wait why'
+  'stop system tag tags top unpause up update validate version volume wait why'
 ).split(' ');
 
 test('the list of commands', () => {
@@ -68,7 +68,6 @@ describe('a command of another program is answered with our equivalent', () => {
     ['container ls', 'did you mean `tsdocker ps`?'],
     ['Deploy x', 'did you mean `tsdocker up`?'],
     ['compose frob', 'did you mean `tsdocker convert -f compose.yaml`, then apply?'],
-    ['cp web:/x .', 'did you mean `tsdocker export NAME -o FILE.tar`?'],
     ['image ls', 'did you mean `tsdocker images`?'],
     ['constructor', '`tsdocker --help` lists the commands.'],
   ])('%s', async (line, hint) => {

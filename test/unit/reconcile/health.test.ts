@@ -63,7 +63,7 @@ describe('probe results', () => {
       'readiness alone never asks for a restart',
       set({ readiness: probe({ retries: 2 }) }),
       'r- r- r+ r- r- r+',
-      'starting starting healthy healthy unready healthy',
+      'starting unready healthy healthy unready healthy',
     ],
     [
       'liveness alone says nothing about readiness',

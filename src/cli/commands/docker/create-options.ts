@@ -1,8 +1,8 @@
 /** Options of `run` and `create`, and the request that they make: Docker's names, as far as they still make sense. */
 
 import { TsdError } from '../../../model/errors/errors.ts';
-import { parseBytes } from '../../../model/kinds/short-forms.ts';
-import { type Command, InvalidArgumentError, Option } from '../../command-line/command.ts';
+import { type Command, Option } from '../../command-line/command.ts';
+import { bytesArgument, nanoCpus, numberArgument, restartOf } from '../../limit-arguments.ts';
 import { collect } from '../../options.ts';
 import { labelsOf } from './labels.ts';
 
@@ -39,23 +39,6 @@ export interface CreateOptions {
   readonly init?: boolean;
   readonly stopSignal?: string;
   readonly platform?: string;
-}
-
-const NANO = 1e9;
-
-function bytesArgument(text: string): number {
-  // Docker's units without the i are powers of 1024, too.
-  const parsed = parseBytes(
-    text.replace(/^(\d+(?:\.\d+)?)([kmgt])b?$/i, (_, n, unit) => `${n}${unit.toUpperCase()}iB`),
-  );
-  if (!parsed.ok) throw new InvalidArgumentError(parsed.message);
-  return parsed.value;
-}
-
-function numberArgument(text: string): number {
-  const value = Number(text);
-  if (text === '' || !Number.isFinite(value)) throw new InvalidArgumentError('write a number.');
-  return value;
 }
 
 export function createOptions(command: Command): void {
@@ -144,11 +127,6 @@ function hostPorts(text: string | undefined, count: number, word: string): reado
   throw new TsdError('TSD_BAD_REQUEST', `-p ${word}: the ranges have different lengths`);
 }
 
-function restartOf(text: string): { Name: string; MaximumRetryCount: number } {
-  const [name = 'no', max = '0'] = text.split(':');
-  return { Name: name, MaximumRetryCount: Number(max) };
-}
-
 const given = <T>(name: string, value: T | undefined): Record<string, T> =>
   value === undefined ? {} : { [name]: value };
 
@@ -200,7 +178,7 @@ export function creationOf(
       ...given('Dns', options.dns),
       ...given('Links', options.link),
       ...given('Memory', options.memory),
-      ...(options.cpus !== undefined && { NanoCpus: Math.round(options.cpus * NANO) }),
+      ...(options.cpus !== undefined && { NanoCpus: nanoCpus(options.cpus) }),
       ...given('PidsLimit', options.pidsLimit),
       ...given('CapAdd', options.capAdd),
       ...given('CapDrop', options.capDrop),

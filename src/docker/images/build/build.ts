@@ -50,7 +50,7 @@ function startError(error: TsdError, dockerfile: string): Error {
   const message = withoutPlace(error).split('\n', 1)[0] ?? '';
   const [, keyword] = /^(\S+) is no instruction$/.exec(message) ?? [];
   const said = keyword === undefined ? message : `unknown instruction: ${keyword}`;
-  return new DockerError(400, `dockerfile parse error line ${error.source?.line ?? 1}: ${said}`);
+  return new DockerError(400, `dockerfile parse error on line ${error.source?.line ?? 1}: ${said}`);
 }
 
 /** Logins by registry. What cannot be read is none, as with Docker. */

@@ -5,8 +5,9 @@
  */
 import { closeSync } from 'node:fs';
 import { AT_FDCWD } from '../../../ffi/files/lookup.ts';
-import { openTerminalOn } from '../../../ffi/process/pty.ts';
+import { openTerminalOn, setTerminalSize } from '../../../ffi/process/pty.ts';
 import { AT_EMPTY_PATH, MOUNT_ATTR, MOVE_MOUNT, MS, mountDetached, OPEN_TREE } from '../../../ffi/storage/mounts.ts';
+import type { TerminalSize } from '../../contract/exec.ts';
 import { FIRST_INHERITED_FD } from './prepared-task.ts';
 import { SLOT_STDIN, type SyscallProgram } from './program/program.ts';
 
@@ -30,11 +31,12 @@ export interface Console {
   close(): void;
 }
 
-export function openConsole(): Console {
+export function openConsole(size?: TerminalSize): Console {
   const attributes = MOUNT_ATTR.noSuid | MOUNT_ATTR.noExec;
   const devpts = mountDetached('make /dev/pts', 'devpts', OPTIONS, attributes);
   try {
     const { master } = openTerminalOn(devpts);
+    if (size) setTerminalSize(master, size.rows, size.columns);
     const close = (): void => {
       closeSync(master);
       closeSync(devpts);

@@ -58,7 +58,7 @@ export class RunStarts {
     const socket = files.socket(containerId, run);
     files.create(containerId, run);
     files.forgetRunsBefore(containerId, run);
-    const console = spec.tty ? openConsole() : null;
+    const console = spec.tty ? openConsole(spec.terminalSize) : null;
     try {
       // Of an earlier run; counters begin at zero.
       await cgroups.clear(containerId);

@@ -5,6 +5,7 @@ import type { Networks } from '../../../drivers/contract/network.ts';
 import type { LimitName } from '../../../ffi/host/sysinfo.ts';
 import type { Desired } from '../../../model/desired.ts';
 import { TsdError } from '../../../model/errors/errors.ts';
+import { consoleSizeOf } from '../../../model/imperative/asked.ts';
 import type { ContainerSpec } from '../../../model/kinds/container.ts';
 import { linkedAddress } from '../../../model/linked-address.ts';
 import { networkMode } from '../../../model/network-mode.ts';
@@ -174,6 +175,7 @@ export function taskOf(
     network: recordedNetwork(ports, desired, record),
     links: linkedContainers(ports, desired),
     files: textFiles(ports, desired, id),
+    terminalSize: desired.request && consoleSizeOf(desired.request),
     log: {
       path: ports.containers.logPath(id),
       maxBytes: desired.spec.log.maxBytes,
