@@ -52,7 +52,6 @@ const MEANINGS: Readonly<Record<string, string>> = {
   'image prune': 'system prune',
   prune: 'system prune',
   df: 'system df',
-  update: 'apply -f FILE.yaml, with the new limits in the manifest',
   shell: 'exec -it NAME sh',
   sh: 'exec -it NAME sh',
   edit: 'apply -f FILE.yaml, with the manifest changed',
