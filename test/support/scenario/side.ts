@@ -97,7 +97,7 @@ export class ScenarioRun {
         else terminal.type(keyText(key));
       }
       let code: number | null = null;
-      terminal.exited.then((exited) => {
+      void terminal.exited.then((exited) => {
         code = exited;
       });
       await until(`the end of ${line}`, () => code !== null);
