@@ -1,4 +1,4 @@
-/** `npm run simulate -- --ops N [--seed S] [--jobs J] [--replay FILE]` */
+/** `npm run simulate -- --ops N [--seed S] [--jobs J] [--clients] [--replay FILE]` */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -12,6 +12,7 @@ const { values } = parseArgs({
     ops: { type: 'string', default: '20000' },
     seed: { type: 'string', default: String(Date.now()) },
     jobs: { type: 'string', default: String(availableParallelism()) },
+    clients: { type: 'boolean', default: false },
     replay: { type: 'string' },
     trace: { type: 'string', default: 'simulation-trace.json' },
   },
@@ -32,7 +33,7 @@ async function search(): Promise<number> {
   const { seed, trace } = values;
   console.log(`seed ${seed}`);
   const started = performance.now();
-  const { tally, failure } = await simulate(seed, Number(values.ops));
+  const { tally, failure } = await simulate(seed, Number(values.ops), { clients: values.clients });
   const seconds = (performance.now() - started) / 1000;
   console.log(
     `${tally.ops} ops and ${tally.steps} steps in ${tally.episodes} scripts, ${seconds.toFixed(1)} s, ` +
@@ -49,7 +50,7 @@ async function searchSideBySide(): Promise<number> {
   const { seed, trace } = values;
   console.log(`seed ${seed}`);
   const jobs = Number(values.jobs);
-  const results = await runJobs({ seed, ops: Number(values.ops), jobs, atOnce: jobs, trace });
+  const results = await runJobs({ seed, ops: Number(values.ops), jobs, atOnce: jobs, trace, clients: values.clients });
   for (const { output } of results) console.log(output.trimEnd());
   return results.every(({ status }) => status === 0) ? 0 : 1;
 }

@@ -16,6 +16,8 @@ export interface JobsOptions {
   readonly atOnce: number;
   /** Where a job that found something writes its shrunk script; the job's number is added. */
   readonly trace: string;
+  /** Clients of the Docker API take part. */
+  readonly clients?: boolean;
 }
 
 export interface JobResult {
@@ -23,9 +25,19 @@ export interface JobResult {
   readonly output: string;
 }
 
-function runJob({ seed, ops, jobs, trace }: JobsOptions, job: number): Promise<JobResult> {
+function runJob({ seed, ops, jobs, trace, clients = false }: JobsOptions, job: number): Promise<JobResult> {
   const share = Math.ceil(ops / jobs);
-  const args = ['--ops', String(share), '--seed', `${seed}-${job}`, '--jobs', '1', '--trace', `${trace}.${job}`];
+  const args = [
+    '--ops',
+    String(share),
+    '--seed',
+    `${seed}-${job}`,
+    '--jobs',
+    '1',
+    '--trace',
+    `${trace}.${job}`,
+    ...(clients ? ['--clients'] : []),
+  ];
   return new Promise((done, failed) => {
     const child = spawn(process.execPath, ['--import', LOADER, CLI, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
     const chunks: Buffer[] = [];

@@ -12,6 +12,8 @@ interface Mutation {
   readonly patch: Patch;
   /** Other modules that would catch it. */
   readonly also?: Readonly<Record<string, Patch>>;
+  /** It is about what clients of the Docker API made. */
+  readonly clients?: boolean;
   /** What has to be said about it. */
   readonly broken: RegExp;
 }
@@ -90,12 +92,14 @@ const MUTATIONS: readonly Mutation[] = [
     title: 'a start that forgets what clients made',
     path: '../../src/supervisor/imperative/restored.ts',
     patch: () => ({ restoredDeclarations: () => [] }),
+    clients: true,
     broken: /was made for a client and is lost/,
   },
   {
     title: 'a container of a client that is started when it is made',
     path: '../../src/reconcile/plan/stopped.ts',
     patch: () => ({ isStopped: () => false }),
+    clients: true,
     broken: /although no client asked|although a person had stopped/,
   },
 ];
@@ -107,13 +111,13 @@ function mutate(path: string, patch: Patch): void {
   });
 }
 
-test.each(MUTATIONS)('$title', async ({ path, patch, also = {}, broken }) => {
+test.each(MUTATIONS)('$title', async ({ path, patch, also = {}, clients = false, broken }) => {
   const mutated = { ...also, [path]: patch };
   vi.resetModules();
   for (const [module, change] of Object.entries(mutated)) mutate(module, change);
   try {
     const { simulate } = await import('./simulate.ts');
-    const { failure } = await simulate('mutation', 4_000, { tries: 100 });
+    const { failure } = await simulate('mutation', 4_000, { tries: 100, clients });
     expect(failure?.outcome.broken).toMatch(broken);
     expect(failure?.script.actions.length).toBeLessThan(40);
     const { runEpisode } = await import('./episode.ts');

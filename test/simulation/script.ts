@@ -339,13 +339,15 @@ class Author {
   #clientCreate(name: string): Deed {
     const autoRemove = this.maybe('auto remove', 0.3);
     const mode = this.below('client network', 8);
-    const network = mode === 0 ? 'host' : mode === 1 ? 'none' : mode === 2 ? 'container:one' : 'bridge';
+    // Others link to it and share its network.
+    const isShared = name === 'one';
+    const network = isShared || mode > 2 ? 'bridge' : mode === 0 ? 'host' : mode === 1 ? 'none' : 'container:one';
     const links = network === 'bridge' && this.maybe('client link', 0.2) ? ['one'] : [];
     const written = {
       command: this.#command(),
       restart: autoRemove ? 'no' : this.pick('policy', POLICIES),
-      network: name === 'one' && mode === 2 ? 'bridge' : network,
-      links: name === 'one' ? [] : links,
+      network,
+      links: isShared ? [] : links,
       ...(network === 'bridge' && this.maybe('client port', 0.2) && { ports: ['81'] }),
       stopTimeout: '1s',
     };
@@ -357,12 +359,13 @@ class Author {
   }
 }
 
-export function writeScript(seed: string, length: number): Script {
+/** @param clients whether clients of the Docker API take part; what else happens is the same */
+export function writeScript(seed: string, length: number, clients = false): Script {
   const author = new Author(seed);
   const first = APPS.map((app): Action => ({ do: 'edit', app, declared: author.app(app), afterMs: 0 }));
   const rest = Array.from({ length }, (): Action[] => [
     { ...author.deed(), afterMs: author.afterMs() },
-    ...(author.maybe('client', 0.5)
+    ...(clients && author.maybe('client', 0.5)
       ? [{ ...author.clientDeed(), afterMs: author.pick('client pace', [0, 1, 5, 50]) }]
       : []),
   ]).flat();

@@ -21,11 +21,11 @@ export interface Failure {
 export async function simulate(
   seed: string,
   ops: number,
-  { tries }: { /** To shrink a failure. */ readonly tries?: number } = {},
+  { tries, clients = false }: { /** To shrink a failure. */ readonly tries?: number; readonly clients?: boolean } = {},
 ): Promise<{ readonly tally: Tally; readonly failure: Failure | null }> {
   let tally: Tally = { ops: 0, steps: 0, episodes: 0 };
   while (tally.ops < ops) {
-    const script = writeScript(`${seed}.${tally.episodes}`, SCRIPT_LENGTH);
+    const script = writeScript(`${seed}.${tally.episodes}`, SCRIPT_LENGTH, clients);
     const outcome = await runEpisode(script);
     tally = { ops: tally.ops + outcome.ops, steps: tally.steps + outcome.steps, episodes: tally.episodes + 1 };
     if (outcome.broken !== null) return { tally, failure: await shrink(script, outcome, tries) };

@@ -3,6 +3,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { runJobs } from './jobs.ts';
+import { simulate } from './simulate.ts';
 
 /** The same scripts each time; `npm run simulate` looks for trouble with others. */
 const SEED = process.env.TSD_SEED ?? '5';
@@ -21,4 +22,9 @@ test(`${OPS} operations among crashes, faults and edits keep every invariant (TS
   // The trace of a failure stays, to be replayed.
   if (results.every(({ status }) => status === 0)) rmSync(directory, { recursive: true });
   expect(results.filter(({ status }) => status !== 0).map(({ output }) => output.slice(-10_000))).toEqual([]);
+});
+
+test('what clients of the Docker API were told holds among crashes, faults and edits', async () => {
+  const { failure } = await simulate(`${SEED} clients`, 3_000, { clients: true });
+  expect(failure?.outcome.broken ?? null, failure?.outcome.log.join('\n')).toBeNull();
 });
