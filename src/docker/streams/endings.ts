@@ -6,6 +6,7 @@ import type { ContainerRecord } from '../../state/containers/container-record.ts
 import { keyOf } from '../../supervisor/requests/container-changes.ts';
 import { killContainer } from '../../supervisor/requests/signal-commands.ts';
 import { stopContainer } from '../../supervisor/requests/stop-command.ts';
+import type { DockerParts } from '../docker-parts.ts';
 import { DockerError } from '../wire/docker-error.ts';
 import type { Query } from '../wire/query.ts';
 import type { DockerCall } from '../wire/route.ts';
@@ -24,6 +25,13 @@ export function stopTimeOf(query: Query): number | null {
 const stopSignalOf = ({ owner }: ContainerRecord): SignalName =>
   (owner?.written as ContainerSpec | undefined)?.stopSignal ?? DEFAULT_SIGNAL;
 
+/** The loop takes the run for one that was asked already: it waits for the end, and sends nothing but the last signal. */
+function askedToEnd({ clock, commands }: DockerParts, record: ContainerRecord): ContainerRecord['stopping'] {
+  const { wallMs, bootMs } = clock.now();
+  const at = { at: formatTime(wallMs), bootId: commands.stops.bootId, atBootMs: bootMs };
+  return { run: record.run, signal: stopSignalOf(record), at };
+}
+
 /** @param signal in place of the container's own */
 export async function stopped(
   { docker, signal: gone }: DockerCall,
@@ -35,13 +43,8 @@ export async function stopped(
   if (signal === null || signal === stopSignalOf(record))
     return await stopContainer(stops, record, timeoutMs, null, gone);
   await docker.exec.signal(record.id, signalNumber(signal));
-  // The loop takes the run for one that was asked already: it waits for the end, and sends nothing but the last signal.
-  const { wallMs, bootMs } = docker.clock.now();
   const current = docker.containers.get(record.id);
-  if (current?.run === record.run) {
-    const at = { at: formatTime(wallMs), bootId: stops.bootId, atBootMs: bootMs };
-    docker.containers.updateSoon({ ...current, stopping: { run: current.run, signal: stopSignalOf(record), at } });
-  }
+  if (current?.run === record.run) docker.containers.updateSoon({ ...current, stopping: askedToEnd(docker, current) });
   await stopContainer(stops, record, timeoutMs, null, gone);
 }
 
@@ -58,6 +61,7 @@ export async function killed({ docker }: DockerCall, record: ContainerRecord, si
     await stops.changes.make(record, (current) => ({
       ...current,
       stopOverride: { at, specHash, until: null },
+      stopping: askedToEnd(docker, current),
       restart: { ...current.restart, requested: false },
     }));
   }
