@@ -17,8 +17,6 @@ export function createDocker(wired: Wired, api: (caller: Caller) => ServedApi): 
   const { parts, observing, stores, defaultNetwork } = opened;
   const imageStores = { images: parts, layers: { graph: parts.graph, recipes: recipesOf(parts.intake) } };
   const bus = new DockerEventBus(parts.clock);
-  const timelineEvents = new TimelineEvents(bus, stores.containers);
-  feed.watch((entry) => timelineEvents.noted(entry));
   const shared = {
     desired: parts.desired,
     containers: stores.containers,
@@ -51,5 +49,7 @@ export function createDocker(wired: Wired, api: (caller: Caller) => ServedApi): 
     execs: new ExecInstances(),
     imperative,
   };
+  const timelineEvents = new TimelineEvents(shared);
+  feed.watch((entry) => timelineEvents.noted(entry));
   return new DockerDispatcher((caller) => ({ ...shared, api: api(caller) }), onBug);
 }

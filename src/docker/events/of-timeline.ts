@@ -70,7 +70,6 @@ function ofImage({ what, message }: TimelineDraft): readonly EventDraft[] {
 }
 
 const OF_VOLUMES: Readonly<Record<string, string>> = { 'volume.create': 'create', 'volume.remove': 'destroy' };
-const OF_NETWORKS: Readonly<Record<string, string>> = { 'network.remove': 'destroy' };
 
 export function eventsOf(entry: TimelineDraft, noted: NotedContainer | null): readonly EventDraft[] {
   const { key, what, ok, kind } = entry;
@@ -81,9 +80,6 @@ export function eventsOf(entry: TimelineDraft, noted: NotedContainer | null): re
   const name = engineNameOf(key);
   const volume = OF_VOLUMES[what];
   if (volume !== undefined) return [{ type: 'volume', action: volume, id: name, attributes: { driver: 'local' } }];
-  const network = OF_NETWORKS[what];
-  if (network !== undefined)
-    return [{ type: 'network', action: network, id: name, attributes: { name, type: 'bridge' } }];
   return [];
 }
 
