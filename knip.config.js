@@ -45,6 +45,7 @@ export default {
     'mkfs.btrfs',
     'ip',
     'script',
+    'docker-compose',
     'docker-registry',
     'buildah',
     'openssl',

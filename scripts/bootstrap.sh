@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 
 need_packages=(gcc make g++ python3 libc6-dev libnftables1 libzstd1)
 test_packages=(apache2-utils bind9-dnsutils busybox-static docker-registry btrfs-progs libseccomp2 musl-tools nftables iproute2 iptables nginx-light postgresql prometheus redis-server rsyslog skopeo systemd umoci util-linux
-  docker.io docker-cli ufw firewalld dbus # other firewalls beside ours
+  docker.io docker-cli docker-compose ufw firewalld dbus # other firewalls beside ours
   caddy mariadb-client-core mariadb-server-core mosquitto mosquitto-clients nats-server rabbitmq-server valkey-server) # ready-made manifests
 # Of these only the programs are wanted, not the services.
 server_packages=(docker-registry prometheus redis-server docker.io firewalld ufw caddy mosquitto nats-server rabbitmq-server valkey-server)
