@@ -3,6 +3,7 @@ import { systemClock } from '../ffi/boot-clock.ts';
 import type { SupervisorEventBus } from '../supervisor/events.ts';
 import { ImperativeContainers } from '../supervisor/imperative/containers.ts';
 import { ImperativeNetworks } from '../supervisor/imperative/networks.ts';
+import { Overrides } from '../supervisor/imperative/overrides.ts';
 import { ImperativeVolumes } from '../supervisor/imperative/removed-volumes.ts';
 import { Renames } from '../supervisor/imperative/rename.ts';
 import { ImperativeUpdates } from '../supervisor/imperative/updates.ts';
@@ -15,6 +16,7 @@ export interface Imperative {
   readonly volumes: ImperativeVolumes;
   readonly updates: ImperativeUpdates;
   readonly networks: ImperativeNetworks;
+  readonly overrides: Overrides;
 }
 
 interface Around {
@@ -23,7 +25,7 @@ interface Around {
   readonly timeline: Timeline;
 }
 
-export function createImperative({ parts, stores, imperative, log }: Opened, around: Around): Imperative {
+export function createImperative({ parts, stores, imperative, log, config }: Opened, around: Around): Imperative {
   const { desired, containers, approvals, failures, exec, exits } = parts;
   // The removal of what is declared by its record was not carried out.
   approvals.withdrawDeclared({ has: (key) => imperative.all().some((one) => one.key === key) });
@@ -43,5 +45,7 @@ export function createImperative({ parts, stores, imperative, log }: Opened, aro
     if (key) made.ended(key);
   });
   const updates = new ImperativeUpdates({ ...shared, leases: parts.leases });
-  return { containers: made, volumes, networks, updates };
+  const overrides = new Overrides({ ...shared, isAllowed: config.apiOverride === 'allow' });
+  containers.watch({ recordChanged: (id) => overrides.recordChanged(id), textWritten: () => {} });
+  return { containers: made, volumes, networks, updates, overrides };
 }

@@ -7,6 +7,7 @@ import type { PathBook } from '../reconcile/path-book.ts';
 import type { DaemonConfig } from '../settings/daemon-config.ts';
 import { copyMade, describeSettled, settleDeclarations } from '../supervisor/declarations/start.ts';
 import { ImperativeResources } from '../supervisor/imperative/imperative-resources.ts';
+import { restoredOverrides } from '../supervisor/imperative/overridden.ts';
 import { restoredDeclarations } from '../supervisor/imperative/restored.ts';
 import type { Logger } from '../supervisor/log.ts';
 import type { LoopPauses } from '../supervisor/loop-pauses.ts';
@@ -62,7 +63,11 @@ export function openSources(parts: SourceParts): OpenedSources {
   const settled = settleDeclarations(stores, (n) => stateOfGeneration(history, resolve, n), systemClock.now().wallMs);
   if (settled !== null) log.warn(settled, describeSettled(settled));
   copyMade(stores);
-  const imperative = new ImperativeResources(restoredDeclarations(stores), (keys) => wires.emit('look', keys));
+  const imperative = new ImperativeResources(
+    restoredDeclarations(stores),
+    (keys) => wires.emit('look', keys),
+    restoredOverrides(stores),
+  );
   const sources = new Sources({
     beside: imperative,
     history,

@@ -20,6 +20,7 @@ import type { DefaultNetwork } from '../supervisor/default-network.ts';
 import type { SupervisorEventBus } from '../supervisor/events.ts';
 import type { ImperativeContainers } from '../supervisor/imperative/containers.ts';
 import type { ImperativeNetworks } from '../supervisor/imperative/networks.ts';
+import type { Overrides } from '../supervisor/imperative/overrides.ts';
 import type { ImperativeVolumes } from '../supervisor/imperative/removed-volumes.ts';
 import type { ImperativeUpdates } from '../supervisor/imperative/updates.ts';
 import type { EventFeed } from '../supervisor/jobs/event-feed.ts';
@@ -75,5 +76,6 @@ export interface DockerParts {
     readonly volumes: ImperativeVolumes;
     readonly updates: ImperativeUpdates;
     readonly networks: ImperativeNetworks;
+    readonly overrides: Overrides;
   };
 }

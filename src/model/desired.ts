@@ -1,4 +1,5 @@
 import type { LiveFile } from './contents.ts';
+import type { ContainerOverride } from './imperative/override.ts';
 import type { ImperativeRequest } from './imperative/request.ts';
 import type { ContainerSpec } from './kinds/container.ts';
 import type { ImageSpec } from './kinds/image.ts';
@@ -42,6 +43,8 @@ export interface Desired<K extends Kind = Kind> {
   readonly positions: Readonly<Record<string, SourcePosition>>;
   /** Of what no manifest declares: what was asked for through the Docker API. */
   readonly request?: ImperativeRequest;
+  /** What a client changed of what the manifest says; the specification is the changed one. */
+  readonly override?: ContainerOverride;
 }
 
 /** Names of a container's spec, resolved, and of a build's Dockerfile. Empty for the other kinds. */

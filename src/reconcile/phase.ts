@@ -1,4 +1,5 @@
 import type { Desired } from '../model/desired.ts';
+import { describeOverride } from '../model/imperative/override.ts';
 import type { ObservedContainer } from '../model/observed.ts';
 import { own } from '../model/own.ts';
 import { HOLD_TRAITS, type HoldTraits } from '../model/status/holds.ts';
@@ -161,6 +162,8 @@ function conditionsOf(input: StatusInput, phase: Phase, ready: boolean, message:
   if (input.update?.failure != null) add('Held', 'UpdateFailed', `update failed: ${input.update.failure}`);
   else if (input.update) add('Updating', 'Updating', updateText(input, phase));
   if (input.heldBack !== undefined) add('Held', 'HeldBack', input.heldBack);
+  const { desired } = input;
+  if (desired?.override) add('Overridden', 'ChangedByClient', describeOverride(desired, desired.override));
   if (observed?.stopOverride) add('Stopped', 'StoppedByUser', describeStop(observed));
   if (observed?.running) {
     const lost = !observed.sandbox && ownsSandbox(specOf(observed));

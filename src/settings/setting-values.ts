@@ -135,6 +135,7 @@ const shape = {
     .string()
     .refine((path) => path === '' || path.startsWith('/'), 'must be an absolute path')
     .optional(),
+  apiOverride: z.enum(['refuse', 'allow']).default('refuse'),
   defaultBridge: interfaceName.default('tsdocker0'),
   bridge: interfaceName.optional(),
   bip: bridgeAddress.optional(),

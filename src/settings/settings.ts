@@ -54,6 +54,11 @@ export const SETTINGS = {
     env: 'TSDOCKER_PIDFILE',
     doc: 'where the pid is written, "" for nowhere (default: tsdocker.pid in the run directory)',
   },
+  apiOverride: {
+    flags: '--api-override <mode>',
+    env: 'TSDOCKER_API_OVERRIDE',
+    doc: 'whether clients of the Docker API may change limits and restart policy of what manifests declare: refuse or allow, until the manifest changes (default: refuse)',
+  },
   defaultBridge: {
     flags: '--default-bridge <name>',
     env: 'TSDOCKER_DEFAULT_BRIDGE',

@@ -1,7 +1,9 @@
 /** Limits and restart policy of a container that is there. */
 import { availableParallelism } from 'node:os';
 import type { JsonValue } from '../../model/json.ts';
+import type { ContainerRecord } from '../../state/containers/container-record.ts';
 import { requireImperative } from '../../supervisor/imperative/containers.ts';
+import { declaredRequest } from '../containers/declared-request.ts';
 import { memberOf } from '../create/go-json.ts';
 import { updateOf } from '../create/update.ts';
 import { containerOf } from '../streams/containers.ts';
@@ -17,7 +19,7 @@ async function update(call: DockerCall): Promise<DockerReply> {
   const { docker, minor, client: by } = call;
   const record = containerOf(call);
   const asked = await call.readBody();
-  requireImperative(docker, record);
+  if (record.owner?.request === undefined) return updateDeclared(call, record, asked);
   let warnings: readonly string[] = [];
   const isThere = await docker.imperative.updates.change(record, {
     what: 'update',
@@ -32,6 +34,27 @@ async function update(call: DockerCall): Promise<DockerReply> {
     },
   });
   if (!isThere) throw new DockerError(404, `No such container: ${record.engineName}`);
+  return json({ Warnings: warnings.length > 0 ? warnings : null });
+}
+
+/** A container of a manifest gets an override, where that is allowed. `declared` of our own command line ends it. */
+async function updateDeclared(call: DockerCall, record: ContainerRecord, asked: unknown): Promise<DockerReply> {
+  const { docker, minor, client: by, uid, query } = call;
+  const { overrides } = docker.imperative;
+  let warnings: readonly string[] = [];
+  if (record.owner === null) requireImperative(docker, record);
+  else if (query.flag('declared')) await overrides.end(record, by);
+  else
+    await overrides.make(record, {
+      by,
+      uid,
+      change: (spec) => {
+        const { hostConfig } = declaredRequest(record, { image: '', volumeName: () => null });
+        const changed = updateOf(asked, { id: record.id, spec, hostConfig, cpus: availableParallelism(), minor });
+        warnings = changed.warnings;
+        return changed.spec;
+      },
+    });
   return json({ Warnings: warnings.length > 0 ? warnings : null });
 }
 

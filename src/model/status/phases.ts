@@ -12,6 +12,7 @@ export interface Condition {
     | 'Held'
     | 'Drifted'
     | 'Stopped'
+    | 'Overridden'
     | 'StaleLinks'
     | 'NamesUnanswered'
     | 'NamesLeftOut'

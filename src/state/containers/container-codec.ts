@@ -3,6 +3,7 @@
 import { ERROR_CLASSES, type ErrorClass } from '../../model/errors/error-class.ts';
 import { type ExposedPort, isProtocol } from '../../model/kinds/short-forms.ts';
 import type { ResourceKey } from '../../model/resource.ts';
+import { decodeOverride, encodeOverride } from '../container-override.ts';
 import { GoDecodeError, mapValue } from '../files/go-json.ts';
 import { ZERO_TIME } from '../files/go-time.ts';
 import { decodeRequest, encodeRequest } from '../imperative-request.ts';
@@ -134,6 +135,7 @@ function encodeOwner(owner: ContainerOwner | null): ContainerExtension['Owner'] 
     Generation: owner.generation,
     Files: owner.files ?? null,
     Request: encodeRequest(owner.request),
+    Override: encodeOverride(owner.override),
   };
 }
 
@@ -151,6 +153,7 @@ function decodeOwner(owner: ContainerExtension['Owner']): ContainerOwner | null 
     generation: owner.Generation,
     ...(owner.Files && { files: owner.Files }),
     ...decodeRequest(owner.Request),
+    ...decodeOverride(owner.Override),
   };
 }
 

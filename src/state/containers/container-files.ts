@@ -1,4 +1,6 @@
 /** config.json of a container: Docker 1.4's fields in their order, then ours under the one key `Tsdocker`. */
+
+import { CONTAINER_OVERRIDE } from '../container-override.ts';
 import {
   type GoType,
   type GoValue,
@@ -53,6 +55,7 @@ const OWNER = goStruct({
   Generation: goInt,
   Files: omitEmpty(goMap(goString)),
   Request: omitEmpty(goPointer(IMPERATIVE_REQUEST)),
+  Override: omitEmpty(goPointer(CONTAINER_OVERRIDE)),
 });
 
 const HANDLE = goStruct({

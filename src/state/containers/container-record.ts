@@ -1,4 +1,5 @@
 import type { ErrorClass } from '../../model/errors/error-class.ts';
+import type { ContainerOverride } from '../../model/imperative/override.ts';
 import type { ImperativeRequest } from '../../model/imperative/request.ts';
 import type { JsonValue } from '../../model/json.ts';
 import type { ExposedPort, Protocol } from '../../model/kinds/short-forms.ts';
@@ -138,6 +139,8 @@ export interface ContainerOwner {
   readonly generation: number;
   /** Of a container that no manifest declared: this record is its declaration. */
   readonly request?: ImperativeRequest;
+  /** What a client changed of what the manifest says. */
+  readonly override?: ContainerOverride;
 }
 
 export interface ResolverUse {

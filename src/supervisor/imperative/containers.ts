@@ -53,10 +53,14 @@ function refusal(message: string, record: ContainerRecord): TsdError {
   return new TsdError('TSD_BAD_REQUEST', message, { class: 'conflict', key: record.owner?.key, hint: '' });
 }
 
-/** @throws TsdError class conflict, naming the manifest and the line, for what a manifest declares */
+const KEPT = 'It would be made again: take it out of the manifest to remove it, or stop it, which holds.';
+const NAMED = 'Its name is in the manifest, where others refer to it: change it there.';
+
+/** @throws TsdError class conflict, naming the manifest and the line, for what a manifest declares @param hint what to do instead */
 export function requireImperative(
   { desired }: Pick<ImperativeContainerPorts, 'desired'>,
   record: ContainerRecord,
+  hint = 'Change it there: what a manifest declares is not changed through the Docker API.',
 ): void {
   if (record.owner?.request) return;
   const place = record.owner && desired().resources.get(record.owner.key)?.source;
@@ -66,7 +70,7 @@ export function requireImperative(
     class: 'conflict',
     ...(key !== undefined && { key }),
     ...(place && { source: place }),
-    hint: 'Change it there: what a manifest declares is not changed through the Docker API.',
+    hint,
   });
 }
 
@@ -120,7 +124,7 @@ export class ImperativeContainers {
   /** Returns when nothing of it is left. @throws TsdError; then it is as it was, or stopped */
   async remove(record: ContainerRecord, { force, volumes, by }: RemoveContainer): Promise<void> {
     const { isRunning, timeline } = this.#ports;
-    requireImperative(this.#ports, record);
+    requireImperative(this.#ports, record, KEPT);
     if (this.#removing.has(record.id))
       throw refusal(`removal of container ${record.engineName} is already in progress`, record);
     if (!force && isRunning(record.id))
@@ -141,7 +145,7 @@ export class ImperativeContainers {
   /** @throws TsdError class conflict for a taken name */
   async rename(record: ContainerRecord, name: string, by: string): Promise<void> {
     const { imperative: resources, renames, timeline } = this.#ports;
-    requireImperative(this.#ports, record);
+    requireImperative(this.#ports, record, NAMED);
     const key = record.owner?.key;
     const desired = key === undefined ? undefined : resources.get(key);
     if (desired === undefined || this.#removing.has(record.id))

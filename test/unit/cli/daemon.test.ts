@@ -45,6 +45,7 @@ function load(flags: Readonly<Record<string, unknown>>, env: Readonly<Record<str
 test('the defaults are complete', () => {
   expect({ ...load({}), configFile: undefined }).toMatchInlineSnapshot(`
     {
+      "apiOverride": "refuse",
       "bip": null,
       "bridge": null,
       "configFile": undefined,

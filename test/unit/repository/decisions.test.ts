@@ -16,6 +16,7 @@ test('the index lists every page, in order', () => {
     [15, 'Fifteen'],
     [16, 'Sixteen'],
     [17, 'Seventeen'],
+    [18, 'Eighteen'],
   ]).get(PAGES.length);
   expect(read('README.md')).toContain(`\n${count} decisions `);
 });

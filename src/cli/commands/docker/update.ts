@@ -21,16 +21,19 @@ interface UpdateOptions {
   readonly memorySwap?: number;
   readonly pidsLimit?: number;
   readonly restart?: string;
+  readonly asDeclared?: boolean;
 }
 
 export function configure(command: Command, context: CliContext): void {
   document(command, {
     description:
       'Changes limits and restart policy of containers that were made through the Docker API; they go on running. What is not ' +
-      'given stays as it is. The limits of a container of a manifest are in the manifest.',
+      'given stays as it is. The limits of a container of a manifest are in the manifest; where the daemon has ' +
+      '--api-override=allow, other ones hold until its entry there changes, or until --as-declared.',
     examples: [
       ['tsdocker update --memory 512m --memory-swap 1g web', 'More memory'],
       ['tsdocker update --cpus 0.5 --restart always web db', 'Of several containers'],
+      ['tsdocker update --as-declared shop-web', 'Back to what the manifest says'],
     ],
     exitCodes: [
       ['0', 'all were changed'],
@@ -53,6 +56,7 @@ export function configure(command: Command, context: CliContext): void {
   number('--pids-limit <number>', 'limit of processes; -1 for none');
   number('--blkio-weight <number>', 'share of busy disks, 10 to 1000');
   command.option('--restart <policy>', 'no, always, unless-stopped, on-failure[:N]');
+  command.option('--as-declared', 'of a container of a manifest: end the changes made with this command');
   command.action(context.action((names: string[], options: UpdateOptions) => run(context, names, options)));
 }
 
@@ -83,10 +87,11 @@ function changesOf({ cpus, restart, ...options }: UpdateOptions): Readonly<Recor
 
 function run(context: CliContext, names: readonly string[], options: UpdateOptions): Promise<number> {
   requireNames(names, 'tsdocker update');
-  const body = changesOf(options);
+  const body = options.asDeclared === true ? {} : changesOf(options);
+  const query = options.asDeclared === true ? { declared: 1 } : {};
   return each(context, names, async (docker, name) => {
     const path = objectPath('containers', name, '/update');
-    const { Warnings } = await docker.post<{ readonly Warnings: readonly string[] | null }>(path, {}, body);
+    const { Warnings } = await docker.post<{ readonly Warnings: readonly string[] | null }>(path, query, body);
     for (const warning of Warnings ?? []) context.warn(`warning: ${printable(warning)}`);
   });
 }

@@ -35,6 +35,7 @@ function ownerOf(declared: Declared, desired: Desired<'container'>): ContainerOw
     ...(desired.files && { files: desired.files }),
     generation: declared.desired().generation,
     ...(desired.request && { request: desired.request }),
+    ...(desired.override && { override: desired.override }),
   };
 }
 
