@@ -1,6 +1,6 @@
 /** Limits of containers of manifests, changed through the Docker API where the daemon allows it. */
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { docker } from '../support/docker-client.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
@@ -53,13 +53,22 @@ test('an override holds over a restart of the supervisor, is shown, and ends by 
   expect(await supervisor.ok('update', '--as-declared', 'shop-web')).toBe('shop-web\n');
   expect([await pidsLimit(), await overrides()]).toEqual(['70', []]);
   expect(await client('update', '--pids-limit', '33', 'shop-web')).toMatchObject({ status: 0 });
-  supervisor.drop('shop.yaml', manifest(71));
+  const file = supervisor.drop('shop.yaml', manifest(71));
   await expect.poll(pidsLimit).toBe('71');
   expect(await overrides()).toEqual([]);
   // An entry as it once was is another declaration: what was asked for is over.
   supervisor.drop('shop.yaml', manifest(70));
   await expect.poll(pidsLimit).toBe('70');
   expect((await supervisor.container('web'))?.pid).toBe(run);
+  // So is one that is written again after its removal.
+  expect(await client('update', '--pids-limit', '22', 'shop-web')).toMatchObject({ status: 0 });
+  rmSync(file);
+  supervisor.drop('other.yaml', 'app: other\n');
+  await supervisor.ok('approve', '--yes');
+  await expect.poll(() => supervisor.container('web')).toBeUndefined();
+  supervisor.drop('shop.yaml', manifest(70));
+  await supervisor.waitFor('web', 'ready', ({ ready }) => ready);
+  expect(await pidsLimit()).toBe('70');
 });
 
 test('what cannot be overridden says what to do', async () => {

@@ -53,6 +53,10 @@ export class ImperativeResources {
     this.#onChange([key]);
   }
 
+  dropOverrides(isOver: (key: ResourceKey) => boolean): void {
+    for (const key of [...this.#overrides.keys()]) if (isOver(key)) this.setOverride(key, undefined);
+  }
+
   /** Returns what manifests declare and what clients made, as one state. */
   with(state: DesiredState): DesiredState {
     if (this.#resources.size === 0 && this.#overrides.size === 0) return state;

@@ -61,10 +61,12 @@ export class Overrides {
     await this.#put(key, undefined, override);
   }
 
-  /** A container that has taken over another declaration has no override any more. */
+  /** A container that has taken over another declaration, or that is declared no more, has no override any more. */
   recordChanged(id: string): void {
-    const { containers, imperative } = this.#ports;
-    const owner = containers.get(id)?.owner;
+    const { containers, imperative, desired } = this.#ports;
+    const record = containers.get(id);
+    if (record === undefined) imperative.dropOverrides((key) => !desired().resources.has(key));
+    const owner = record?.owner;
     const override = owner && imperative.override(owner.key);
     if (owner && override && owner.override === undefined && owner.specHash !== override.of)
       imperative.setOverride(owner.key, undefined);
