@@ -26,7 +26,10 @@ with 409, with file and line: that is where it is changed.
 
 ## Differences
 
-- Security options that are not enforced here are refused, never ignored.
+- Security options that are not enforced here are refused, never ignored: profiles of AppArmor, labels of SELinux (\`apparmor=unconfined\` and
+  \`label=disable\` are what is done), other masked paths than the usual ones.
+- No users are remapped, so \`--userns host\` is what every container has. The other namespaces (\`--pid\`, \`--ipc\`, \`--uts\`, \`--cgroupns\`) and
+  the propagation of binds are as in Docker, but \`--cgroupns\` is \`private\` by default with control groups of version 1 too.
 - Swarm and plugins are answered as by a daemon that has none.
 - Images are built by the classic builder: \`DOCKER_BUILDKIT=0 docker build\`. Clients that want BuildKit get an error that says so.
 - \`json-file\` and \`none\` are the log drivers.

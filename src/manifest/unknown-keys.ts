@@ -21,10 +21,7 @@ const LATER: { readonly [S in Scope]: readonly string[] } = {
     'logging',
     'replicas',
     'schedule',
-    'ipc',
-    'pid',
     'userns',
-    'shmSize',
   ],
 };
 

@@ -56,6 +56,8 @@ export interface References {
   readonly networks: readonly ResourceKey[];
   /** For network mode container:NAME. */
   readonly networkContainer: ResourceKey | null;
+  /** Those whose PID or IPC namespace it shares. Left out, there are none. */
+  readonly namespaceContainers?: readonly ResourceKey[];
   /** In the order of spec.links. */
   readonly links: readonly ResourceKey[];
   readonly volumesFrom: readonly ResourceKey[];

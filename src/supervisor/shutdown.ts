@@ -4,6 +4,7 @@ import type { DesiredState } from '../model/desired.ts';
 import type { ResourceKey } from '../model/resource.ts';
 import { type WithdrawPorts, withdrawPorts } from '../reconcile/ops/containers/container-connect.ts';
 import { type Ask, type EndPorts, endRun } from '../reconcile/ops/containers/container-stop.ts';
+import { startDependencies } from '../reconcile/plan/references.ts';
 import type { ContainerRecord } from '../state/containers/container-record.ts';
 import type { ContainerStore } from '../state/containers/containers.ts';
 import { containerSpecOf } from '../state/containers/written-spec.ts';
@@ -16,8 +17,7 @@ const SHIM_LATER_MS = 1_000;
 function dependents(desired: DesiredState): ReadonlyMap<ResourceKey, readonly ResourceKey[]> {
   const users = new Map<ResourceKey, ResourceKey[]>();
   for (const { key, references } of desired.resources.values()) {
-    const { links, dependsOn, networkContainer } = references;
-    const needs = new Set([...links, ...dependsOn, ...(networkContainer === null ? [] : [networkContainer])]);
+    const needs = new Set(startDependencies(references));
     for (const need of needs) users.set(need, [...(users.get(need) ?? []), key]);
   }
   return users;

@@ -78,9 +78,10 @@ function tmpfsOf(spec: ContainerSpec): JsonObject | null {
 
 /** @param volumeName of what is mounted at a target */
 function bindsOf(spec: ContainerSpec, volumeName: (target: string) => string | null): readonly string[] {
-  return spec.volumes.flatMap(({ type, source, target, readOnly }) => {
+  return spec.volumes.flatMap(({ type, source, target, readOnly, propagation }) => {
     const from = type === 'bind' ? source : type === 'volume' && source !== null ? volumeName(target) : null;
-    return from === null ? [] : [`${from}:${target}${readOnly ? ':ro' : ''}`];
+    const options = [...(readOnly ? ['ro'] : []), ...(propagation ? [propagation] : [])].join(',');
+    return from === null ? [] : [`${from}:${target}${options === '' ? '' : `:${options}`}`];
   });
 }
 
@@ -133,6 +134,10 @@ function declaredHostConfig(
     BlkioDeviceWriteBps: [],
     BlkioDeviceReadIOps: [],
     BlkioDeviceWriteIOps: [],
+    PidMode: spec.pid ?? '',
+    IpcMode: spec.ipc ?? 'private',
+    UTSMode: spec.uts ?? '',
+    CgroupnsMode: spec.cgroupns ?? 'private',
     ...(spec.init && { Init: true }),
     ...(tmpfs !== null && { Tmpfs: tmpfs }),
     ...(Object.keys(spec.sysctls ?? {}).length > 0 && { Sysctls: spec.sysctls }),

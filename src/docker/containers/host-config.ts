@@ -132,8 +132,14 @@ function logConfig(given: JsonObject): JsonObject {
 
 const isAsked = (value: JsonValue | undefined): value is JsonValue => value !== undefined && value !== null;
 
-/** @param facts what cannot be read off the request: how its network is called */
-export function hostConfigJson(given: JsonObject, facts: { readonly networkMode: string }): JsonObject {
+/** What cannot be read off a request: how its network is called, and the ids of containers whose namespaces it shares. */
+export interface HostConfigFacts {
+  readonly networkMode: string;
+  /** By member: `PidMode`, `IpcMode`. */
+  readonly shared?: Readonly<Record<string, string>>;
+}
+
+export function hostConfigJson(given: JsonObject, facts: HostConfigFacts): JsonObject {
   const known = Object.entries(DEFAULTS).map(([name, standard]) => {
     const value = given[name];
     const isDefault = !isAsked(value) || (NEVER_EMPTY.includes(name) && (value === '' || value === 0));
@@ -150,6 +156,7 @@ export function hostConfigJson(given: JsonObject, facts: { readonly networkMode:
     ...(Object.fromEntries(known) as JsonObject),
     ...Object.fromEntries(optional),
     NetworkMode: facts.networkMode,
+    ...facts.shared,
     LogConfig: logConfig(given),
     PortBindings: portBindings(given),
     RestartPolicy: restartPolicy(given),

@@ -1,6 +1,10 @@
 /** What is known of one container. */
 import type { RootMount } from '../../drivers/contract/graph.ts';
+import { joinedContainers, sharedNamespace } from '../../model/kinds/namespace-forms.ts';
+import { parseKey } from '../../model/resource.ts';
+import { resolveReference } from '../../reconcile/plan/references.ts';
 import type { ContainerRecord } from '../../state/containers/container-record.ts';
+import { containerSpecOf } from '../../state/containers/written-spec.ts';
 import type { DockerParts } from '../docker-parts.ts';
 import { imageSize } from '../images/image-facts.ts';
 import { tagsById } from '../images/image-names.ts';
@@ -31,6 +35,21 @@ function execIdsOf({ execs }: DockerParts, containerId: string): readonly string
   return ids.length === 0 ? null : ids;
 }
 
+const MODE_OF = { pid: 'PidMode', ipc: 'IpcMode' } as const;
+
+/** Under the ids of the containers, which keep them under another name. */
+function sharedModes({ containers }: DockerParts, { owner }: ContainerRecord): Readonly<Record<string, string>> {
+  if (owner === null) return {};
+  const { app } = parseKey(owner.key);
+  const joined = joinedContainers(containerSpecOf(owner));
+  return Object.fromEntries(
+    joined.flatMap(({ field, name }) => {
+      const record = containers.byKey(resolveReference('container', app, name));
+      return record ? [[MODE_OF[field], sharedNamespace(record.id)]] : [];
+    }),
+  );
+}
+
 /** @param isSized measures it, which reads all of its writable layer */
 export async function inspectContainer(
   docker: DockerParts,
@@ -51,7 +70,7 @@ export async function inspectContainer(
     record,
     state,
     config: mergedConfig(asked.config, imageRunConfig(image), record.config.Hostname),
-    hostConfig: hostConfigJson(asked.hostConfig, { networkMode }),
+    hostConfig: hostConfigJson(asked.hostConfig, { networkMode, shared: sharedModes(docker, record) }),
     networks: networksOf(
       record,
       state.Running,

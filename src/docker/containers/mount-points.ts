@@ -1,5 +1,5 @@
 /** What a container mounts, in Docker's form. Pure. */
-import type { VolumeMount } from '../../model/kinds/short-forms.ts';
+import type { Propagation, VolumeMount } from '../../model/kinds/short-forms.ts';
 import type { ContainerRecord } from '../../state/containers/container-record.ts';
 import { containerSpecOf } from '../../state/containers/written-spec.ts';
 import type { VolumeRecord } from '../../state/volumes/volume-record.ts';
@@ -33,8 +33,14 @@ function writtenModes(binds: readonly string[]): ReadonlyMap<string, string> {
   );
 }
 
-function bindOf(source: string, target: string, writable: boolean, mode: string | undefined): MountPoint {
-  const propagation = /(?:^|,)(r?(?:shared|slave|private))(?:,|$)/.exec(mode ?? '')?.[1] ?? 'rprivate';
+function bindOf(
+  source: string,
+  target: string,
+  writable: boolean,
+  mode: string | undefined,
+  declared: Propagation | undefined,
+): MountPoint {
+  const propagation = declared ?? /(?:^|,)(r?private)(?:,|$)/.exec(mode ?? '')?.[1] ?? 'rprivate';
   return {
     Type: 'bind',
     Source: source,
@@ -78,7 +84,7 @@ export function mountPointsOf(
     if (volume !== undefined) return volumeOf(volume, target, writable, modes.get(target));
     // A file may be bound as a copy of what the declaration names.
     const bind = declared.find((mount) => mount.target === target && mount.type === 'bind');
-    return bindOf(bind?.source ?? path, target, writable, modes.get(target));
+    return bindOf(bind?.source ?? path, target, writable, modes.get(target), bind?.propagation);
   });
   const inMemory = tmpfs.map(
     (target): MountPoint => ({

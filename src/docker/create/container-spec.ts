@@ -8,7 +8,8 @@ import { containerBody } from './container-body.ts';
 import { type CreateContext, refuse } from './context.ts';
 import { healthSection } from './health.ts';
 import { logSection } from './log.ts';
-import { mountsSection, type NewVolume } from './mounts.ts';
+import { mountsSection, type NewVolume } from './mounts/mounts.ts';
+import { checkSysctls, namespacesSection } from './namespaces.ts';
 import { networksSection } from './networks.ts';
 import { portsSection } from './ports.ts';
 import { processSection } from './process.ts';
@@ -45,11 +46,13 @@ export function specOfCreate(body: unknown, context: CreateContext): TranslatedC
   const { HostConfig } = read;
   const mounts = mountsSection(read, context);
   const networks = networksSection(read, context);
+  const namespaces = namespacesSection(read, context);
   const sections = [
     processSection(read, context),
     healthSection(read.Healthcheck, context.image, read.Shell),
     restartSection(HostConfig.RestartPolicy, HostConfig.AutoRemove),
-    securitySection(HostConfig, context),
+    securitySection(HostConfig),
+    namespaces,
     resourcesSection(HostConfig, context.cpus),
     mounts,
     networks,
@@ -61,6 +64,7 @@ export function specOfCreate(body: unknown, context: CreateContext): TranslatedC
     ...sections.flatMap((section) => Object.entries(section.written)),
   ]);
   const spec = checked(written);
+  checkSysctls(spec);
   return {
     written,
     spec,
@@ -69,6 +73,7 @@ export function specOfCreate(body: unknown, context: CreateContext): TranslatedC
       volumes: mounts.volumes,
       networks: membershipsOf(spec).map(({ network }) => networkKey(IMPERATIVE_APP, network)),
       networkContainer: networks.networkContainer,
+      ...(namespaces.namespaceContainers.length > 0 && { namespaceContainers: namespaces.namespaceContainers }),
       links: networks.links.map(({ key }) => key),
       volumesFrom: mounts.volumesFrom,
       dependsOn: [],

@@ -64,7 +64,8 @@ export function processSection(body: ContainerBody, { image }: CreateContext): S
       ...(Domainname !== '' && { domainname: Domainname }),
       ...(body.Tty && { tty: true }),
       ...(body.OpenStdin && { stdin: true }),
-      ...(HostConfig.Init && { init: true }),
+      // Only the first process of a pid namespace gets its orphans.
+      ...(HostConfig.Init && HostConfig.PidMode === '' && { init: true }),
       ...stopping(body, image),
     },
   };

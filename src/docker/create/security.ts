@@ -1,8 +1,8 @@
-/** What a container may do: capabilities, filters, namespaces, devices. What is not enforced is refused. */
+/** What a container may do: capabilities, filters, devices. What is not enforced is refused. */
 import { loadProfile } from '../../manifest/seccomp-profile.ts';
 import { CAPABILITIES } from '../../model/capabilities.ts';
 import type { HostConfigBody } from './container-body.ts';
-import { type CreateContext, containerOf, refuse, type Section } from './context.ts';
+import { refuse, type Section } from './context.ts';
 
 const ALL = 'ALL';
 
@@ -100,29 +100,6 @@ function checkPaths(asked: readonly string[] | null, own: readonly string[], nam
   if (other !== undefined) refuse(`${name}: ${other} is not supported; mount something else over it`);
 }
 
-function namespaces(body: HostConfigBody, context: CreateContext): void {
-  const [, other] = /^container:(.*)$/.exec(body.IpcMode) ?? /^container:(.*)$/.exec(body.PidMode) ?? [];
-  if (other !== undefined) {
-    containerOf(context, other);
-    refuse('sharing the IPC or PID namespace of another container is not supported');
-  }
-  if (!['', 'private', 'shareable'].includes(body.IpcMode)) {
-    const known = ['host', 'none'].includes(body.IpcMode);
-    refuse(known ? `IPC mode ${body.IpcMode} is not supported` : `invalid IPC mode: ${body.IpcMode}`);
-  }
-  const others = [
-    ['PID', body.PidMode],
-    ['UTS', body.UTSMode],
-  ] as const;
-  for (const [name, mode] of others) {
-    if (mode === 'host') refuse(`${name} mode host is not supported`);
-    if (mode !== '') refuse(`invalid ${name} mode: ${mode}`);
-  }
-  if (body.CgroupnsMode === 'host') refuse('cgroup namespace mode host is not supported');
-  if (!['', 'private'].includes(body.CgroupnsMode)) refuse(`invalid cgroup namespace mode: ${body.CgroupnsMode}`);
-  if (!['', 'host'].includes(body.UsernsMode)) refuse(`invalid user namespace mode: ${body.UsernsMode}`);
-}
-
 function devices(list: HostConfigBody['Devices']): readonly string[] {
   return list.map(({ PathOnHost, PathInContainer, CgroupPermissions }) => {
     const inside = PathInContainer === '' ? PathOnHost : PathInContainer;
@@ -146,9 +123,11 @@ function refuseForeign(body: HostConfigBody): void {
   checkPaths(body.ReadonlyPaths, READ_ONLY, 'ReadonlyPaths');
 }
 
-export function securitySection(body: HostConfigBody, context: CreateContext): Section {
+/** Of what is shared or not there the size says nothing. */
+const hasOwnShm = ({ IpcMode }: HostConfigBody): boolean => ['', 'private', 'shareable'].includes(IpcMode);
+
+export function securitySection(body: HostConfigBody): Section {
   refuseForeign(body);
-  namespaces(body, context);
   if (body.OomScoreAdj < -1000 || body.OomScoreAdj > 1000)
     refuse(`Invalid value ${body.OomScoreAdj}, range for oom score adj is [-1000, 1000]`);
   if (body.ShmSize < 0) refuse('SHM size can not be less than 0');
@@ -160,7 +139,7 @@ export function securitySection(body: HostConfigBody, context: CreateContext): S
       ...(body.ReadonlyRootfs && { readOnly: true }),
       ...(nodes.length > 0 && { devices: nodes }),
       ...(body.GroupAdd.length > 0 && { groups: body.GroupAdd }),
-      ...(body.ShmSize > 0 && { shmSize: body.ShmSize }),
+      ...(body.ShmSize > 0 && hasOwnShm(body) && { shmSize: body.ShmSize }),
       ...(body.OomScoreAdj !== 0 && { oomScoreAdj: body.OomScoreAdj }),
       ...(Object.keys(body.Sysctls).length > 0 && { sysctls: body.Sysctls }),
       ...Object.fromEntries(body.SecurityOpt.flatMap((option) => Object.entries(securityOption(option, body)))),

@@ -3,7 +3,7 @@ import { type VolumeSpec, volumeSchema } from '../../model/kinds/volume.ts';
 import { DockerError } from '../wire/docker-error.ts';
 import { refuse } from './context.ts';
 import { decode, struct, text, textMap } from './go-json.ts';
-import { checkVolumeDriver, checkVolumeName } from './volume-name.ts';
+import { checkVolumeDriver, checkVolumeName } from './mounts/volume-name.ts';
 
 const volumeBody = struct({
   Name: text(),

@@ -1,7 +1,7 @@
 /** What an exec driver does: runs of containers and sessions in them. */
 import type { Readable, Writable } from 'node:stream';
 import type { JsonValue } from '../../model/json.ts';
-import type { TmpfsOptions } from '../../model/kinds/short-forms.ts';
+import type { Propagation, TmpfsOptions } from '../../model/kinds/short-forms.ts';
 import type { SeccompProfile } from '../../model/seccomp/profile.ts';
 import type { Driver } from './driver.ts';
 import type { RootMount } from './graph.ts';
@@ -18,6 +18,20 @@ export interface MountSpec {
   readonly sizeBytes: number | null;
   /** Of a tmpfs, where not as usual: mode 1777, of root, no programs are run in it. */
   readonly tmpfs?: TmpfsOptions;
+  /** Of a bind; absent: neither side sees later mounts of the other. */
+  readonly propagation?: Propagation;
+}
+
+/** A namespace of the host, or of another container that runs, by its id. */
+export type SharedNamespace = 'host' | { readonly containerId: string };
+
+/** Namespaces that a run shares; it has those of its own that are absent. */
+export interface SharedNamespaces {
+  readonly pid?: SharedNamespace;
+  /** With its /dev/shm. */
+  readonly ipc?: SharedNamespace;
+  readonly uts?: 'host';
+  readonly cgroup?: 'host';
 }
 
 /** A bind mount of a single file. */
@@ -101,6 +115,9 @@ export interface TaskSpec {
   readonly mounts: readonly MountSpec[];
   /** Fd of the network namespace to enter, or null for the host's. */
   readonly netnsFd: number | null;
+  readonly shared?: SharedNamespaces;
+  /** False: it has no /dev/shm. */
+  readonly shm?: boolean;
   /** Names without CAP_, upper case. */
   readonly capabilities: readonly string[];
   readonly privileged: boolean;

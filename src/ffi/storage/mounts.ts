@@ -21,6 +21,8 @@ export const MS = {
   bind: 0x1000,
   recursive: 0x4000,
   private: 0x40000,
+  slave: 0x80000,
+  shared: 0x100000,
   relAtime: 0x200000,
   strictAtime: 0x1000000,
 } as const;
@@ -39,11 +41,11 @@ export const UMOUNT_NOFOLLOW = 8;
 /** sizeof(struct mount_attr), version 0 */
 export const MOUNT_ATTR_BYTES = 32;
 
-/** struct mount_attr of mount_setattr(2): attributes to set, and always private propagation. */
-export function mountAttributes(set: number): Buffer {
+/** struct mount_attr of mount_setattr(2): attributes to set, and the propagation; 0 leaves that as it is. */
+export function mountAttributes(set: number, propagation: number = MS.private): Buffer {
   const attributes = Buffer.alloc(MOUNT_ATTR_BYTES);
   attributes.writeBigUInt64LE(BigInt(set), 0);
-  attributes.writeBigUInt64LE(BigInt(MS.private), 16);
+  attributes.writeBigUInt64LE(BigInt(propagation), 16);
   return attributes;
 }
 

@@ -1,5 +1,6 @@
 /** Mounts as a manifest writes them. */
 import { isFileName } from '../../model/host-files.ts';
+import type { Propagation } from '../../model/kinds/short-forms.ts';
 
 export interface Mount {
   /** A volume's name or a path of the host; null for an anonymous volume. */
@@ -10,6 +11,8 @@ export interface Mount {
   readonly create?: boolean;
   /** A file of which no copy may be kept. */
   readonly secret?: boolean;
+  /** Of a bind; left out, as usual. */
+  readonly propagation?: Propagation;
 }
 
 /** Files mounted here are secrets by default. */
@@ -19,11 +22,17 @@ const SECRETS = '/run/secrets/';
 export const mayBeDirectory = (source: string, target: string): boolean => !isFileName(source) && !isFileName(target);
 
 /** As short as it can be written; colons in a path need the long form. */
-export function mountText({ source, target, readOnly, create = false, secret = false }: Mount): unknown {
+export function mountText({ source, target, readOnly, create = false, secret = false, propagation }: Mount): unknown {
   if (secret && !target.startsWith(SECRETS)) return { source, target, readOnly, secret };
   if (source === null && !target.includes(':') && !readOnly) return target;
-  if (source === null || source.includes(':') || target.includes(':') || create) {
-    return { ...(source !== null && { source }), target, ...(readOnly && { readOnly }), ...(create && { create }) };
+  if (source === null || source.includes(':') || target.includes(':') || create || propagation) {
+    return {
+      ...(source !== null && { source }),
+      target,
+      ...(readOnly && { readOnly }),
+      ...(create && { create }),
+      ...(propagation && { propagation }),
+    };
   }
   return `${source}:${target}${readOnly ? ':ro' : ''}`;
 }

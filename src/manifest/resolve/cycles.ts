@@ -9,6 +9,7 @@ const dependencies = (references: References): ResourceKey[] => [
   ...references.dependsOn,
   ...references.bases,
   ...(references.networkContainer === null ? [] : [references.networkContainer]),
+  ...(references.namespaceContainers ?? []),
 ];
 
 /** Takes away, again and again, what depends on nothing that is left; what stays is in or before a cycle. */
@@ -49,7 +50,7 @@ function walk(graph: ReadonlyMap<ResourceKey, readonly ResourceKey[]>, start: Re
   return [];
 }
 
-/** Circles of links, dependsOn, volumesFrom, network: container:… and builds FROM each other, each with its whole path. Self-references are not among them. */
+/** Circles of links, dependsOn, volumesFrom, namespaces of containers and builds FROM each other, each with its whole path. Self-references are not among them. */
 export function findCycles(references: ReadonlyMap<ResourceKey, References>, universe: Universe): Finding[] {
   const graph = new Map<ResourceKey, readonly ResourceKey[]>();
   for (const [key, own] of references)
@@ -69,8 +70,9 @@ export function findCycles(references: ReadonlyMap<ResourceKey, References>, uni
       const at = members.find((member) => member.candidate === source);
       if (!at) continue;
       const field =
-        ['links', 'dependsOn', 'volumesFrom', 'network', 'build'].find((name) => at.resource.positions[name]) ??
-        'links';
+        ['links', 'dependsOn', 'volumesFrom', 'network', 'pid', 'ipc', 'build'].find(
+          (name) => at.resource.positions[name],
+        ) ?? 'links';
       const others = members.map((member) => member.candidate);
       found.push(
         finding(at, 'TSD_MANIFEST_CYCLE', `these wait for each other: ${path}`, positionOf(at, field), others),

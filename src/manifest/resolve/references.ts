@@ -2,6 +2,7 @@
 
 import type { References } from '../../model/desired.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
+import { joinedContainers } from '../../model/kinds/namespace-forms.ts';
 import { membershipField, membershipsOf } from '../../model/kinds/network-membership.ts';
 import { DEFAULT_NETWORK, networkMode } from '../../model/network-mode.ts';
 import type { Kind, ResourceKey } from '../../model/resource.ts';
@@ -42,11 +43,13 @@ class ReferenceReader {
       volumes[mount.target] = this.#find('volume', mount.source, 'volumes', index);
     }
     const mode = networkMode(spec.network);
+    const joined = joinedContainers(spec).map(({ field, name }) => this.#find('container', name, field));
     return {
       image: this.#image(spec.image),
       volumes,
       networks: membershipsOf(spec).map(({ network }) => this.#network(network)),
       networkContainer: mode.type === 'container' ? this.#find('container', mode.name, 'network') : null,
+      ...(joined.length > 0 && { namespaceContainers: joined }),
       links: spec.links.map((link, index) => this.#find('container', link.target, 'links', index)),
       volumesFrom: spec.volumesFrom.map((from, index) => this.#find('container', from.container, 'volumesFrom', index)),
       dependsOn: spec.dependsOn.map((need, index) => this.#find('container', need.container, 'dependsOn', index)),

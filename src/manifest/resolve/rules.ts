@@ -9,6 +9,7 @@ import { isOfNetwork } from '../../model/kinds/sysctl-forms.ts';
 import { append } from '../../model/lists.ts';
 import { isBridged, type NetworkMode, networkKey, networkMode, ownsNamespace } from '../../model/network-mode.ts';
 import { mayComplete } from '../../model/restart-policy.ts';
+import { NAMESPACE_RULES } from './namespace-rules.ts';
 import type { KnownNetworkDrivers } from './network-fields.ts';
 import { attachedNetworks, NETWORK_RULES } from './network-rules.ts';
 import { type Rule, refuse, refuseWith, type Subject } from './rule.ts';
@@ -213,6 +214,7 @@ const RULES: readonly Rule[] = [
   networkSettings,
   sharedNetwork,
   ...NETWORK_RULES,
+  ...NAMESPACE_RULES,
   links,
   mounts,
   volumesFrom,

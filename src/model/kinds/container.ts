@@ -7,6 +7,7 @@ import { health } from './health-forms.ts';
 import { resources } from './limit-forms.ts';
 import { log } from './log-forms.ts';
 import { mount, reaction } from './mount-forms.ts';
+import { cgroupnsMode, ipcMode, pidMode, utsMode } from './namespace-forms.ts';
 import { networks, normalNetworks } from './network-membership.ts';
 import { isHostName, isIP, isIPv4, parseExpose, parseExtraHost, parsePort } from './port-forms.ts';
 import { restart } from './restart-forms.ts';
@@ -163,7 +164,7 @@ export const containerFields = z.strictObject({
     text: true,
   }),
   volumes: field(listOf(mount), {
-    doc: 'Mounts: `volume:/target[:ro]`, `./file-or-dir:/target`, `/target` (anonymous), or a mapping with `type: tmpfs`, `source`, `target`, `readOnly`, `size`, `create`, `content`, `secret`. A tmpfs takes `mode` (default 1777), `owner` (`1000:1000`) and `exec: true` too; a volume with `copy: false` starts empty. The content of a file bound read-only is part of the declaration, up to 1 MiB or with `watch: true`; `onChange` sets the reaction to a change. A copy of such a file is kept for rollbacks, except below `/run/secrets` or with `secret: true`. A bind whose source is missing is an error, unless `create: true` makes it a directory, or `create: {owner: "1000:1000", mode: "0750"}` (numbers; default 0:0 and 0755) a directory with that owner and mode; an existing path is not changed. `content` is the text of a read-only file at the target, in place of a source. An empty volume starts with the content of the image at the target.',
+    doc: 'Mounts: `volume:/target[:ro]`, `./file-or-dir:/target`, `/target` (anonymous), or a mapping with `type: tmpfs`, `source`, `target`, `readOnly`, `size`, `create`, `content`, `secret`. A tmpfs takes `mode` (default 1777), `owner` (`1000:1000`) and `exec: true` too; a volume with `copy: false` starts empty. `propagation` of a bind (`rslave`, `rshared`, `slave`, `shared`; default `rprivate`) says whether mounts that are made later below its source appear in the container, and, when shared, those of the container on the host. The content of a file bound read-only is part of the declaration, up to 1 MiB or with `watch: true`; `onChange` sets the reaction to a change. A copy of such a file is kept for rollbacks, except below `/run/secrets` or with `secret: true`. A bind whose source is missing is an error, unless `create: true` makes it a directory, or `create: {owner: "1000:1000", mode: "0750"}` (numbers; default 0:0 and 0755) a directory with that owner and mode; an existing path is not changed. `content` is the text of a read-only file at the target, in place of a source. An empty volume starts with the content of the image at the target.',
     example: ['pgdata:/var/lib/postgresql/data'],
   }),
   volumesFrom: field(listOf(shortForm(z.string(), parseVolumesFrom)), {
@@ -274,6 +275,26 @@ export const containerFields = z.strictObject({
       example: './profile.json',
     },
   ),
+  pid: field(pidMode, {
+    doc: 'Whose processes it sees: its own (`private`, the default), those of the `host`, or those of another container (`container:NAME`), which runs first and takes this one along when it ends.',
+    change: 'restart',
+    example: 'host',
+  }),
+  ipc: field(ipcMode, {
+    doc: 'Semaphores, message queues and /dev/shm: its own (`private`, the default), its own that others may share (`shareable`), its own without a /dev/shm (`none`), those of the `host`, or those of a shareable container (`container:NAME`), which runs first.',
+    change: 'restart',
+    example: 'shareable',
+  }),
+  uts: field(utsMode, {
+    doc: 'Host name and domain name: its own (`private`, the default) or those of the `host`.',
+    change: 'restart',
+    example: 'host',
+  }),
+  cgroupns: field(cgroupnsMode, {
+    doc: 'Control groups that it sees: its own (`private`, the default) or, read-only, those of the `host`.',
+    change: 'restart',
+    example: 'host',
+  }),
   devices: field(listOf(shortForm(z.string(), parseDevice)), {
     doc: 'Devices of the host: `/dev/host[:/dev/container[:rwm]]`.',
     example: ['/dev/fuse'],

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { parseReaction } from './runtime-forms.ts';
 import { shortForm, textOrNumber } from './schema-parts.ts';
-import { type MissingDirectory, parseBytes, type TmpfsOptions, type VolumeMount } from './short-forms.ts';
+import { type MissingDirectory, PROPAGATIONS, parseBytes, type TmpfsOptions, type VolumeMount } from './short-forms.ts';
 import { parseDirectoryMode, parseMount, parseMountSource, parseOwner, parseTarget } from './storage-forms.ts';
 
 export const reaction = () => shortForm(z.string(), parseReaction);
@@ -48,13 +48,24 @@ const mountObject = z.strictObject({
   owner: shortForm(textOrNumber().transform(String), parseOwner).optional(),
   exec: z.boolean().optional(),
   copy: z.boolean().optional(),
+  propagation: z.enum(['private', 'rprivate', ...PROPAGATIONS]).optional(),
 });
 
 type WrittenMount = z.output<typeof mountObject>;
 
 /** Members that say something of another source than the text itself. */
 const OF_TMPFS = ['size', 'mode', 'owner', 'exec'] as const;
-const NOT_WITH_CONTENT = ['type', 'source', 'onChange', 'watch', 'secret', 'create', 'copy', ...OF_TMPFS] as const;
+const NOT_WITH_CONTENT = [
+  'type',
+  'source',
+  'onChange',
+  'watch',
+  'secret',
+  'create',
+  'copy',
+  'propagation',
+  ...OF_TMPFS,
+] as const;
 
 /** A file of the manifest's own text. */
 function contentMount({ target, content: text = '', ...others }: WrittenMount, refuse: Refuse): VolumeMount {
@@ -71,6 +82,12 @@ function tmpfsMount({ target, readOnly, size, mode, owner, exec }: WrittenMount)
   };
   const tmpfs = Object.keys(options).length > 0 && { tmpfs: options };
   return { type: 'tmpfs', source: null, target, readOnly, sizeBytes: size ?? null, ...tmpfs };
+}
+
+/** The default is left out. */
+function propagationOf({ propagation }: WrittenMount): Pick<VolumeMount, 'propagation'> {
+  if (propagation === undefined || propagation === 'private' || propagation === 'rprivate') return {};
+  return { propagation };
 }
 
 type Refuse = (message: string, member: string) => void;
@@ -97,6 +114,7 @@ export const mount = z.union(
       }
       if (secret === true && !(binds && readOnly)) refuse('only a file bound with readOnly is a secret', 'secret');
       if (written.create !== undefined && !binds) refuse('only the directory of a bind can be created', 'create');
+      if (written.propagation !== undefined && !binds) refuse('only the mounts below a bind propagate', 'propagation');
       const volume = !tmpfs && (source === null || (source.ok && source.value.type === 'volume'));
       if (written.copy !== undefined && !volume) refuse('only a volume starts with the content of the image', 'copy');
       if (tmpfs) return tmpfsMount(written);
@@ -108,7 +126,8 @@ export const mount = z.union(
       };
       const made = written.create && { create: written.create };
       const bare = written.copy === false && { copy: false as const };
-      return { ...from, target, readOnly, sizeBytes: null, ...content, ...made, ...bare };
+      const shared = propagationOf(written);
+      return { ...from, target, readOnly, sizeBytes: null, ...content, ...made, ...bare, ...shared };
     }),
   ],
   { error: 'expected source:target[:ro], or a mapping with target' },

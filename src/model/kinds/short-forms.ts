@@ -61,6 +61,10 @@ export interface TmpfsOptions {
   readonly exec?: true;
 }
 
+/** How mounts propagate (mount_namespaces(7)): the part after r is of the mount itself, with r of those below it too. */
+export const PROPAGATIONS = ['shared', 'slave', 'rshared', 'rslave'] as const;
+export type Propagation = (typeof PROPAGATIONS)[number];
+
 export interface VolumeMount {
   /**
    * `volume` names a volume of the app, or is anonymous when source is null; `bind` is an absolute host path; `content` is a
@@ -86,6 +90,8 @@ export interface VolumeMount {
   readonly tmpfs?: TmpfsOptions;
   /** A volume: it does not start with the content of the image. */
   readonly copy?: false;
+  /** A bind: what becomes of later mounts on either side. Left out, neither side sees those of the other. */
+  readonly propagation?: Propagation;
 }
 
 export interface LinkSpec {

@@ -22,13 +22,17 @@ const OF_IPC: ReadonlySet<string> = new Set([
 
 export const isOfNetwork = (name: string): boolean => name.startsWith('net.');
 
+/** Of the IPC namespace, or of its message queues. */
+export const isOfIpc = (name: string): boolean => OF_IPC.has(name) || name.startsWith('fs.mqueue.');
+
 /** Directories that have one for each interface. */
 const OF_INTERFACE = /^net\.(?:ipv[46]\.(?:conf|neigh)|mpls\.conf)\.IFNAME\.[A-Za-z0-9_]+$/;
 
-function problemOf(name: string): string | null {
+/** Why a container cannot have a setting; null where it can. */
+export function sysctlProblem(name: string): string | null {
   if (!NAME.test(name) || name.split('.').some((part) => part.split('/').includes('')))
     return `"${name}" is not the name of a setting; write for example net.core.somaxconn`;
-  if (isOfNetwork(name) || OF_IPC.has(name) || name.startsWith('fs.mqueue.')) return null;
+  if (isOfNetwork(name) || isOfIpc(name)) return null;
   return `${name} is a setting of the whole host; a container has its own of net.*, fs.mqueue.* and ${[...OF_IPC].join(', ')}`;
 }
 
@@ -46,7 +50,7 @@ const judged = (judge: (name: string) => string | null) =>
   });
 
 /** Of the namespaces of a container. */
-export const sysctls = judged(problemOf).prefault({});
+export const sysctls = judged(sysctlProblem).prefault({});
 
 /** Of one interface. Absent where there are none: specs that were stored before have none. */
 export const interfaceSysctls = z.optional(

@@ -174,13 +174,18 @@ function repair(desired: Desired<'container'>, container: ObservedContainer, aro
     const cause = because('drift', missing.join(', '));
     return ownsSandbox(desired.spec) ? intend(['connect'], cause) : restart(desired, container, cause);
   }
-  if (desired.spec.onDependencyRestart === 'restart') {
-    const restarted = around.restartedDependencies();
-    if (restarted.length > 0) {
-      return restart(desired, container, because('dependency', `${restarted.join(', ')} restarted`));
-    }
-  }
+  const restarted = restartedNeeds(desired, around);
+  if (restarted.length > 0)
+    return restart(desired, container, because('dependency', `${restarted.join(', ')} restarted`));
   return withRunSignals(desired, relinked(desired, container, around), around);
+}
+
+/** Dependencies with a new run that this one has to follow: always into their namespaces, else where the manifest says so. */
+function restartedNeeds({ spec, references }: Desired<'container'>, around: Surroundings): readonly ResourceKey[] {
+  const { namespaceContainers = [] } = references;
+  if (spec.onDependencyRestart === 'restart') return around.restartedDependencies();
+  if (namespaceContainers.length === 0) return [];
+  return around.restartedDependencies().filter((key) => namespaceContainers.includes(key));
 }
 
 /** Adds the signal for restarted dependencies, if the spec asks for one, after the relink that writes their addresses. */

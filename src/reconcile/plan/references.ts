@@ -1,5 +1,6 @@
 import type { Desired, References } from '../../model/desired.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
+import { joinedContainers } from '../../model/kinds/namespace-forms.ts';
 import { membershipsOf } from '../../model/kinds/network-membership.ts';
 import type { DependencySpec } from '../../model/kinds/short-forms.ts';
 import { networkKey, networkMode, ownsNamespace } from '../../model/network-mode.ts';
@@ -27,7 +28,7 @@ export function usesHostNetwork(spec: ContainerSpec): boolean {
 }
 
 /** Resolves `name` in the given app, or `app/name` in another one. */
-function resolve(kind: Kind, app: string, name: string): ResourceKey {
+export function resolveReference(kind: Kind, app: string, name: string): ResourceKey {
   const slash = name.indexOf('/');
   return slash < 0 ? resourceKey(kind, app, name) : resourceKey(kind, name.slice(0, slash), name.slice(slash + 1));
 }
@@ -37,38 +38,47 @@ export function observedReferences(container: Pick<ObservedContainer, 'key' | 'e
   const { app } = parseKey(container.key ?? resourceKey('container', '', container.engineName));
   const spec = specOf(container);
   const mode = networkMode(spec.network);
+  const joined = joinedContainers(spec).map(({ name }) => resolveReference('container', app, name));
   const named = spec.volumes.filter((mount) => mount.type === 'volume' && mount.source !== null);
   return {
     image: null,
-    volumes: Object.fromEntries(named.map((mount) => [mount.target, resolve('volume', app, mount.source ?? '')])),
+    volumes: Object.fromEntries(
+      named.map((mount) => [mount.target, resolveReference('volume', app, mount.source ?? '')]),
+    ),
     networks: membershipsOf(spec).map(({ network }) => networkKey(app, network)),
-    networkContainer: mode.type === 'container' ? resolve('container', app, mode.name) : null,
-    links: spec.links.map((link) => resolve('container', app, link.target)),
-    volumesFrom: spec.volumesFrom.map((from) => resolve('container', app, from.container)),
+    networkContainer: mode.type === 'container' ? resolveReference('container', app, mode.name) : null,
+    ...(joined.length > 0 && { namespaceContainers: joined }),
+    links: spec.links.map((link) => resolveReference('container', app, link.target)),
+    volumesFrom: spec.volumesFrom.map((from) => resolveReference('container', app, from.container)),
     // Absent in records of containers from before the field existed.
-    dependsOn: (spec.dependsOn ?? []).map((need) => resolve('container', app, need.container)),
+    dependsOn: (spec.dependsOn ?? []).map((need) => resolveReference('container', app, need.container)),
     bases: [],
   };
 }
 
 /** Returns the containers that must be up before this one starts. */
-export function startDependencies({ networkContainer, links, dependsOn }: References): readonly ResourceKey[] {
-  return [...(networkContainer === null ? [] : [networkContainer]), ...links, ...dependsOn];
+export function startDependencies(references: References): readonly ResourceKey[] {
+  return [...namespaceHolders(references), ...references.links, ...references.dependsOn];
+}
+
+/** Returns the containers in whose namespaces this one runs. */
+function namespaceHolders({ networkContainer, namespaceContainers = [] }: References): readonly ResourceKey[] {
+  return [...(networkContainer === null ? [] : [networkContainer]), ...namespaceContainers];
 }
 
 export type DependencyCondition = DependencySpec['condition'];
 
 /**
- * Returns the condition each of them must meet. The owner of a shared network only has to run: this container may be what
+ * Returns the condition each of them must meet. The owner of a shared namespace only has to run: this container may be what
  * makes it ready.
  */
 export function startConditions(
   references: References,
   spec: ContainerSpec,
 ): readonly { readonly key: ResourceKey; readonly condition: DependencyCondition }[] {
-  const { networkContainer, links, dependsOn } = references;
+  const { links, dependsOn } = references;
   return [
-    ...(networkContainer === null ? [] : [{ key: networkContainer, condition: 'started' as const }]),
+    ...namespaceHolders(references).map((key) => ({ key, condition: 'started' as const })),
     ...links.map((key) => ({ key, condition: 'ready' as const })),
     ...dependsOn.map((key, index) => ({ key, condition: spec.dependsOn[index]?.condition ?? 'ready' })),
   ];

@@ -52,7 +52,9 @@ function isAsDeclared({ specHash, spec }: Desired<'container'>, container: Obser
 
 /** Reports whether the container is independent of other containers. */
 function isUnbound({ spec, references }: Desired<'container'>): boolean {
-  return spec.links.length === 0 && references.networkContainer === null && spec.onDependencyRestart === 'nothing';
+  const { networkContainer, namespaceContainers = [] } = references;
+  const ownNamespaces = networkContainer === null && namespaceContainers.length === 0;
+  return spec.links.length === 0 && ownNamespaces && spec.onDependencyRestart === 'nothing';
 }
 
 function hasImage(

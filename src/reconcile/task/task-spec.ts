@@ -1,10 +1,18 @@
 /** One run of a container as the exec driver wants it, made from the specification and what was allocated for it. */
-import type { LogSpec, MountSpec, RecordedNetwork, TaskSpec, TerminalSize } from '../../drivers/contract/exec.ts';
+import type {
+  LogSpec,
+  MountSpec,
+  RecordedNetwork,
+  SharedNamespaces,
+  TaskSpec,
+  TerminalSize,
+} from '../../drivers/contract/exec.ts';
 import type { RootMount } from '../../drivers/contract/graph.ts';
 import { effectiveCapabilities } from '../../model/capabilities.ts';
 import { TsdError } from '../../model/errors/errors.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
 import { limitsOf } from '../../model/kinds/limit-forms.ts';
+import type { Propagation } from '../../model/kinds/short-forms.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import { containerEnv } from './container-env.ts';
 import { type LinkedContainer, linkEnv } from './link-env.ts';
@@ -26,6 +34,7 @@ export interface ResolvedVolume {
   readonly readOnly: boolean;
   /** Volumes of ours take over image content while they are empty; bind mounts do not. */
   readonly copyUp: boolean;
+  readonly propagation?: Propagation;
 }
 
 export interface TaskSpecInput {
@@ -37,6 +46,7 @@ export interface TaskSpecInput {
   readonly root: RootMount;
   readonly hostname: string;
   readonly netnsFd: number | null;
+  readonly shared: SharedNamespaces;
   readonly volumes: readonly ResolvedVolume[];
   /** The container's own variables, files read, by name. */
   readonly environment: ReadonlyMap<string, string>;
@@ -128,6 +138,8 @@ export function buildTaskSpec(input: TaskSpecInput): TaskSpec {
     sysctls: spec.sysctls ?? {},
     mounts: mounts(input),
     netnsFd: input.netnsFd,
+    shared: input.shared,
+    shm: spec.ipc !== 'none',
     capabilities: effectiveCapabilities(spec.capabilities.add, spec.capabilities.drop, spec.privileged),
     privileged: spec.privileged,
     noNewPrivileges: spec.noNewPrivileges,

@@ -4,10 +4,11 @@ import { specHash } from '../../manifest/spec-hash.ts';
 import type { Desired } from '../../model/desired.ts';
 import { TsdError } from '../../model/errors/errors.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
+import { joinedContainers, sharedNamespace } from '../../model/kinds/namespace-forms.ts';
 import { networkMode, sharedNetwork } from '../../model/network-mode.ts';
 import { IMPERATIVE_APP, type ResourceKey, resourceKey } from '../../model/resource.ts';
 import type { LeaseBook } from '../../reconcile/ops/networks/lease-book.ts';
-import { observedReferences } from '../../reconcile/plan/references.ts';
+import { observedReferences, startDependencies } from '../../reconcile/plan/references.ts';
 import type { ContainerRecord } from '../../state/containers/container-record.ts';
 import type { ContainerStore } from '../../state/containers/containers.ts';
 import { writtenSpec } from '../../state/containers/written-spec.ts';
@@ -31,11 +32,17 @@ const renamedIn =
   (name: string): string =>
     name === from || name === `${IMPERATIVE_APP}/${from}` ? `${IMPERATIVE_APP}/${to}` : name;
 
+function renamedNamespaces(spec: ContainerSpec, rename: (name: string) => string): Pick<ContainerSpec, 'pid' | 'ipc'> {
+  const joined = joinedContainers(spec).map(({ field, name }) => [field, sharedNamespace(rename(name))]);
+  return { pid: spec.pid, ipc: spec.ipc, ...Object.fromEntries(joined) };
+}
+
 function specWith(spec: ContainerSpec, rename: (name: string) => string): ContainerSpec {
   const mode = networkMode(spec.network);
   return {
     ...spec,
     network: mode.type === 'container' ? sharedNetwork(rename(mode.name)) : spec.network,
+    ...renamedNamespaces(spec, rename),
     links: spec.links.map((link) => ({ ...link, target: rename(link.target) })),
     volumesFrom: spec.volumesFrom.map((from) => ({ ...from, container: rename(from.container) })),
     dependsOn: spec.dependsOn.map((need) => ({ ...need, container: rename(need.container) })),
@@ -43,8 +50,7 @@ function specWith(spec: ContainerSpec, rename: (name: string) => string): Contai
 }
 
 const names = ({ references }: Desired, key: ResourceKey): boolean =>
-  references.networkContainer === key ||
-  [...references.links, ...references.volumesFrom, ...references.dependsOn].includes(key);
+  [...startDependencies(references), ...references.volumesFrom].includes(key);
 
 export class Renames {
   readonly #ports: RenamePorts;

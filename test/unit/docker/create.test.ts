@@ -203,7 +203,29 @@ test.each<[string, object, object]>([
     { MaskedPaths: ['/proc/kcore', '/sys/firmware'], ReadonlyPaths: ['/proc/bus'] },
     {},
   ],
-  ['namespaces', { IpcMode: 'shareable', CgroupnsMode: 'private', UsernsMode: 'host' }, {}],
+  ['namespaces of its own', { IpcMode: 'private', CgroupnsMode: 'private', UsernsMode: 'host' }, {}],
+  [
+    'namespaces of the host, for which the size of its own memory means nothing',
+    { IpcMode: 'host', PidMode: 'host', UTSMode: 'host', CgroupnsMode: 'host', ShmSize: 4096, Init: true },
+    { ipc: 'host', pid: 'host', uts: 'host', cgroupns: 'host' },
+  ],
+  ['memory that others may share', { IpcMode: 'shareable', ShmSize: 4096 }, { ipc: 'shareable', shmSize: 4096 }],
+  [
+    'binds that propagate',
+    {
+      Binds: ['/tmp:/a:rshared', '/tmp:/b:ro,slave', '/tmp:/c:rprivate'],
+      Mounts: [{ Type: 'bind', Source: '/tmp', Target: '/d', BindOptions: { Propagation: 'rslave' } }],
+    },
+    {
+      volumes: [
+        { source: '/tmp', target: '/a', create: true, propagation: 'rshared' },
+        { source: '/tmp', target: '/b', readOnly: true, watch: false, create: true, propagation: 'slave' },
+        { source: '/tmp', target: '/c', create: true },
+        { source: '/tmp', target: '/d', propagation: 'rslave' },
+      ],
+    },
+  ],
+  ['labels and profiles that nothing enforces', { SecurityOpt: ['label=disable', 'apparmor=unconfined'] }, {}],
   [
     'devices',
     {

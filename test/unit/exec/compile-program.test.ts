@@ -33,9 +33,11 @@ const payload: PayloadProcess = {
   joins: false,
 };
 
+const OWN_SHM = { kind: 'own', bytes: null } as const;
+
 describe('program of a container', () => {
   it('mounts what every container has', () => {
-    const mounts = { privileged: false, devices: [], hasTerminal: false };
+    const mounts = { privileged: false, devices: [], hasTerminal: false, shm: OWN_SHM };
     expect(text((program) => addSystemMounts(program, mounts))).toMatchInlineSnapshot(`
       "
       try mkdirat(CWD, "proc", 0x1ed)
@@ -47,9 +49,9 @@ describe('program of a container', () => {
       close($3)
       mount("tmpfs", "dev", "tmpfs", 0x1000002, "mode=755,size=65536k")
       mkdirat(CWD, "dev/pts", 0x1ed)
-      mkdirat(CWD, "dev/shm", 0x1ed)
       mkdirat(CWD, "dev/mqueue", 0x1ed)
       mount("devpts", "dev/pts", "devpts", 0xa, "newinstance,ptmxmode=0666,mode=0620,gid=5")
+      mkdirat(CWD, "dev/shm", 0x1ed)
       mount("shm", "dev/shm", "tmpfs", 0xe, "mode=1777,size=65536k")
       mount("mqueue", "dev/mqueue", "mqueue", 0xe)
       mknodat(CWD, "dev/null", 0x21b6, 0x103)
@@ -74,7 +76,7 @@ describe('program of a container', () => {
   it('has a console and the devices asked for', () => {
     const devices = [{ path: '/dev/bus/usb', mode: 0o20660, major: 189, minor: 1, uid: 0, gid: 7 }];
     const both = (privileged: boolean) =>
-      text((program) => addSystemMounts(program, { privileged, devices, hasTerminal: true }))
+      text((program) => addSystemMounts(program, { privileged, devices, hasTerminal: true, shm: OWN_SHM }))
         .split('\n')
         .filter((line) => /console|pts|move_mount|usb|bus|sysfs/.test(line));
     expect(both(false)).toMatchInlineSnapshot(`

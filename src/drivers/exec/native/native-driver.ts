@@ -73,8 +73,8 @@ export type RunCgroups = Pick<
 export function createNativeDriver(options: NativeDriverOptions): ExecDriver {
   const cgroups = createCgroupManager(options.instance, hostSources(options.sysinfo));
   return new NativeDriver(options, cgroups, {
-    task: (spec, devpts) => prepareTask(spec, { cgroups, devpts }),
-    exec: (spec, container) => prepareExec(spec, container, { cgroups, devpts: null }),
+    task: (spec, opened) => prepareTask(spec, { cgroups, ...opened }),
+    exec: (spec, container) => prepareExec(spec, container, { cgroups }),
   });
 }
 

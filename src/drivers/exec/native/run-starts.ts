@@ -6,6 +6,7 @@ import type { CgroupManager } from './cgroups/container-groups.ts';
 import { openConsole } from './console.ts';
 import { fillVolumes } from './copy-up.ts';
 import type { TaskDevices } from './docker-records.ts';
+import { JOINS_NOTHING, openJoined } from './joined-namespaces.ts';
 import type { RunFiles } from './run-files.ts';
 import { begun, type Runs } from './runs.ts';
 import type { Launcher } from './shim/launcher.ts';
@@ -59,11 +60,13 @@ export class RunStarts {
     files.create(containerId, run);
     files.forgetRunsBefore(containerId, run);
     const console = spec.tty ? openConsole(spec.terminalSize) : null;
+    let joined = JOINS_NOTHING;
     try {
+      joined = openJoined(spec.shared ?? {}, runs);
       // Of an earlier run; counters begin at zero.
       await cgroups.clear(containerId);
       await fillVolumes(spec);
-      const task = compiler.task(spec, console?.devpts ?? null);
+      const task = compiler.task(spec, { devpts: console?.devpts ?? null, joined });
       const ofRun = {
         number: run,
         log: spec.log,
@@ -92,6 +95,7 @@ export class RunStarts {
     } finally {
       awaited.over(containerId);
       console?.close();
+      joined.close();
     }
   }
 }

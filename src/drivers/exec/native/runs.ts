@@ -34,7 +34,7 @@ type LostRun = RunKey & Partial<TaskHandle> & { readonly shim: ShimIdentity | nu
 export interface RunsContext {
   readonly files: RunFiles;
   readonly children: ShimChildren;
-  readonly cgroups: Pick<CgroupManager, 'kill' | 'oomKilled'>;
+  readonly cgroups: Pick<CgroupManager, 'kill' | 'oomKilled' | 'processes'>;
   readonly clock: Clock;
 }
 
@@ -152,7 +152,10 @@ export class Runs {
     const active = this.get(wanted.containerId);
     if (active?.handle.run === wanted.run) return { state: 'running', handle: active.handle };
     const record = this.#recordOrDamage(wanted);
-    if (record !== null && record !== 'damaged') return this.#adoptEnded(wanted, record);
+    if (record !== null && record !== 'damaged') {
+      await this.#killLeft(wanted);
+      return this.#adoptEnded(wanted, record);
+    }
     const found = await this.connect(wanted);
     if (found !== null) return { state: 'running', handle: found.handle };
     // The shim may have left between the two looks.
@@ -196,6 +199,7 @@ export class Runs {
     const record = await this.#lastRecord(handle);
     // What cannot be killed now is still in list(), and remove() says why it cannot be removed.
     if (record === null) await this.#bury(handle).catch(() => {});
+    else await this.#killLeft(handle).catch(() => {});
     const exit = this.#exit(handle, record);
     try {
       files.endRun(handle.containerId, handle.run);
@@ -287,6 +291,14 @@ export class Runs {
       throw new TsdError('TSD_SHIM', `${message}; ${wayOut}`, { step: 'adopt' });
     }
     if (pid !== undefined && startTime !== undefined) await this.#bury({ containerId, pid, startTime });
+  }
+
+  /** A pid namespace ends with its first process, and all in it; one that is shared does not. */
+  async #killLeft({ containerId, run }: RunKey): Promise<void> {
+    const { cgroups, files } = this.#context;
+    const other = this.#alive.get(containerId)?.handle.run ?? run;
+    if (other !== run || files.runsWithSocket(containerId).some((number) => number !== run)) return;
+    if (cgroups.processes(containerId).length > 0) await cgroups.kill(containerId);
   }
 
   /** Kills what is left of a run whose shim was killed; the kernel normally kills the payload with it. */

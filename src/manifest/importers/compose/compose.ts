@@ -2,6 +2,7 @@
 import { basename } from 'node:path';
 import type { Draft, ImportContext, ResourceDraft } from '../draft.ts';
 import { safeName } from '../names.ts';
+import { respectNamespaces } from '../namespaces.ts';
 import { respectMode } from '../network-mode.ts';
 import type { FieldTable, Part } from '../part.ts';
 import { HostNames } from './host-names.ts';
@@ -59,6 +60,7 @@ class Importer {
       if (!container) continue;
       const attachment = networks.attach(service, container);
       respectMode(container);
+      respectNamespaces(container);
       readUpdate(service, container);
       placed.set(name, { service, container, attachment });
     }

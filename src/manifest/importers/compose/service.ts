@@ -1,5 +1,6 @@
 /** A Compose service as a container: one line for each field of the Compose specification, "Services". */
 import { resolve } from 'node:path';
+import { sysctlProblem } from '../../../model/kinds/sysctl-forms.ts';
 import type { SourcePosition } from '../../../model/resource.ts';
 import { parseEnvFile } from '../../env-file.ts';
 import type { ImportContext, ResourceDraft } from '../draft.ts';
@@ -49,6 +50,16 @@ const numericLimit =
   (name: string): Rule =>
   (part, { container }) =>
     container.put('resources', name, part.number(), part.at);
+
+/** `service:NAME` is the container of a service here; `container:NAME` is one that is there already. */
+const namespace =
+  (field: 'pid' | 'ipc'): Rule =>
+  (part, { container }) => {
+    const [, kind, name = ''] = /^(service|container):(.*)$/s.exec(part.text()) ?? [];
+    if (kind === undefined) container.set(field, part.text(), part.at);
+    else if (safeName(name) === null) container.refuse(part.at, `${field}: ${JSON.stringify(name)} cannot be a name`);
+    else container.set(field, `container:${safeName(name)}`, part.at);
+  };
 
 /** A text is split into words; no shell sees it. */
 const words =
@@ -295,15 +306,24 @@ export const SERVICE: FieldTable<Service> = {
   develop: 'no meaning: it is for a developer at work',
   logging,
   external_links: 'later',
-  shm_size: 'later',
-  sysctls: 'later',
-  ipc: 'later',
-  pid: 'later',
-  uts: 'later',
-  userns_mode: 'later',
-  cgroup: 'later',
+  shm_size: text('shmSize'),
+  sysctls: (part, { container }) => {
+    for (const [name, value, at] of pairs(part)) {
+      const problem = sysctlProblem(name);
+      if (problem === null) container.put('sysctls', name, value, at);
+      else container.refuse(at, problem);
+    }
+  },
+  ipc: namespace('ipc'),
+  pid: namespace('pid'),
+  uts: text('uts'),
+  // No user is remapped.
+  userns_mode: (part, { container }) => {
+    if (part.text() !== 'host') container.later(part.at, `userns_mode ${part.text().slice(0, 40)}`);
+  },
+  cgroup: text('cgroupns'),
   cgroup_parent: 'later',
-  group_add: 'later',
+  group_add: list('groups'),
   runtime: 'later',
   gpus: 'later',
   models: 'later',
@@ -314,7 +334,7 @@ export const SERVICE: FieldTable<Service> = {
   device_cgroup_rules: 'later',
   blkio_config: 'later',
   storage_opt: 'later',
-  oom_score_adj: 'later',
+  oom_score_adj: (part, { container }) => container.set('oomScoreAdj', part.number(), part.at),
   oom_kill_disable: 'later',
   mem_reservation: 'later',
   mem_swappiness: 'later',

@@ -1,4 +1,5 @@
 /** Volumes, secrets and configs of a Compose file as mounts. */
+import { PROPAGATIONS, type Propagation } from '../../../model/kinds/short-forms.ts';
 import type { SourcePosition } from '../../../model/resource.ts';
 import type { Draft, ResourceDraft } from '../draft.ts';
 import { engineSocketWarning, isLabelOption, type Mount, mayBeDirectory, mountText, NO_LABELS } from '../mount.ts';
@@ -16,6 +17,9 @@ function hostPath(path: string): string {
 }
 
 const isPath = (text: string): boolean => /^[./~]/.test(text);
+
+const propagationOf = (words: readonly string[]): Propagation | undefined =>
+  PROPAGATIONS.find((known) => words.includes(known));
 
 function addMount(container: ResourceDraft, mount: Mount, position: SourcePosition): void {
   container.append('volumes', mountText(mount), position);
@@ -70,7 +74,7 @@ const TMPFS_OPTIONS: FieldTable<{ container: ResourceDraft; mount: Record<string
 const ONLY_BIND: FieldTable<ResourceDraft> = {
   // Read with the mount.
   create_host_path: () => {},
-  propagation: 'later',
+  propagation: () => {},
   recursive: 'later',
   selinux: (part, container) => container.warnOnce(part.keyAt, NO_LABELS),
 };
@@ -133,7 +137,10 @@ export class Storage {
       addMount(container, { source: null, target: first, readOnly: false }, part.at);
       return;
     }
-    const words = options.split(',').filter((word) => word !== '' && word !== 'rw' && word !== 'ro');
+    const propagation = isPath(first) ? propagationOf(options.split(',')) : undefined;
+    const words = options
+      .split(',')
+      .filter((word) => !['', 'rw', 'ro', 'private', 'rprivate', propagation].includes(word));
     for (const word of words) {
       const known = Object.hasOwn(SHORT_OPTIONS, word) ? SHORT_OPTIONS[word] : 'is left out';
       if (isLabelOption(word)) container.warnOnce(part.at, NO_LABELS);
@@ -146,7 +153,7 @@ export class Storage {
     }
     const source = isPath(first) ? this.#path(first, part, container) : this.#volume(first, part.at);
     const create = isPath(first) && mayBeDirectory(source, second);
-    addMount(container, { source, target: second, readOnly, create }, part.at);
+    addMount(container, { source, target: second, readOnly, create, ...(propagation && { propagation }) }, part.at);
   }
 
   /** A mapping with type, source, target. */
@@ -170,7 +177,9 @@ export class Storage {
       // Without `bind` Compose says nothing, and the engine makes nothing.
       const wanted = bind?.content.type === 'mapping' && (bind.get('create_host_path')?.boolean() ?? true);
       const path = this.#path(source, part, container);
-      addMount(container, { source: path, target, readOnly, create: wanted && mayBeDirectory(path, target) }, part.at);
+      const propagation = propagationOf([bind?.textOf('propagation') ?? '']);
+      const create = wanted && mayBeDirectory(path, target);
+      addMount(container, { source: path, target, readOnly, create, ...(propagation && { propagation }) }, part.at);
     } else if (type === 'volume') {
       part.get('volume')?.each(ONLY_VOLUME, container, container);
       const volume = source === undefined ? null : this.#volume(source, part.at);

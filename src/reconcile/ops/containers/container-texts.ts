@@ -49,6 +49,7 @@ function hostText(path: string): string {
 
 /** Of the container whose network it shares, where it does: their one hosts file has that name. */
 export function hostnameOf(ports: HostnamePorts, desired: Desired<'container'>, containerId: string): string {
+  if (desired.spec.uts === 'host') return hostName();
   const owner = namespaceOwner(desired, ports.desired().resources) ?? desired;
   if (usesHostNetwork(owner.spec)) return owner.spec.hostname ?? hostName();
   const ownerId = owner === desired ? containerId : ports.containers.byKey(owner.key)?.id;

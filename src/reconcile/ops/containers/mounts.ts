@@ -77,17 +77,27 @@ function ownVolumes(
     if (!volume) throw new TsdError('TSD_BUG', `the anonymous volume of ${target} was not made`, { key });
     return { source: volume.path, target, readOnly: false, copyUp: true };
   });
-  const declared = spec.volumes.flatMap(({ type, source, target, readOnly, copy }, index): ResolvedVolume[] => {
-    if (type === 'content')
-      return [{ source: ports.containers.contentPath(containerId, index), target, readOnly, copyUp: false }];
-    if (type === 'bind')
-      return [{ source: boundSource(ports, desired, source ?? ''), target, readOnly, copyUp: false }];
-    const volumeKey = references.volumes[target];
-    if (type !== 'volume' || volumeKey === undefined) return [];
-    const volume = ports.volumes.named(volumeKey);
-    if (!volume) throw new TsdError('TSD_BUG', `${volumeKey} was not made`, { key });
-    return [{ source: volume.path, target, readOnly, copyUp: copy !== false }];
-  });
+  const declared = spec.volumes.flatMap(
+    ({ type, source, target, readOnly, copy, propagation }, index): ResolvedVolume[] => {
+      if (type === 'content')
+        return [{ source: ports.containers.contentPath(containerId, index), target, readOnly, copyUp: false }];
+      if (type === 'bind')
+        return [
+          {
+            source: boundSource(ports, desired, source ?? ''),
+            target,
+            readOnly,
+            copyUp: false,
+            ...(propagation && { propagation }),
+          },
+        ];
+      const volumeKey = references.volumes[target];
+      if (type !== 'volume' || volumeKey === undefined) return [];
+      const volume = ports.volumes.named(volumeKey);
+      if (!volume) throw new TsdError('TSD_BUG', `${volumeKey} was not made`, { key });
+      return [{ source: volume.path, target, readOnly, copyUp: copy !== false }];
+    },
+  );
   return [...anonymous, ...declared];
 }
 

@@ -24,6 +24,7 @@ import { linkTargets } from '../networks/links.ts';
 import type { KnownNetworks } from '../networks/network-config.ts';
 import { namespaceToStartIn } from '../networks/shared-network.ts';
 import { hostnameOf } from './container-texts.ts';
+import { sharedNamespaces } from './shared-namespaces.ts';
 
 /** What the files of a container are read by. */
 export type ConfiguredContainer = Pick<Desired<'container'>, 'app' | 'spec' | 'files' | 'contentHashes'>;
@@ -168,6 +169,7 @@ export function taskOf(
     root: ports.graph.rootMount(id),
     hostname: hostnameOf(ports, desired, id),
     netnsFd: netnsOf(ports, desired),
+    shared: sharedNamespaces(ports, desired),
     volumes,
     environment: ports.configuration.environmentOf(desired),
     seccomp: ports.configuration.seccompOf(desired),

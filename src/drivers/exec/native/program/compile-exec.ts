@@ -95,7 +95,11 @@ function compile(
  * @param container stays the caller's, until the program runs.
  * @throws TsdError TSD_CONTAINER_NOT_RUNNING, TSD_COMMAND_NOT_FOUND, TSD_USER_NOT_FOUND; then nothing is left behind.
  */
-export function prepareExec(spec: ExecSpec, container: OpenContainer, context: TaskContext): PreparedTask {
+export function prepareExec(
+  spec: ExecSpec,
+  container: OpenContainer,
+  context: Pick<TaskContext, 'cgroups'>,
+): PreparedTask {
   refuseNul('command', spec.argv);
   refuseNul('environment', spec.env);
   const cgroup = context.cgroups.enter(container.containerId, container.pid);

@@ -6,7 +6,6 @@ import {
   MOUNT_ATTR,
   MOUNT_ATTR_BYTES,
   MOVE_MOUNT,
-  MS,
   mountAttributes,
   UMOUNT_DETACH,
 } from '../../../../ffi/storage/mounts.ts';
@@ -16,6 +15,7 @@ import type { TaskSpec } from '../../../contract/exec.ts';
 import type { CgroupEntry, CgroupManager, CgroupView } from '../cgroups/container-groups.ts';
 import { DEVPTS_FD } from '../console.ts';
 import { ContainerTree, containerPath } from '../container-tree.ts';
+import type { JoinedNamespaces } from '../joined-namespaces.ts';
 import { FIRST_INHERITED_FD, NETNS_FD, type PreparedTask, RUN_FACTS_FD } from '../prepared-task.ts';
 import { factsFile, type RunFacts } from '../run-facts.ts';
 import { filterOf } from '../seccomp/filters.ts';
@@ -26,6 +26,7 @@ import { allHostDevices, DEFAULT_DEVICES, type DeviceSpec, devicePolicy, hostDev
 import { processEnv, refuseNul } from './env.ts';
 import { findExecutable } from './executable.ts';
 import { addMaskedPaths } from './masked-paths.ts';
+import { addNamespaces, cloneFlags, joinedDescriptors } from './namespace-ops.ts';
 import { addPayload, type PayloadProcess } from './process-ops.ts';
 import { PROGRAM_FLAGS, type SlotRef, SyscallProgram } from './program.ts';
 import { openRoot } from './rootfs.ts';
@@ -42,6 +43,7 @@ export interface TaskContext {
   readonly cgroups: CgroupManager;
   /** Descriptor of the devpts that the payload's terminal is of; null without one. It stays the caller's. */
   readonly devpts: number | null;
+  readonly joined: JoinedNamespaces;
 }
 
 /** Mount points that only the container has; what is looked up in them before it runs does not exist. */
@@ -79,18 +81,21 @@ function addRoot(
   tree: ContainerTree,
   devices: Devices,
   groups: CgroupView,
+  joined: JoinedNamespaces,
 ): SlotRef {
   if (spec.netnsFd !== null) program.op('enter the network namespace', 'setns', NETNS_FD, CLONE_NEW.net);
-  program.op('make mounts private', 'mount', 0, '/', 0, MS.recursive | MS.private, 0);
+  if (typeof spec.oomScoreAdj === 'number') addOomScore(program, String(spec.oomScoreAdj));
+  const ofOthers = addNamespaces(program, spec.shared ?? {}, joined);
   const sources = openBindSources(program, spec.mounts);
   program.op('attach root', 'move_mount', ROOT_FD, '', AT_FDCWD, '/', MOVE_MOUNT.fromEmptyPath);
   program.op('enter root', 'fchdir', ROOT_FD);
   program.op('clear umask', 'umask', 0);
-  const { privileged, tty: hasTerminal, shmBytes = null } = spec;
-  addSystemMounts(program, { privileged, devices: devices.nodes, hasTerminal, shmBytes });
+  const { privileged, tty: hasTerminal } = spec;
+  const ownShm = { kind: 'own', bytes: spec.shmBytes ?? null } as const;
+  const shm = spec.shm === false ? null : (ofOthers.shm ?? ownShm);
+  addSystemMounts(program, { privileged, devices: devices.nodes, hasTerminal, shm, proc: ofOthers.proc });
   addCgroupView(program, groups, spec.privileged);
   addSysctls(program, spec.sysctls);
-  if (typeof spec.oomScoreAdj === 'number') addOomScore(program, String(spec.oomScoreAdj));
   // Before a volume may cover it.
   const nullDevice = program.opToSlot('open /dev/null', 'openat', AT_FDCWD, 'dev/null', NULL_FLAGS, 0);
   if (!spec.privileged) addMaskedPaths(program);
@@ -124,15 +129,16 @@ function addSysctls(program: SyscallProgram, sysctls: TaskSpec['sysctls']): void
   }
 }
 
-/** Of the process itself, whose children have it too. The working directory is the container's root. */
+/** Of the process itself, whose children have it too, as the host's /proc has it: it may be in no other. */
 function addOomScore(program: SyscallProgram, score: string): void {
   const step = `set oom_score_adj to ${score}`;
-  const file = program.opToSlot(step, 'openat', AT_FDCWD, 'proc/self/oom_score_adj', constants.O_WRONLY);
+  const file = program.opToSlot(step, 'openat', AT_FDCWD, '/proc/self/oom_score_adj', constants.O_WRONLY);
   program.op(step, 'write', file, score, Buffer.byteLength(score));
   program.closeSlot(step, file);
 }
 
 function addNames(program: SyscallProgram, spec: TaskSpec): void {
+  if (spec.shared?.uts === 'host') return;
   const name = (text: string) => [text, Buffer.byteLength(text)] as const;
   if (spec.hostname !== '') program.op('set hostname', 'sethostname', ...name(spec.hostname));
   if (spec.domainname !== '') program.op('set domainname', 'setdomainname', ...name(spec.domainname));
@@ -154,7 +160,7 @@ function payloadOf(spec: TaskSpec, tree: ContainerTree, cwd: string): PayloadPro
     tty: spec.tty,
     stdin: spec.stdin,
     init: spec.init,
-    joins: false,
+    joins: typeof spec.shared?.pid === 'object',
   };
 }
 
@@ -171,15 +177,15 @@ function makeWorkingDirectory(tree: ContainerTree, cwd: string): void {
   }
 }
 
-function compileTask(spec: TaskSpec, rootFd: number, cgroup: CgroupEntry, devices: Devices) {
+function compileTask(spec: TaskSpec, rootFd: number, cgroup: CgroupEntry, devices: Devices, joined: JoinedNamespaces) {
   const program = new SyscallProgram();
   const tree = new ContainerTree(rootFd);
   let facts: RunFacts;
   let sharesProgram: boolean;
   try {
     addCgroupEntries(program, cgroup.taskFiles);
-    addCgroupNamespace(program);
-    const nullDevice = addRoot(program, spec, tree, devices, cgroup.view);
+    if (spec.shared?.cgroup !== 'host') addCgroupNamespace(program);
+    const nullDevice = addRoot(program, spec, tree, devices, cgroup.view, joined);
     const cwd = containerPath(spec.cwd === '' ? '/' : spec.cwd, 'working directory');
     if (cwd !== '/') makeWorkingDirectory(tree, cwd);
     addPivot(program, spec, cwd);
@@ -194,7 +200,7 @@ function compileTask(spec: TaskSpec, rootFd: number, cgroup: CgroupEntry, device
     tree.close();
   }
   const encoded = program.encode({
-    cloneFlags: CLONE_NEW.mount | CLONE_NEW.uts | CLONE_NEW.ipc | CLONE_NEW.pid,
+    cloneFlags: cloneFlags(spec.shared ?? {}),
     cgroupFd: CGROUP_FD,
     flags: (spec.tty ? PROGRAM_FLAGS.tty : 0) | (spec.stdin ? PROGRAM_FLAGS.stdin : 0),
   });
@@ -220,12 +226,13 @@ export function prepareTask(spec: TaskSpec, context: TaskContext): PreparedTask 
     const policy = devicePolicy(privileged, devices, specs);
     cgroup = context.cgroups.create(containerId, spec.resources, policy);
     const found = devicesOf(spec, specs);
-    const { program, encoded, facts, sharesProgram } = compileTask(spec, rootFd, cgroup, found);
+    const { program, encoded, facts, sharesProgram } = compileTask(spec, rootFd, cgroup, found, context.joined);
     const factsFd = factsFile(facts);
     const inherited = new Map([
       [ROOT_FD, rootFd],
       [CGROUP_FD, cgroup.directoryFd],
       [RUN_FACTS_FD, factsFd],
+      ...joinedDescriptors(context.joined),
     ]);
     if (spec.netnsFd !== null) inherited.set(NETNS_FD, spec.netnsFd);
     if (context.devpts !== null) inherited.set(DEVPTS_FD, context.devpts);

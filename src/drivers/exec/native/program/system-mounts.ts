@@ -1,9 +1,9 @@
 /** What every container finds mounted: /proc, /dev and what is in it, /sys. */
 import { AT_FDCWD, lookupCall, OPEN_FLAGS } from '../../../../ffi/files/lookup.ts';
-import { MS } from '../../../../ffi/storage/mounts.ts';
+import { AT_EMPTY_PATH, MOUNT_ATTR_BYTES, MOVE_MOUNT, MS, mountAttributes } from '../../../../ffi/storage/mounts.ts';
 import { addConsole, addTerminals } from '../console.ts';
 import { DEFAULT_DEVICES, DEVICE_LINKS, type DeviceSpec, packDevice } from './devices.ts';
-import type { SyscallProgram } from './program.ts';
+import type { SlotRef, SyscallProgram } from './program.ts';
 
 const PRIVATE_FILESYSTEM = MS.noSuid | MS.noDev | MS.noExec;
 
@@ -31,21 +31,30 @@ function addDeviceNode(program: SyscallProgram, device: DeviceSpec): void {
   }
 }
 
-function addDev(program: SyscallProgram, { devices, hasTerminal, shmBytes }: SystemMounts): void {
+function addMountOfOthers(program: SyscallProgram, step: string, tree: SlotRef, target: string): void {
+  program.op(step, 'mount_setattr', tree, '', AT_EMPTY_PATH, mountAttributes(0), MOUNT_ATTR_BYTES);
+  program.op(step, 'move_mount', tree, '', AT_FDCWD, target, MOVE_MOUNT.fromEmptyPath);
+  program.closeSlot(step, tree);
+}
+
+function addShm(program: SyscallProgram, shm: SystemMounts['shm']): void {
+  const step = 'mount /dev/shm';
+  if (shm === null) return;
+  program.op('create /dev/shm', 'mkdirat', AT_FDCWD, 'dev/shm', 0o755);
+  if (shm.kind === 'own') {
+    const options = `mode=1777,size=${shm.bytes ?? '65536k'}`;
+    program.op(step, 'mount', 'shm', 'dev/shm', 'tmpfs', PRIVATE_FILESYSTEM, options);
+    return;
+  }
+  addMountOfOthers(program, step, shm, 'dev/shm');
+}
+
+function addDev(program: SyscallProgram, { devices, hasTerminal, shm }: SystemMounts): void {
   addMountPoint(program, 'dev');
   program.op('mount /dev', 'mount', 'tmpfs', 'dev', 'tmpfs', MS.noSuid | MS.strictAtime, 'mode=755,size=65536k');
-  for (const name of ['pts', 'shm', 'mqueue'])
-    program.op(`create /dev/${name}`, 'mkdirat', AT_FDCWD, `dev/${name}`, 0o755);
+  for (const name of ['pts', 'mqueue']) program.op(`create /dev/${name}`, 'mkdirat', AT_FDCWD, `dev/${name}`, 0o755);
   addTerminals(program, hasTerminal);
-  program.op(
-    'mount /dev/shm',
-    'mount',
-    'shm',
-    'dev/shm',
-    'tmpfs',
-    PRIVATE_FILESYSTEM,
-    `mode=1777,size=${shmBytes ?? '65536k'}`,
-  );
+  addShm(program, shm);
   program.op('mount /dev/mqueue', 'mount', 'mqueue', 'dev/mqueue', 'mqueue', PRIVATE_FILESYSTEM, 0);
   for (const device of DEFAULT_DEVICES) {
     program.op(`device ${device.path}`, 'mknodat', AT_FDCWD, device.path.slice(1), device.mode, packDevice(device));
@@ -63,14 +72,17 @@ export interface SystemMounts {
   readonly devices: readonly DeviceSpec[];
   /** The payload has a terminal, see console.ts. */
   readonly hasTerminal: boolean;
-  /** Size of /dev/shm; null and absent: 64 MiB. */
-  readonly shmBytes?: number | null;
+  /** /dev/shm: one of its own, where null bytes are 64 MiB, that of others, or none. */
+  readonly shm: { readonly kind: 'own'; readonly bytes: number | null } | SlotRef | null;
+  /** /proc of others; null and absent: of the pid namespace that the program runs in. */
+  readonly proc?: SlotRef | null;
 }
 
 /** Working directory is the container's root, the host's files are still there, umask is 0. */
 export function addSystemMounts(program: SyscallProgram, mounts: SystemMounts): void {
   addMountPoint(program, 'proc');
-  program.op('mount /proc', 'mount', 'proc', 'proc', 'proc', PRIVATE_FILESYSTEM, 0);
+  if (mounts.proc) addMountOfOthers(program, 'mount /proc', mounts.proc, 'proc');
+  else program.op('mount /proc', 'mount', 'proc', 'proc', 'proc', PRIVATE_FILESYSTEM, 0);
   addDev(program, mounts);
   addMountPoint(program, 'sys');
   const access = mounts.privileged ? 0 : MS.readOnly;

@@ -17,6 +17,7 @@ import type { MountSpec } from '../../../contract/exec.ts';
 import { type ContainerTree, containerPath, type MountTarget } from '../container-tree.ts';
 import { DEVICE_LINKS, type DeviceSpec, packDevice } from './devices.ts';
 import type { SlotRef, SyscallProgram } from './program.ts';
+import { PROPAGATION_FLAGS, requirePropagating } from './propagation.ts';
 
 const S_IFREG = 0o100000;
 
@@ -103,26 +104,44 @@ function openSource(program: SyscallProgram, step: string, path: string): SlotRe
 /** The sources of the binds that a container asks for, looked up before the container's root is attached. */
 export interface BindSources {
   readonly found: ReadonlyMap<MountSpec, Source>;
-  /** Trees of those that are the root of the host. */
+  /** Trees of those that propagate, and of those that are the root of the host. */
   readonly opened: ReadonlyMap<MountSpec, SlotRef>;
 }
 
 /**
- * Runs before the container's root is attached: the attached root covers the host's, and a tree that is taken of the
- * host's root from then on has the container's root on top.
+ * Makes all mounts private. Runs before the container's root is attached: the attached root covers the host's, and a tree
+ * that is taken of the host's root from then on has the container's root on top.
  *
  * @throws TsdError TSD_BIND_SOURCE for a source that is missing.
  */
 export function openBindSources(program: SyscallProgram, mounts: readonly MountSpec[]): BindSources {
-  const found = new Map<MountSpec, Source>();
+  const binds = mounts.filter(({ type }) => type !== 'tmpfs').map((mount) => ({ mount, source: bindSource(mount) }));
   const opened = new Map<MountSpec, SlotRef>();
-  for (const mount of mounts) {
-    if (mount.type === 'tmpfs') continue;
-    const source = bindSource(mount);
-    found.set(mount, source);
-    if (source.path === '/') opened.set(mount, openSource(program, bindStep(mount), source.path));
+  const open = (mount: MountSpec, { path }: Source): void => {
+    opened.set(mount, openSource(program, bindStep(mount), path));
+  };
+  // A copy of a mount propagates as it does; all that is copied afterwards is private.
+  for (const { mount, source } of binds) {
+    if (mount.propagation === undefined) continue;
+    requirePropagating(source.path, mount.propagation, bindStep(mount));
+    open(mount, source);
   }
-  return { found, opened };
+  program.op('make mounts private', 'mount', 0, '/', 0, MS.recursive | MS.private, 0);
+  for (const { mount, source } of binds) if (source.path === '/' && !opened.has(mount)) open(mount, source);
+  return { found: new Map(binds.map(({ mount, source }) => [mount, source])), opened };
+}
+
+function addAttributes(program: SyscallProgram, step: string, tree: SlotRef, mount: MountSpec): void {
+  const set = mount.readOnly ? MOUNT_ATTR.readOnly : 0;
+  const change = (flags: number, attributes: Buffer): void =>
+    program.op(step, 'mount_setattr', tree, '', AT_EMPTY_PATH | flags, attributes, MOUNT_ATTR_BYTES);
+  if (mount.propagation === undefined) {
+    change(AT_RECURSIVE, mountAttributes(set));
+    return;
+  }
+  const { type, recursive } = PROPAGATION_FLAGS[mount.propagation];
+  change(AT_RECURSIVE, mountAttributes(set, recursive ? type : 0));
+  if (!recursive) change(0, mountAttributes(0, type));
 }
 
 function addBind(
@@ -136,8 +155,7 @@ function addBind(
   const step = bindStep(mount);
   addCreation(program, step, rootFd, target, source.kind);
   const tree = opened ?? openSource(program, step, source.path);
-  const attributes = mountAttributes(mount.readOnly ? MOUNT_ATTR.readOnly : 0);
-  program.op(step, 'mount_setattr', tree, '', AT_EMPTY_PATH | AT_RECURSIVE, attributes, MOUNT_ATTR_BYTES);
+  addAttributes(program, step, tree, mount);
   const place = openPlain(program, step, rootFd, target.path, source.kind);
   program.op(step, 'move_mount', tree, '', place, '', MOVE_MOUNT.fromEmptyPath | MOVE_MOUNT.toEmptyPath);
   program.closeSlot(step, place);

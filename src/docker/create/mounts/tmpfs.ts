@@ -1,7 +1,7 @@
 /** Filesystems in memory: options of mount(8) in a text, or members of a mount. */
-import { parseBytes } from '../../model/kinds/short-forms.ts';
-import type { MountBody } from './container-body.ts';
-import { refuse } from './context.ts';
+import { parseBytes } from '../../../model/kinds/short-forms.ts';
+import type { MountBody } from '../container-body.ts';
+import { refuse } from '../context.ts';
 
 /** What each has anyway, as Docker's have. */
 const STANDARD = ['rw', 'nosuid', 'nodev', 'noexec'];

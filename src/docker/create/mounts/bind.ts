@@ -1,19 +1,20 @@
 /** `source:target[:options]` of Binds. */
-import { normalPath } from '../../model/kinds/storage-forms.ts';
-import { refuse } from './context.ts';
+import { PROPAGATIONS, type Propagation } from '../../../model/kinds/short-forms.ts';
+import { normalPath } from '../../../model/kinds/storage-forms.ts';
+import { refuse } from '../context.ts';
 
 export interface ParsedBind {
   /** A path of the host or the name of a volume; null for an anonymous one. */
   readonly source: string | null;
   readonly target: string;
   readonly readOnly: boolean;
+  readonly propagation: Propagation | null;
   /** Whether an empty volume starts with the content of the image. */
   readonly copy: boolean;
 }
 
 /** SELinux labels and consistency have no meaning where there is neither; the rest is what is done anyway. */
 const WITHOUT_EFFECT = ['rw', 'z', 'Z', 'private', 'rprivate', 'consistent', 'cached', 'delegated'];
-const PROPAGATION = ['shared', 'rshared', 'slave', 'rslave'];
 const EXCLUSIVE = [
   ['ro', 'rw'],
   ['z', 'Z'],
@@ -23,16 +24,14 @@ const EXCLUSIVE = [
 
 function checkMode(mode: string, isPath: boolean, whole: string): readonly string[] {
   const options = mode.split(',');
-  const known = [...WITHOUT_EFFECT, ...PROPAGATION, 'ro', 'nocopy'];
+  const known = [...WITHOUT_EFFECT, ...PROPAGATIONS, 'ro', 'nocopy'];
   const contradicts = EXCLUSIVE.some((group) => options.filter((option) => group.includes(option)).length > 1);
   if (contradicts || options.some((option) => !known.includes(option))) refuse(`invalid mode: ${mode}`);
-  const propagation = options.find((option) => PROPAGATION.includes(option));
   const misplaced = isPath
     ? options.includes('nocopy') && 'bind": field VolumeOptions must not be specified'
     : options.some((option) => EXCLUSIVE[2]?.includes(option)) && 'volume": field BindOptions must not be specified';
   if (misplaced !== false)
     refuse(`invalid volume specification: '${whole}': invalid mount config for type "${misplaced}`);
-  if (propagation !== undefined) refuse(`bind propagation ${propagation} is not supported`);
   return options;
 }
 
@@ -49,10 +48,17 @@ export function parseBind(text: string): ParsedBind {
   const [first = '', second, mode, ...more] = text.split(':');
   const wrong = (why = ''): never => refuse(`invalid volume specification: '${text}'${why === '' ? '' : `: ${why}`}`);
   if (first === '' || second === '' || more.length > 0) wrong();
-  if (second === undefined) return { source: null, target: checkTarget(first, wrong), readOnly: false, copy: true };
+  const plain = { readOnly: false, copy: true, propagation: null };
+  if (second === undefined) return { source: null, target: checkTarget(first, wrong), ...plain };
   const isPath = first.startsWith('/');
   const type = isPath ? 'bind' : 'volume';
   const target = checkTarget(second, (why) => wrong(`invalid mount config for type "${type}": ${why}`));
   const options = mode === undefined ? [] : checkMode(mode, isPath, text);
-  return { source: first, target, readOnly: options.includes('ro'), copy: !options.includes('nocopy') };
+  return {
+    source: first,
+    target,
+    readOnly: options.includes('ro'),
+    copy: !options.includes('nocopy'),
+    propagation: PROPAGATIONS.find((known) => options.includes(known)) ?? null,
+  };
 }

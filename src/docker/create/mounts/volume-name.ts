@@ -1,6 +1,6 @@
 /** Names and drivers of volumes, with Docker's words for what is wrong with them. */
-import { DockerError } from '../wire/docker-error.ts';
-import { refuse } from './context.ts';
+import { DockerError } from '../../wire/docker-error.ts';
+import { refuse } from '../context.ts';
 
 const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
 const LONGEST = 255;

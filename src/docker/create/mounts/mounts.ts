@@ -1,9 +1,10 @@
 /** Mounts in the three forms that a body has them in: Binds, Mounts and Tmpfs, and the anonymous volumes besides. */
-import { normalPath } from '../../model/kinds/storage-forms.ts';
-import { IMPERATIVE_APP, type ResourceKey, resourceKey } from '../../model/resource.ts';
+import { PROPAGATIONS, type Propagation } from '../../../model/kinds/short-forms.ts';
+import { normalPath } from '../../../model/kinds/storage-forms.ts';
+import { IMPERATIVE_APP, type ResourceKey, resourceKey } from '../../../model/resource.ts';
+import type { ContainerBody, HostConfigBody, MountBody } from '../container-body.ts';
+import { type CreateContext, containerOf, referenceTo, refuse, type Section } from '../context.ts';
 import { checkTarget, parseBind } from './bind.ts';
-import type { ContainerBody, HostConfigBody, MountBody } from './container-body.ts';
-import { type CreateContext, containerOf, referenceTo, refuse, type Section } from './context.ts';
 import { tmpfsMount, tmpfsOptions } from './tmpfs.ts';
 import { checkVolumeDriver, checkVolumeName } from './volume-name.ts';
 
@@ -36,12 +37,14 @@ interface Bind {
   readonly target: string;
   readonly readOnly: boolean;
   readonly create: boolean;
+  readonly propagation: Propagation | null;
 }
 
 /** Bound as it is at the moment: what is read-only would otherwise count as declared content. */
-function bindMount({ source, target, readOnly, create }: Bind): Mount {
+function bindMount({ source, target, readOnly, create, propagation }: Bind): Mount {
   const made = create && !isSocket(source) && { create: true };
-  return { target, written: { source, target, ...(readOnly && { readOnly, watch: false }), ...made } };
+  const shared = propagation !== null && { propagation };
+  return { target, written: { source, target, ...(readOnly && { readOnly, watch: false }), ...made, ...shared } };
 }
 
 interface VolumeOf {
@@ -67,8 +70,9 @@ function volumeMount({ name, target, readOnly, copy, labels = {} }: VolumeOf, co
 
 function ofBinds({ Binds, VolumeDriver }: HostConfigBody, context: CreateContext): Mount[] {
   return Binds.map((text) => {
-    const { source, target, readOnly, copy } = parseBind(text);
-    if (source?.startsWith('/')) return bindMount({ source: normalPath(source), target, readOnly, create: true });
+    const { source, target, readOnly, copy, propagation } = parseBind(text);
+    if (source?.startsWith('/'))
+      return bindMount({ source: normalPath(source), target, readOnly, create: true, propagation });
     checkVolumeDriver(VolumeDriver, {}, source ?? '');
     return volumeMount({ name: source ?? '', target, readOnly, copy }, context);
   });
@@ -95,16 +99,15 @@ function ofBind(mount: MountBody, target: string, context: CreateContext): Mount
   const { Source, ReadOnly, BindOptions: options } = mount;
   if (Source === '') invalid('bind', 'field Source must not be empty');
   if (!Source.startsWith('/')) invalid('bind', `invalid mount path: '${Source}' mount path must be absolute`);
-  const propagation = options?.Propagation ?? '';
-  if (!['', 'private', 'rprivate'].includes(propagation)) {
-    const known = ['shared', 'rshared', 'slave', 'rslave'].includes(propagation);
-    invalid('bind', known ? `propagation ${propagation} is not supported` : `invalid propagation mode: ${propagation}`);
-  }
+  const asked = options?.Propagation ?? '';
+  const propagation = PROPAGATIONS.find((known) => known === asked) ?? null;
+  if (propagation === null && !['', 'private', 'rprivate'].includes(asked))
+    invalid('bind', `invalid propagation mode: ${asked}`);
   if (options?.NonRecursive) invalid('bind', 'NonRecursive is not supported: mounts below the source are bound too');
   const source = normalPath(Source);
   const create = options?.CreateMountpoint === true;
   if (!create && !context.exists(source)) invalid('bind', `bind source path does not exist: ${Source}`);
-  return bindMount({ source, target, readOnly: ReadOnly, create });
+  return bindMount({ source, target, readOnly: ReadOnly, create, propagation });
 }
 
 function ofVolume(mount: MountBody, target: string, context: CreateContext): Mount {
