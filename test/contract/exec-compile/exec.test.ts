@@ -15,6 +15,13 @@ async function running(changes: Partial<TaskSpec> = {}): Promise<string> {
   return spec.containerId;
 }
 
+it('runs in a container that may open as good as nothing', async () => {
+  const spec = containers.spec(['sleep', '1000'], { ulimits: { nofile: { soft: 4, hard: 5 } } });
+  await containers.driver.start(spec);
+  const { code, out } = await containers.exec(spec.containerId, 'ulimit -n; ulimit -Hn');
+  expect({ code, out }).toEqual({ code: 0, out: '4\n5' });
+});
+
 describe('an exec session', () => {
   it('is in the namespaces and groups of the container', async () => {
     const id = await running({ resources: { ...NO_LIMITS, pids: 50 } });

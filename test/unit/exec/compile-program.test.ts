@@ -7,7 +7,7 @@ import {
 import { addPayload, type PayloadProcess } from '../../../src/drivers/exec/native/program/process-ops.ts';
 import { SyscallProgram } from '../../../src/drivers/exec/native/program/program.ts';
 import { addSystemMounts } from '../../../src/drivers/exec/native/program/system-mounts.ts';
-import { addUlimits } from '../../../src/drivers/exec/native/program/ulimits.ts';
+import { addLimits, ulimitsOf } from '../../../src/drivers/exec/native/program/ulimits.ts';
 import { programText } from '../../support/program-text.ts';
 
 function text(build: (program: SyscallProgram) => void): string {
@@ -31,6 +31,7 @@ const payload: PayloadProcess = {
   stdin: false,
   init: false,
   joins: false,
+  limits: [],
 };
 
 const OWN_SHM = { kind: 'own', bytes: null } as const;
@@ -236,11 +237,11 @@ describe('program of a container', () => {
   });
 
   it('sets limits', () => {
-    expect(text((program) => addUlimits(program, { nofile: { soft: 5, hard: -1 } }))).toMatchInlineSnapshot(`
+    expect(text((program) => addLimits(program, ulimitsOf({ nofile: { soft: 5, hard: -1 } })))).toMatchInlineSnapshot(`
       "
       prlimit64(0, 7, {16 bytes})
       "
     `);
-    expect(() => text((program) => addUlimits(program, { none: { soft: 1, hard: 1 } }))).toThrow('none is no ulimit');
+    expect(() => ulimitsOf({ none: { soft: 1, hard: 1 } })).toThrow('none is no ulimit');
   });
 });

@@ -14,7 +14,7 @@ import { processEnv, refuseNul } from './env.ts';
 import { findExecutable } from './executable.ts';
 import { addPayload } from './process-ops.ts';
 import { PROGRAM_FLAGS, SyscallProgram } from './program.ts';
-import { addLimitsOf } from './ulimits.ts';
+import { limitsOfProcess } from './ulimits.ts';
 import { lookUpUser, type ProcessUser } from './users.ts';
 
 /** Numbers in the shim. */
@@ -65,7 +65,6 @@ function compile(
   const directory = program.lookUp(`open working directory ${cwd}`, AT_FDCWD, cwd, call);
   program.op(`enter working directory ${cwd}`, 'fchdir', directory);
   program.closeSlot('close working directory', directory);
-  addLimitsOf(program, facts.limits);
   const user = userOf(spec, facts, tree);
   const env = processEnv([...facts.env, ...spec.env], user.home);
   addPayload(program, {
@@ -82,6 +81,7 @@ function compile(
     stdin: spec.stdin,
     init: false,
     joins: true,
+    limits: limitsOfProcess(facts.limits),
   });
   const encoded = program.encode({
     cloneFlags: 0,

@@ -31,7 +31,7 @@ import { addPayload, type PayloadProcess } from './process-ops.ts';
 import { PROGRAM_FLAGS, type SlotRef, SyscallProgram } from './program.ts';
 import { openRoot } from './rootfs.ts';
 import { addSystemMounts } from './system-mounts.ts';
-import { addUlimits } from './ulimits.ts';
+import { ulimitsOf } from './ulimits.ts';
 import { lookUpUser, withGroups } from './users.ts';
 import { addVolumeMounts, openBindSources, type PlacedDevice } from './volume-mounts.ts';
 
@@ -161,6 +161,7 @@ function payloadOf(spec: TaskSpec, tree: ContainerTree, cwd: string): PayloadPro
     stdin: spec.stdin,
     init: spec.init,
     joins: typeof spec.shared?.pid === 'object',
+    limits: ulimitsOf(spec.ulimits),
   };
 }
 
@@ -190,7 +191,6 @@ function compileTask(spec: TaskSpec, rootFd: number, cgroup: CgroupEntry, device
     if (cwd !== '/') makeWorkingDirectory(tree, cwd);
     addPivot(program, spec, cwd);
     addNames(program, spec);
-    addUlimits(program, spec.ulimits);
     const payload = tree.amongNeighbours(() => payloadOf(spec, tree, cwd));
     sharesProgram = tree.crossed;
     addPayload(program, payload, nullDevice);

@@ -8,6 +8,7 @@ import type { LoadedFilter } from '../seccomp/filters.ts';
 import { addBoundingSet, addCapabilities } from './capabilities.ts';
 import { addSessionKeyring } from './keyring.ts';
 import { SLOT_STDERR, SLOT_STDIN, SLOT_STDOUT, type SlotRef, type SyscallProgram } from './program.ts';
+import { addLimits, type Limit } from './ulimits.ts';
 import type { ProcessUser } from './users.ts';
 
 /** include/uapi/linux/prctl.h */
@@ -40,6 +41,7 @@ export interface PayloadProcess {
   readonly init: boolean;
   /** Others are in its pid namespace already, who may have the right to trace it. */
   readonly joins: boolean;
+  readonly limits: readonly Limit[];
 }
 
 const slot = (number: number): SlotRef => ({ kind: 'slot', slot: number });
@@ -98,13 +100,15 @@ function addClosing(program: SyscallProgram, keep: number | null): void {
 }
 
 /**
- * Ends in execve. Working directory and limits are set before.
+ * Ends in execve. The working directory is set before.
  * @param nullDevice what a process without input reads; null for the /dev/null that it finds.
  */
 export function addPayload(program: SyscallProgram, process: PayloadProcess, nullDevice: SlotRef | null = null): void {
   // Until execve no process of the container may inspect this one, which still has descriptors of the host.
   program.op('hide from the container', 'prctl', PR_SET_DUMPABLE, 0, 0, 0, 0);
   addStdio(program, process, nullDevice);
+  // Nothing is opened from here on, of which a program may be allowed less than its start takes.
+  addLimits(program, process.limits);
   program.op('set umask', 'umask', 0o022);
   addCredentials(program, process);
   addClosing(program, process.init ? SHIM_BINARY_FD : null);

@@ -33,11 +33,22 @@ function word(limit: number): bigint {
   return limit < 0 || limit === Number.POSITIVE_INFINITY ? INFINITY : BigInt(limit);
 }
 
-function rlimit(soft: bigint, hard: bigint): Buffer {
-  const bytes = Buffer.alloc(16);
-  bytes.writeBigUInt64LE(soft, 0);
-  bytes.writeBigUInt64LE(hard, 8);
-  return bytes;
+/** What setrlimit(2) sets of a process. */
+export interface Limit {
+  /** For the error when it cannot be set. */
+  readonly step: string;
+  readonly resource: number;
+  readonly soft: bigint;
+  readonly hard: bigint;
+}
+
+export function addLimits(program: SyscallProgram, limits: readonly Limit[]): void {
+  for (const { step, resource, soft, hard } of limits) {
+    const bytes = Buffer.alloc(16);
+    bytes.writeBigUInt64LE(soft, 0);
+    bytes.writeBigUInt64LE(hard, 8);
+    program.op(step, 'prlimit64', 0, resource, bytes, 0);
+  }
 }
 
 /** Rows of /proc/PID/limits (proc(5)) in the order of the numbers above. */
@@ -79,16 +90,16 @@ const KERNEL_NOFILE = 1024n;
 let hardNofile: bigint | undefined;
 
 /** Node raises its own soft limit of open files to the hard one; payloads start from the kernel's default. */
-function addDefaultNofile(program: SyscallProgram): void {
+function defaultNofile(): Limit {
   hardNofile ??= parseLimits(readFileSync('/proc/self/limits', 'utf8'))[RLIMIT_NOFILE]?.[1] ?? KERNEL_NOFILE;
   const soft = hardNofile < KERNEL_NOFILE ? hardNofile : KERNEL_NOFILE;
-  program.op('set ulimit nofile', 'prlimit64', 0, RLIMIT_NOFILE, rlimit(soft, hardNofile), 0);
+  return { step: 'set ulimit nofile', resource: RLIMIT_NOFILE, soft, hard: hardNofile };
 }
 
 /** The limits of another process, from the text of its /proc/PID/limits. */
-export function addLimitsOf(program: SyscallProgram, limits: string): void {
-  parseLimits(limits).forEach(([soft, hard], resource) => {
-    program.op(`copy limit ${LIMIT_ROWS[resource]}`, 'prlimit64', 0, resource, rlimit(soft, hard), 0);
+export function limitsOfProcess(limits: string): readonly Limit[] {
+  return parseLimits(limits).map(([soft, hard], resource) => {
+    return { step: `copy limit ${LIMIT_ROWS[resource]}`, resource, soft, hard };
   });
 }
 
@@ -100,11 +111,9 @@ export function rlimitOf(name: string, soft: number, hard: number) {
 }
 
 /** @throws TsdError TSD_CONTAINER_SETUP for a name that is no limit. */
-export function addUlimits(program: SyscallProgram, ulimits: TaskSpec['ulimits']): void {
-  if (ulimits.nofile === undefined) addDefaultNofile(program);
-  for (const [name, { soft, hard }] of Object.entries(ulimits)) {
-    const limit = rlimitOf(name, soft, hard);
-    const words = rlimit(limit.soft, limit.hard);
-    program.op(`set ulimit ${name} to ${soft}:${hard}`, 'prlimit64', 0, limit.resource, words, 0);
-  }
+export function ulimitsOf(ulimits: TaskSpec['ulimits']): readonly Limit[] {
+  const asked = Object.entries(ulimits).map(([name, { soft, hard }]) => {
+    return { step: `set ulimit ${name} to ${soft}:${hard}`, ...rlimitOf(name, soft, hard) };
+  });
+  return ulimits.nofile === undefined ? [defaultNofile(), ...asked] : asked;
 }
