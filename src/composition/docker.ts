@@ -4,6 +4,7 @@ import type { Caller, ServedApi } from '../api/served.ts';
 import { DockerEventBus } from '../docker/events/event-bus.ts';
 import { TimelineEvents } from '../docker/events/timeline-events.ts';
 import { ExecInstances } from '../docker/streams/exec-instances.ts';
+import { FailedStarts } from '../docker/streams/failed-starts.ts';
 import { DockerDispatcher } from '../docker/wire/dispatcher.ts';
 import { treeSize } from '../drivers/graph/tree-size.ts';
 import { recipesOf } from '../reconcile/ops/images/image-intake.ts';
@@ -47,6 +48,7 @@ export function createDocker(wired: Wired, api: (caller: Caller) => ServedApi): 
     fileReaders: parts.fileReaders,
     bus,
     execs: new ExecInstances(),
+    failedStarts: new FailedStarts(stores.containers),
     imperative,
   };
   const timelineEvents = new TimelineEvents(shared);

@@ -29,6 +29,7 @@ import type { SupervisorParts } from '../supervisor/supervisor.ts';
 import type { LoopState } from '../supervisor/views/view-input.ts';
 import type { DockerEventBus } from './events/event-bus.ts';
 import type { ExecInstances } from './streams/exec-instances.ts';
+import type { FailedStarts } from './streams/failed-starts.ts';
 
 export interface DockerParts {
   /** The supervisor's own API, for the one who asks. */
@@ -70,6 +71,7 @@ export interface DockerParts {
   readonly fileReaders: FileReaders;
   readonly bus: DockerEventBus;
   readonly execs: ExecInstances;
+  readonly failedStarts: FailedStarts;
   /** Changes of what clients made. */
   readonly imperative: {
     readonly containers: ImperativeContainers;

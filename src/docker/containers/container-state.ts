@@ -7,6 +7,7 @@ import { HOLD_TRAITS, type HoldReason } from '../../model/status/holds.ts';
 import type { ContainerRecord } from '../../state/containers/container-record.ts';
 import { ZERO_TIME } from '../../state/files/go-time.ts';
 import { humanDuration } from './durations.ts';
+import { type StartFailure, startFailure } from './start-failure.ts';
 
 export const STATUSES = ['created', 'running', 'paused', 'restarting', 'removing', 'exited', 'dead'] as const;
 export type DockerStatus = (typeof STATUSES)[number];
@@ -40,19 +41,15 @@ export interface SeenContainer {
   readonly held: HoldReason | undefined;
   /** The op on it that is being carried out. */
   readonly op: string | undefined;
+  /** Why the start failed that a client asked for last; null where it did not. */
+  readonly failedStart: StartFailure | null;
   /** Of its probes; undefined where none has answered. */
   readonly health: HealthRecord | undefined;
 }
 
-/** Exit codes of a start that failed, as clients tell "not found" and "not allowed" from the rest. */
-const START_FAILED = { notFound: 127, denied: 126, otherwise: 128 } as const;
-
-function exitCodeOf({ startError, exitCode }: ContainerRecord['state']): number {
-  if (startError === null) return exitCode ?? 0;
-  const { message } = startError;
-  if (/executable file not found|no such file or directory|not in the image|not found/i.test(message))
-    return START_FAILED.notFound;
-  return /permission denied|not executable|EACCES/i.test(message) ? START_FAILED.denied : START_FAILED.otherwise;
+function failureOf({ record, failedStart }: SeenContainer): StartFailure | null {
+  const { startError } = record.state;
+  return startError === null ? failedStart : startFailure(record, startError.message);
 }
 
 function statusOf({ record, observed, held, op }: SeenContainer): DockerStatus {
@@ -90,6 +87,7 @@ export function stateOf(seen: SeenContainer): DockerState {
   const Status = statusOf(seen);
   const isUp = observed.running;
   const Health = healthOf(seen);
+  const failure = isUp ? null : failureOf(seen);
   return {
     Status,
     Running: isUp || Status === 'restarting',
@@ -98,8 +96,8 @@ export function stateOf(seen: SeenContainer): DockerState {
     OOMKilled: record.state.oomKilled,
     Dead: false,
     Pid: observed.pid ?? 0,
-    ExitCode: isUp ? 0 : exitCodeOf(record.state),
-    Error: isUp ? '' : (record.state.startError?.message ?? ''),
+    ExitCode: isUp ? 0 : (failure?.exitCode ?? record.state.exitCode ?? 0),
+    Error: failure?.message ?? '',
     StartedAt: record.state.startedAt ?? ZERO_TIME,
     FinishedAt: record.state.finishedAt ?? ZERO_TIME,
     ...(Health !== null && { Health }),

@@ -4,7 +4,7 @@ import type { DockerParts } from '../docker-parts.ts';
 import type { SeenContainer } from './container-state.ts';
 
 export function seenContainer(
-  { observed, loop, health }: Pick<DockerParts, 'observed' | 'loop' | 'health'>,
+  { observed, loop, health, failedStarts }: Pick<DockerParts, 'observed' | 'loop' | 'health' | 'failedStarts'>,
   record: ContainerRecord,
 ): SeenContainer {
   const key = record.owner?.key;
@@ -13,6 +13,7 @@ export function seenContainer(
     observed: observed(record),
     held: key && loop.hold(key)?.reason,
     op: key && loop.inFlight(key)?.op,
+    failedStart: failedStarts.of(record),
     health: health.get(record.id),
   };
 }

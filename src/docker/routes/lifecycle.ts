@@ -6,7 +6,7 @@ import { containerEvent, subjectOf } from '../events/container-events.ts';
 import { engineNameOf } from '../names.ts';
 import { containerOf, isPaused, requireRunning } from '../streams/containers.ts';
 import { killed, stopped, stopTimeOf } from '../streams/endings.ts';
-import { startError } from '../streams/start-error.ts';
+import { failureOf, startError } from '../streams/start-error.ts';
 import { conditionOf, waitFor } from '../streams/wait.ts';
 import { DockerError } from '../wire/docker-error.ts';
 import { type DockerCall, type DockerReply, type DockerRoute, json, param, route } from '../wire/route.ts';
@@ -42,9 +42,11 @@ async function begun({ docker }: DockerCall, { id }: ContainerRecord, begin: () 
   try {
     await begin();
   } catch (thrown) {
-    const failed = startError(thrown, docker.containers.get(id));
+    const record = docker.containers.get(id);
+    const failure = record === undefined ? null : failureOf(thrown, record);
+    if (record !== undefined && failure !== null) docker.failedStarts.note(record, failure);
     await docker.imperative.containers.startFailed(id);
-    throw failed;
+    throw startError(thrown, failure);
   }
 }
 

@@ -4,6 +4,7 @@ import type { AttachedSession } from '../../drivers/contract/exec.ts';
 import type { ContainerRecord } from '../../state/containers/container-record.ts';
 import { readLog } from '../../supervisor/logs/read-log.ts';
 import { requestOf } from '../containers/request.ts';
+import type { DockerParts } from '../docker-parts.ts';
 import { containerEvent, subjectOf } from '../events/container-events.ts';
 import { DockerError } from '../wire/docker-error.ts';
 import type { DockerCall } from '../wire/route.ts';
@@ -30,6 +31,8 @@ export interface Attachment {
   readonly session: Promise<AttachedSession> | null;
   /** Ends the wait for a session. */
   readonly leave: () => void;
+  /** The wait was ended: by the client, or because no run comes. */
+  readonly hasLeft: () => boolean;
 }
 
 export function streamsOf({ query }: DockerCall): Streams {
@@ -50,13 +53,28 @@ export function attachment({ docker, query }: DockerCall, record: ContainerRecor
   if (record.state.status === 'restarting')
     throw new DockerError(409, `container ${engineName} is restarting, wait until the container is running`);
   const left = new AbortController();
+  const hasLeft = (): boolean => left.signal.aborted;
   const open = (): Promise<AttachedSession> =>
     docker.exec.running(id) === null ? docker.exec.attachNext(id, left.signal) : docker.exec.attach(id);
   const session = streams.follow ? open() : null;
+  const unwatch = session === null ? null : whenNoneComes(docker, id, () => left.abort());
   docker.bus.emit(containerEvent(subjectOf(record), 'attach'));
   // Who asks for it takes the error.
-  session?.catch(() => {});
-  return { record, streams, detachKeys: config.Tty ? detachKeys : [], session, leave: () => left.abort() };
+  session?.catch(() => {}).finally(() => unwatch?.());
+  return { record, streams, detachKeys: config.Tty ? detachKeys : [], session, leave: () => left.abort(), hasLeft };
+}
+
+/** Calls back when the run that a client waits for does not come: its start failed, or the container was removed. */
+function whenNoneComes({ failedStarts, events, containers }: DockerParts, id: string, none: () => void): () => void {
+  const look = (): void => {
+    if (containers.get(id) === undefined) none();
+  };
+  const stop = failedStarts.onFailure(id, none);
+  events.on('change', look);
+  return () => {
+    stop();
+    events.off('change', look);
+  };
 }
 
 /** The program reads from one client, and has no more input after it. A terminal goes on without one. */
@@ -73,7 +91,7 @@ function inputEndOf(record: ContainerRecord, { stdin }: Streams): Wanted['inputE
 /** Resolves when the run has ended and its output is with the client, or the client has left. */
 export async function attached(
   call: DockerCall,
-  { record, streams, detachKeys, session: coming, leave }: Attachment,
+  { record, streams, detachKeys, session: coming, leave, hasLeft }: Attachment,
   { stream, signal }: { readonly stream: Duplex; readonly signal: AbortSignal },
 ): Promise<void> {
   signal.addEventListener('abort', leave, { once: true });
@@ -81,7 +99,8 @@ export async function attached(
   await headIsRead(call);
   if (streams.logs) await past(call.docker.containers.logPath(record.id), record, streams, stream, signal);
   if (coming === null) return;
-  const session = await coming;
+  const session = await coming.catch((error) => (hasLeft() ? null : Promise.reject(error)));
+  if (session === null) return;
   const { config } = record;
   try {
     const wanted = { ...streams, raw: config.Tty, detachKeys, inputEnd: inputEndOf(record, streams) };
