@@ -21,6 +21,8 @@ interface Streams {
   readonly logs: boolean;
   /** What is written from now on. */
   readonly follow: boolean;
+  /** Without frames that tell outputs apart. */
+  readonly raw: boolean;
 }
 
 export interface Attachment {
@@ -35,10 +37,10 @@ export interface Attachment {
   readonly hasLeft: () => boolean;
 }
 
-export function streamsOf({ query }: DockerCall): Streams {
+export function streamsOf({ query }: DockerCall, raw: boolean): Streams {
   const flag = (name: string): boolean => query.flag(name);
   const [stdin, stdout, stderr] = [flag('stdin'), flag('stdout'), flag('stderr')];
-  return { stdin, stdout, stderr, logs: flag('logs'), follow: flag('stream') };
+  return { stdin, stdout, stderr, logs: flag('logs'), follow: flag('stream'), raw };
 }
 
 /**
@@ -97,13 +99,12 @@ export async function attached(
   signal.addEventListener('abort', leave, { once: true });
   if (signal.aborted) leave();
   await headIsRead(call);
-  if (streams.logs) await past(call.docker.containers.logPath(record.id), record, streams, stream, signal);
+  if (streams.logs) await past(call.docker.containers.logPath(record.id), streams, stream, signal);
   if (coming === null) return;
   const session = await coming.catch((error) => (hasLeft() ? null : Promise.reject(error)));
   if (session === null) return;
-  const { config } = record;
   try {
-    const wanted = { ...streams, raw: config.Tty, detachKeys, inputEnd: inputEndOf(record, streams) };
+    const wanted = { ...streams, detachKeys, inputEnd: inputEndOf(record, streams) };
     const outcome = await converse(session, stream, wanted, signal);
     if (outcome === 'detached') call.docker.bus.emit(containerEvent(subjectOf(record), 'detach'));
     if (outcome === 'gone' && streams.stdin && readsOnce(record)) await ended(session);
@@ -126,13 +127,12 @@ const INPUT_END_MS = 5_000;
 
 async function past(
   path: string,
-  { config }: ContainerRecord,
-  { stdout, stderr }: Streams,
+  { stdout, stderr, raw }: Streams,
   stream: Duplex,
   signal: AbortSignal,
 ): Promise<void> {
   const options = { follow: false, tail: null, sinceMs: null, untilMs: null, stdout, stderr };
   const query: LogQuery = { options, sinceNs: null, untilNs: null, timestamps: false, details: false };
   for await (const entry of readLog(path, options, () => true, signal))
-    if (!(await writeTo(stream, lineOf(entry, query, config.Tty), signal))) return;
+    if (!(await writeTo(stream, lineOf(entry, query, raw), signal))) return;
 }

@@ -16,6 +16,7 @@ import type { DockerCall, DockerReply } from './route.ts';
 import { DockerRouter, type Found } from './router.ts';
 import { errorOf, sendJson, sendReply } from './send.ts';
 import { type Versioned, versionOf } from './versions.ts';
+import { WebSocketStream } from './websocket.ts';
 
 /** A client that is gone while nothing is read from it or written to it is noticed within this time. */
 const HUNG_UP_LOOK_MS = 1_000;
@@ -45,6 +46,7 @@ export class DockerDispatcher implements OtherApi {
     const asked = this.#find(request);
     const call = this.#callOf(request, asked, caller, () => readBody(request));
     const reply = await asked.route.answer(call);
+    if (reply.type === 'websocket') throw new DockerError(400, 'a WebSocket begins with an upgrade');
     if (reply.type !== 'hijack') {
       await sendReply(response, reply, caller.signal);
       return;
@@ -65,6 +67,11 @@ export class DockerDispatcher implements OtherApi {
     if (reply.type === 'hijack') {
       socket.write(upgradedHead(reply.contentType, protocol));
       await hijacked(reply, { stream: socket, socket }, caller.signal);
+      return;
+    }
+    if (reply.type === 'websocket') {
+      socket.write(reply.head);
+      await hijacked(reply, { stream: new WebSocketStream(socket, reply.messages), socket }, caller.signal);
       return;
     }
     // A client that offers an upgrade with every request (Java's) is answered without one.
@@ -132,7 +139,7 @@ export class DockerDispatcher implements OtherApi {
 }
 
 async function hijacked(
-  reply: Extract<DockerReply, { type: 'hijack' }>,
+  reply: Extract<DockerReply, { type: 'hijack' | 'websocket' }>,
   { stream, socket }: { readonly stream: Duplex; readonly socket: Duplex },
   signal: AbortSignal,
 ): Promise<void> {

@@ -40,7 +40,14 @@ export type DockerReply =
   /** Bytes as they come; the head is sent before the first ones. */
   | { readonly type: 'bytes'; readonly chunks: AsyncIterable<Buffer>; readonly headers: HeadersOf }
   /** Resolves when all is said; the connection is closed then. */
-  | { readonly type: 'hijack'; readonly contentType: string; readonly run: (hijacked: Hijacked) => Promise<void> };
+  | { readonly type: 'hijack'; readonly contentType: string; readonly run: (hijacked: Hijacked) => Promise<void> }
+  /** The same in messages of a WebSocket, for which the request asked. */
+  | {
+      readonly type: 'websocket';
+      readonly head: string;
+      readonly messages: 'text' | 'binary';
+      readonly run: (hijacked: Hijacked) => Promise<void>;
+    };
 
 type HeadersOf = Readonly<Record<string, string>>;
 

@@ -6,7 +6,7 @@ import { toTsdError } from '../../model/errors/errors.ts';
 import { answerOf, DockerError, type ErrorAnswer } from './docker-error.ts';
 import type { DockerReply } from './route.ts';
 
-type Plain = Exclude<DockerReply, { type: 'hijack' }>;
+type Plain = Exclude<DockerReply, { type: 'hijack' | 'websocket' }>;
 
 export function errorOf(thrown: unknown): ErrorAnswer {
   return answerOf(thrown instanceof DockerError ? thrown : toTsdError(thrown));
