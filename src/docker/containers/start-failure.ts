@@ -1,6 +1,5 @@
 /** A start that failed, in the words that clients of Docker look for: they make exit codes of them. Pure. */
 import type { ContainerRecord } from '../../state/containers/container-record.ts';
-import { derivedId } from '../names.ts';
 
 /** How shells report a program that is not there, and one that cannot be executed; and Docker what has another reason. */
 const NOT_FOUND = 127;
@@ -42,13 +41,13 @@ function portTaken({ engineName, id }: Pick<ContainerRecord, 'engineName' | 'id'
   const [, address, port, protocol, how] =
     /host port (\S+):(\d+)\/(tcp|udp|sctp) is (published|in use) by /.exec(message) ?? [];
   if (address === undefined || port === undefined || protocol === undefined) return null;
-  const endpoint = `${engineName} (${derivedId('endpoint', id)})`;
   const bind = `${address}:${port}`;
+  const listen = `listen ${protocol}${address.startsWith('[') ? '6' : '4'} ${bind}`;
   const reason =
     how === 'published'
       ? `Bind for ${bind} failed: port is already allocated`
-      : `failed to bind port ${bind}/${protocol}: listen ${protocol}${address.startsWith('[') ? '6' : '4'} ${bind}: bind: address already in use`;
-  return `driver failed programming external connectivity on endpoint ${endpoint}: ${reason}`;
+      : `Error starting userland proxy: ${listen}: bind: address already in use`;
+  return `driver failed programming external connectivity on endpoint ${engineName} (${id}): ${reason}`;
 }
 
 /** As Docker reports whom the image does not know. */
@@ -58,7 +57,7 @@ function unknownUser(message: string): string | null {
   return kind === undefined ? null : `unable to find ${kind} ${name}: no matching entries in ${file} file`;
 }
 
-/** @param message of ours, which stands after Docker's: it names who has the port, or where the program was looked for */
+/** @param message of ours, which tells where the program was looked for, and stands for what Docker has no words for */
 export function startFailure(
   record: Pick<ContainerRecord, 'engineName' | 'id' | 'path'>,
   message: string,
@@ -68,6 +67,6 @@ export function startFailure(
     const text = `${FAILED}: runc create failed: ${UNABLE}: ${reason.words}: unknown (${message})`;
     return { status: 400, exitCode: reason.exitCode, message: text };
   }
-  const words = portTaken(record, message) ?? unknownUser(message);
-  return { status: 500, exitCode: NOT_STARTED, message: words === null ? message : `${words} (${message})` };
+  const words = portTaken(record, message) ?? unknownUser(message) ?? message;
+  return { status: 500, exitCode: NOT_STARTED, message: words };
 }

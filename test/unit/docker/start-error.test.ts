@@ -1,6 +1,6 @@
 /** Starts that failed, in Docker's words. */
 import { expect, test } from 'vitest';
-import { startError } from '../../../src/docker/streams/start-error.ts';
+import { failureOf, startError } from '../../../src/docker/streams/start-error.ts';
 import { TsdError } from '../../../src/model/errors/errors.ts';
 import type { ContainerRecord } from '../../../src/state/containers/container-record.ts';
 
@@ -25,8 +25,9 @@ test.each([
   [
     'TSD_PORT_IN_USE',
     'host port [::1]:80/udp is in use by caddy',
-    'driver failed programming external connectivity on endpoint web (c1): Bind for [::1]:80 failed: port is already allocated',
+    'driver failed programming external connectivity on endpoint web (c1): Error starting userland proxy: listen udp6 [::1]:80: bind: address already in use',
   ],
 ] as const)('%s: %s', (code, message, said) => {
-  expect(startError(new TsdError(code, message), RECORD)).toMatchObject({ message: said });
+  const thrown = new TsdError(code, message);
+  expect(startError(thrown, failureOf(thrown, RECORD))).toMatchObject({ message: said });
 });
