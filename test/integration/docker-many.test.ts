@@ -9,9 +9,10 @@ import { TestSupervisor } from '../support/supervisor.ts';
 import { until } from '../support/wait.ts';
 
 const TIMES = Number(process.env.TSD_TIMES ?? 50);
-/** What may be kept of a container that is gone: entries of the journal and the timeline, the latest of which are kept. */
+/** What is kept of a container that is gone: entries of the journal and the timeline, the latest of which stay. */
 const KEPT_BYTES = 12 * 1024;
-const KEPT_TABLES = ['ops', 'timeline'];
+/** Those, and when an image was used last: one row each. */
+const KEPT_TABLES = ['ops', 'timeline', 'image_use'];
 const MIB = 1024 * 1024;
 
 let supervisor: TestSupervisor;
