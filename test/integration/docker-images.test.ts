@@ -225,7 +225,7 @@ describe.skipIf(!DOCKER_INSTALLED || !REGISTRY_INSTALLED || !SKOPEO_INSTALLED ||
       writeFileSync(file, whole.body);
       expect(execFileSync('tar', ['-xOf', file, 'manifest.json'], { encoding: 'utf8' })).toContain('"saved:2"');
       expect((await docker.raw('GET', '/images/get?names=nope')).json).toEqual({
-        message: 'No such image: nope:latest',
+        message: 'No such image: nope',
       });
       expect((await docker.raw('GET', '/images/get')).status).toBe(400);
       const rootfs = tarOf({ path: 'only', content: 'here' });
