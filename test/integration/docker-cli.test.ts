@@ -53,6 +53,15 @@ test('run gives output, input and exit code, and leaves nothing behind with --rm
   expect((await supervisor.ok('ps', '-aq')).trim().split('\n')).toHaveLength(1);
 });
 
+test('run of a program that is not there ends, and what it made stays', async () => {
+  expect(await supervisor.cli('run', '--name', 'absent', 'bb:1', '/nowhere')).toMatchObject({
+    status: 127,
+    stdout: '',
+  });
+  expect(await supervisor.ok('ps', '-a', '--filter', 'name=absent')).toContain('Created');
+  await supervisor.ok('rm', 'absent');
+});
+
 test('a container in the background is seen, looked into, renamed and removed', async () => {
   const id = (
     await supervisor.ok(

@@ -100,7 +100,7 @@ test('a program that cannot be executed has the exit code and the words that cli
     const { Id } = made as { Id: string };
     const answer = await whole(rawSocket(supervisor.socket, upgrade('POST', `/exec/${Id}/start`, {})));
     const { ExitCode } = JSON.parse((await asked('GET', `/exec/${Id}/json`)).text) as { ExitCode: number };
-    return { text: headAndRest(answer).rest.toString(), ExitCode };
+    return { text: unframed(headAndRest(answer).rest).stdout, ExitCode };
   };
   expect(await raw(['nofile'])).toEqual({
     text: expect.stringContaining('exec: "nofile": executable file not found in $PATH'),

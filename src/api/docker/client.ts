@@ -32,6 +32,12 @@ export class DockerClient {
     return this.#json({ method: 'POST', path: withQuery(path, query), ...(body !== undefined && { body }) });
   }
 
+  /** The exit code of a container. @param signal that the answer is wanted no more: the connection would hold the process */
+  async exitCode(name: string, condition: string, signal: AbortSignal): Promise<number> {
+    const path = withQuery(objectPath('containers', name, '/wait'), { condition });
+    return (await this.#json<{ StatusCode: number }>({ method: 'POST', path, signal })).StatusCode;
+  }
+
   delete(path: string, query: Query = {}): Promise<void> {
     return this.#json({ method: 'DELETE', path: withQuery(path, query) });
   }

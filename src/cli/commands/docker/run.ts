@@ -82,8 +82,8 @@ async function foreground(context: CliContext, docker: DockerClient, id: string,
   const { interactive = false, tty = false, rm = false } = options;
   const wanted = { stream: 1, stdin: interactive ? 1 : 0, stdout: 1, stderr: 1 };
   const streams = await docker.attach(id, wanted, tty);
-  const condition = rm ? 'removed' : 'next-exit';
-  const ended = docker.post<{ StatusCode: number }>(objectPath('containers', id, '/wait'), { condition });
+  const left = new AbortController();
+  const ended = docker.exitCode(id, rm ? 'removed' : 'next-exit', left.signal);
   // A failed start says why; that nothing ended then is no news.
   ended.catch(() => undefined);
   const session: StdioSession = {
@@ -92,9 +92,8 @@ async function foreground(context: CliContext, docker: DockerClient, id: string,
     stdin: interactive ? streams.stdin : null,
     resize: (h, w) => void docker.post(objectPath('containers', id, '/resize'), { h, w }).catch(() => undefined),
     signal: (signal) => void docker.post(objectPath('containers', id, '/kill'), { signal }).catch(() => undefined),
-    exited: ended.then(({ StatusCode }) => StatusCode),
+    exited: ended,
   };
-  session.exited.catch(() => undefined);
   let disconnect = (): void => {};
   try {
     await start(docker, id, options);
@@ -104,6 +103,7 @@ async function foreground(context: CliContext, docker: DockerClient, id: string,
   } finally {
     disconnect();
     session.close();
+    left.abort();
   }
 }
 
