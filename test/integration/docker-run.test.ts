@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { docker } from '../support/docker-client.ts';
 import { OnTerminal } from '../support/pty.ts';
 import { TestSupervisor } from '../support/supervisor.ts';
+import { until } from '../support/wait.ts';
 
 let supervisor: TestSupervisor;
 
@@ -35,6 +36,16 @@ test('a program that is not there is 127, one that cannot be executed 126', asyn
   const missing = await run(['--rm', 'busybox', 'nofile']);
   expect(missing).toMatchObject({ status: 127, stderr: expect.stringContaining('executable file not found in $PATH') });
   expect(await run(['--rm', 'busybox', '/etc'])).toMatchObject({ status: 126 });
+});
+
+test('what never passed its health check is unhealthy when it failed as often as it may', async () => {
+  const check = ['--health-cmd', '/bin/busybox false', '--health-interval', '50ms', '--health-retries', '2'];
+  const shell = ['--health-timeout', '5s', '--name', 'never', 'busybox', '/bin/busybox', 'sleep', '1000'];
+  expect(await run(['-d', ...check, ...shell])).toMatchObject({ status: 0 });
+  const listed = () =>
+    docker(supervisor.socket, ['ps', '-q', '--filter', 'name=never', '--filter', 'health=unhealthy']);
+  await until('unhealthy', async () => (await listed()).stdout !== '');
+  await docker(supervisor.socket, ['rm', '-f', 'never']);
 });
 
 test('a terminal of the client is that of the program, and its keys leave it', async () => {

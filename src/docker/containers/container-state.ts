@@ -1,6 +1,6 @@
 /** What a container does, in Docker's form. Pure. */
 
-import type { HealthRecord, ObservedHealth, ProbeResult } from '../../model/health.ts';
+import type { HealthRecord, ObservedHealth, ProbeResult, ProbeState } from '../../model/health.ts';
 import { largest } from '../../model/lists.ts';
 import type { ObservedContainer } from '../../model/observed.ts';
 import { HOLD_TRAITS, type HoldReason } from '../../model/status/holds.ts';
@@ -66,18 +66,23 @@ function logEntry({ atWallMs, ok, ms, output }: ProbeResult): DockerHealth['Log'
   return { Start: iso(atWallMs), End: iso(atWallMs + ms), ExitCode: ok ? 0 : 1, Output: output };
 }
 
-function healthStatus(health: ObservedHealth): DockerHealth['Status'] {
-  return health.state === 'unready' ? 'unhealthy' : health.state;
+/** One that was not ready in this run yet is unhealthy as soon as it failed as often as it may. */
+function healthStatus({ state }: ObservedHealth, standings: readonly ProbeState[]): DockerHealth['Status'] {
+  const failed = state === 'starting' && standings.some(({ verdict }) => verdict === 'failing');
+  return state === 'unready' || failed ? 'unhealthy' : state;
 }
 
 /** Null without probes, and before the first start. */
 function healthOf({ record, observed, health: book }: SeenContainer): DockerHealth | null {
   const { health } = observed;
   if (!health || record.state.startedAt === null) return null;
-  const failures = Object.values(book?.run === record.run ? book.standings : {}).map((state) => state?.failures ?? 0);
+  const standings = Object.values(book?.run === record.run ? book.standings : {});
   return {
-    Status: healthStatus(health),
-    FailingStreak: largest(failures, 0),
+    Status: healthStatus(health, standings),
+    FailingStreak: largest(
+      standings.map(({ failures }) => failures),
+      0,
+    ),
     Log: health.results.map(logEntry),
   };
 }
