@@ -32,7 +32,7 @@ with 409, with file and line: that is where it is changed.
   the propagation of binds are as in Docker, but \`--cgroupns\` is \`private\` by default with control groups of version 1 too.
 - Swarm and plugins are answered as by a daemon that has none.
 - Images are built by the classic builder: \`DOCKER_BUILDKIT=0 docker build\`. Clients that want BuildKit get an error that says so.
-- \`json-file\` and \`none\` are the log drivers.
+- \`json-file\`, \`local\`, \`journald\`, \`syslog\` and \`none\` are the log drivers.
 
 ## Routes
 

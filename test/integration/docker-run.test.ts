@@ -38,6 +38,14 @@ test('a program that is not there is 127, one that cannot be executed 126', asyn
   expect(await run(['--rm', 'busybox', '/etc'])).toMatchObject({ status: 126 });
 });
 
+test('events of a container have the image as its client wrote it', async () => {
+  expect(await run(['--name', 'heard', 'busybox', '/bin/busybox', 'true'])).toMatchObject({ status: 0 });
+  const filters = ['image=busybox', 'container=heard', 'event=die'].flatMap((filter) => ['--filter', filter]);
+  const past = ['--since', '1h', '--until', `${Date.now() / 1000}`, '--format', '{{.Actor.Attributes.image}}'];
+  expect((await docker(supervisor.socket, ['events', ...past, ...filters])).stdout).toBe('busybox\n');
+  await docker(supervisor.socket, ['rm', 'heard']);
+});
+
 test('what never passed its health check is unhealthy when it failed as often as it may', async () => {
   const check = ['--health-cmd', '/bin/busybox false', '--health-interval', '50ms', '--health-retries', '2'];
   const shell = ['--health-timeout', '5s', '--name', 'never', 'busybox', '/bin/busybox', 'sleep', '1000'];

@@ -1,6 +1,7 @@
 /** Events of containers: what a client reads of the container with each of them. */
 import type { ContainerSpec } from '../../model/kinds/container.ts';
 import type { ContainerRecord } from '../../state/containers/container-record.ts';
+import { requestOf } from '../containers/request.ts';
 import type { Attributes, EventDraft } from './message.ts';
 
 /** Also of a container that is gone. */
@@ -10,8 +11,11 @@ export interface EventSubject {
 }
 
 export function subjectOf({ id, owner, config, engineName }: ContainerRecord): EventSubject {
+  // As the client wrote it, which filters look for; a declared container's is in its config.
+  const asked = owner && requestOf(owner)?.config.Image;
+  const image = typeof asked === 'string' ? asked : config.Image;
   const labels = (owner?.written as Partial<ContainerSpec> | undefined)?.labels ?? {};
-  return { id, attributes: { ...labels, image: config.Image, name: engineName } };
+  return { id, attributes: { ...labels, image, name: engineName } };
 }
 
 export function containerEvent({ id, attributes }: EventSubject, action: string, more: Attributes = {}): EventDraft {

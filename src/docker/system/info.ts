@@ -17,7 +17,7 @@ const PLUGINS = {
   Volume: ['local'],
   Network: ['bridge', 'host', 'ipvlan', 'macvlan', 'null'],
   Authorization: null,
-  Log: ['json-file', 'none'],
+  Log: ['journald', 'json-file', 'local', 'none', 'syslog'],
 };
 
 /** @param host what it is called, and runs on */
