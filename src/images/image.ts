@@ -74,6 +74,8 @@ export interface LoadedImage {
   readonly layers: readonly LoadedLayer[];
   readonly topLayer: string | null;
   readonly configJson: string;
+  /** Id of the image of the container that it was committed from; left out for others. */
+  readonly committedFrom?: string;
 }
 
 export type ImageProgress =

@@ -104,11 +104,11 @@ test('a program that cannot be executed has the exit code and the words that cli
   };
   expect(await raw(['nofile'])).toEqual({
     text: expect.stringContaining('exec: "nofile": executable file not found in $PATH'),
-    ExitCode: 127,
+    ExitCode: 126,
   });
   expect(await raw(['/no/file'])).toEqual({
     text: expect.stringContaining('no such file or directory'),
-    ExitCode: 127,
+    ExitCode: 126,
   });
   expect(await raw(['/etc'])).toEqual({ text: expect.stringContaining('permission denied'), ExitCode: 126 });
 });

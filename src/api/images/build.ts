@@ -62,7 +62,8 @@ export type BuildEvent =
   | { readonly type: 'exited'; readonly resource: string; readonly command: readonly string[]; readonly code: number }
   /** What a step led to: id of the image that it would be; null for an empty one. */
   | { readonly type: 'made'; readonly resource: string; readonly id: string | null }
-  | { readonly type: 'output'; readonly resource: string; readonly text: string }
+  /** `stream` is left out for what was written to stdout. */
+  | { readonly type: 'output'; readonly resource: string; readonly text: string; readonly stream?: 'stderr' }
   | { readonly type: 'warning'; readonly message: string }
   | { readonly type: 'built'; readonly id: string; readonly tags: readonly string[] };
 

@@ -16,6 +16,7 @@ const volumeBody = struct({
 export interface TranslatedVolume {
   /** Empty for one that is chosen where it is made. */
   readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
   /** As a manifest would write it. */
   readonly written: Readonly<Record<string, unknown>>;
   readonly spec: VolumeSpec;
@@ -36,7 +37,7 @@ export function specOfVolume(body: unknown): TranslatedVolume {
   // It is removed when a client removes it, and not before.
   const written = { onRemove: 'delete', ...(Object.keys(Labels).length > 0 && { labels: Labels }) };
   const result = volumeSchema.safeParse(written);
-  if (result.success) return { name: Name, written, spec: result.data };
+  if (result.success) return { name: Name, labels: Labels, written, spec: result.data };
   const [issue] = result.error.issues;
   return refuse(`create ${Name}: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`);
 }

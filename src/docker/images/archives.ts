@@ -19,7 +19,7 @@ const withoutPath =
   (error: TsdError): TsdError =>
     new TsdError(error.code, error.message.replaceAll(path, 'the body'), { class: error.class, hint: error.hint });
 
-/** @throws TsdError for what is no archive of images, before a line */
+/** As Docker answers: what is no archive of images is said in a line. */
 export function load(
   { api, tmpDir }: Parts,
   request: IncomingMessage,
@@ -27,9 +27,7 @@ export function load(
   signal: AbortSignal,
 ): Promise<AsyncIterable<ProgressLine>> {
   return streamOfUpload(request, tmpDir, async (path) => {
-    const source = api.load(path, signal) as AsyncIterable<TransferEvent>;
-    const isUnderWay = (event: TransferEvent) => event.type !== 'progress' || event.part !== undefined;
-    const { events } = await begun(source, isUnderWay, withoutPath(path));
+    const events = api.load(path, signal) as AsyncIterable<TransferEvent>;
     return loadLines(events, quiet, withoutPath(path));
   });
 }

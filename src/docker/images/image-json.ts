@@ -42,6 +42,11 @@ function commentOf(image: ImageRecord, document: JsonObject): string {
   return image.comment || textAt(document, 'comment') || textAt(history.at(-1) ?? {}, 'comment');
 }
 
+/** Empty but for one that was committed: others come as a whole. */
+function parentOf({ Tsdocker: stored }: ImageRecord): string {
+  return stored?.Parent ? `sha256:${stored.Parent}` : '';
+}
+
 export interface ImageFacts {
   readonly image: ImageRecord;
   readonly tags: readonly string[];
@@ -58,7 +63,7 @@ export function imageJson({ image, tags, digests, graphDriver }: ImageFacts): Re
     Id: `sha256:${image.id}`,
     RepoTags: tags,
     RepoDigests: digests,
-    Parent: '',
+    Parent: parentOf(image),
     Comment: commentOf(image, document),
     ...(image.created !== ZERO_TIME && { Created: image.created }),
     DockerVersion: image.docker_version || textAt(document, 'docker_version'),
@@ -94,7 +99,7 @@ export function imageSummary({
   const labels = imageLabels(image);
   return {
     Id: `sha256:${image.id}`,
-    ParentId: '',
+    ParentId: parentOf(image),
     RepoTags: tags,
     RepoDigests: digests,
     Created: Math.max(0, Math.floor(Date.parse(image.created) / 1000)),

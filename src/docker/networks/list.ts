@@ -17,6 +17,17 @@ function objectOf(body: JsonObject | null, name: string): JsonObject | null {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonObject) : null;
 }
 
+function auxiliaryOf(request: JsonObject | null): NetworkFacts['asked']['auxiliary'] {
+  const pools = objectOf(request, 'IPAM')?.Config;
+  if (!Array.isArray(pools)) return {};
+  return Object.fromEntries(
+    (pools as readonly JsonObject[]).flatMap((pool) => {
+      const kept = objectOf(pool, 'AuxiliaryAddresses');
+      return kept === null || typeof pool.Subnet !== 'string' ? [] : [[pool.Subnet, kept]];
+    }),
+  );
+}
+
 function factsOf(docker: DockerParts, network: KnownNetwork, running: readonly ContainerRecord[]): NetworkFacts {
   const { request } = network;
   return {
@@ -26,6 +37,9 @@ function factsOf(docker: DockerParts, network: KnownNetwork, running: readonly C
       options: objectOf(request, 'Options'),
       labels: objectOf(request, 'Labels'),
       attachable: request?.Attachable === true,
+      ipamOptions:
+        objectOf(objectOf(request, 'IPAM'), 'Options') ?? (request === null && network.spec !== null ? {} : null),
+      auxiliary: auxiliaryOf(request),
     },
     hostIp: docker.hostIp,
   };

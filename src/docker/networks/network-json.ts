@@ -1,6 +1,7 @@
 /** Networks in Docker's form. Pure. */
 import type { NetworkConfig, NetworkRange } from '../../drivers/contract/network.ts';
 import { DEFAULT_NETWORK } from '../../model/network-mode.ts';
+import { own } from '../../model/own.ts';
 import type { ContainerRecord } from '../../state/containers/container-record.ts';
 import { endpointOn } from '../../state/containers/endpoints.ts';
 import { endpointId, macOf } from '../containers/endpoint-settings.ts';
@@ -35,13 +36,18 @@ export function membersOf({ key, id: networkId }: KnownNetwork, running: readonl
   );
 }
 
-function rangeOf(range: NetworkRange | null, part: string | null | undefined): JsonObject[] {
+function rangeOf(
+  range: NetworkRange | null,
+  part: string | null | undefined,
+  kept: JsonObject | undefined,
+): JsonObject[] {
   if (range === null) return [];
   return [
     {
       Subnet: range.subnet,
       ...(part && { IPRange: part }),
       ...(range.gateway !== null && { Gateway: range.gateway }),
+      ...(kept !== undefined && Object.keys(kept).length > 0 && { AuxiliaryAddresses: kept }),
     },
   ];
 }
@@ -83,6 +89,9 @@ export interface NetworkFacts {
     readonly options: JsonObject | null;
     readonly labels: JsonObject | null;
     readonly attachable: boolean;
+    readonly ipamOptions: JsonObject | null;
+    /** Addresses that are given to no container, by subnet as asked for. */
+    readonly auxiliary: Readonly<Record<string, JsonObject>>;
   };
   /** Address of the host at which ports are published by default. */
   readonly hostIp: string;
@@ -104,8 +113,14 @@ function optionsOf({ network, asked, hostIp }: NetworkFacts): JsonObject {
 export function networkJson(facts: NetworkFacts): Readonly<Record<string, unknown>> {
   const { network, members } = facts;
   const { config, spec } = network;
+  const kept = (range: NetworkRange | null) => (range === null ? undefined : own(facts.asked.auxiliary, range.subnet));
   const ranges =
-    config === null ? null : [...rangeOf(config.ipv4, spec?.ipRange), ...rangeOf(config.ipv6, spec?.ipRange6)];
+    config === null
+      ? null
+      : [
+          ...rangeOf(config.ipv4, spec?.ipRange, kept(config.ipv4)),
+          ...rangeOf(config.ipv6, spec?.ipRange6, kept(config.ipv6)),
+        ];
   return {
     Name: network.name,
     Id: network.id,
@@ -114,7 +129,7 @@ export function networkJson(facts: NetworkFacts): Readonly<Record<string, unknow
     Driver: network.driver,
     EnableIPv4: config === null || config.ipv4 !== null,
     EnableIPv6: config !== null && config.ipv6 !== null,
-    IPAM: { Driver: 'default', Options: spec === null ? null : {}, Config: ranges },
+    IPAM: { Driver: 'default', Options: facts.asked.ipamOptions, Config: ranges },
     Internal: config?.internal ?? false,
     Attachable: facts.asked.attachable,
     Ingress: false,

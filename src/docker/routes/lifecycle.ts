@@ -2,6 +2,7 @@
 import { DEFAULT_NETWORK } from '../../model/network-mode.ts';
 import { readSignal, type SignalName, signalName } from '../../model/signals.ts';
 import type { ContainerRecord } from '../../state/containers/container-record.ts';
+import { isRestarting } from '../../supervisor/imperative/restarting.ts';
 import { containerEvent, subjectOf } from '../events/container-events.ts';
 import { engineNameOf } from '../names.ts';
 import { containerOf, isPaused, requireRunning } from '../streams/containers.ts';
@@ -65,7 +66,7 @@ function stopSignalOf(call: DockerCall): SignalName | null {
 async function stop(call: DockerCall): Promise<DockerReply> {
   const record = containerOf(call);
   const [timeoutMs, signal] = [stopTimeOf(call.query), stopSignalOf(call)];
-  if (!runs(call, record) && record.state.status !== 'restarting') return NOTHING_TO_DO;
+  if (!runs(call, record) && record.state.status !== 'restarting' && !isRestarting(record)) return NOTHING_TO_DO;
   await stopped(call, record, timeoutMs, signal);
   return DONE;
 }

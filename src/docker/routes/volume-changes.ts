@@ -1,9 +1,11 @@
 /** Volumes that clients make, remove and prune. */
 import { randomBytes } from 'node:crypto';
 import { isImperative } from '../../model/imperative/request.ts';
+import type { JsonValue } from '../../model/json.ts';
 import type { ResourceKey } from '../../model/resource.ts';
 import { newId } from '../../state/ids.ts';
 import type { VolumeRecord } from '../../state/volumes/volume-record.ts';
+import { ANONYMOUS } from '../../supervisor/imperative/volumes.ts';
 import { pruning } from '../changes/pruning.ts';
 import { requestOf } from '../changes/request-of.ts';
 import { specOfVolume } from '../create/volume-spec.ts';
@@ -26,11 +28,13 @@ function shown({ docker }: DockerCall, volume: VolumeRecord): DockerReply {
 async function create(call: DockerCall): Promise<DockerReply> {
   const { docker } = call;
   const body = await call.readBody();
-  const { name: asked } = specOfVolume(body);
+  const { name: asked, labels } = specOfVolume(body);
   const there = docker.volumes.all().find((volume) => asked !== '' && volumeNameOf(volume) === asked);
   if (there) return shown(call, there);
-  const request = requestOf(call, body, false);
-  return shown(call, await docker.imperative.volumes.create(asked === '' ? newId(randomBytes) : asked, request));
+  if (asked !== '') return shown(call, await docker.imperative.volumes.create(asked, requestOf(call, body, false)));
+  const given = body as { readonly [name: string]: JsonValue } | null | undefined;
+  const marked = { ...given, Labels: { ...ANONYMOUS, ...labels } };
+  return shown(call, await docker.imperative.volumes.create(newId(randomBytes), requestOf(call, marked, false)));
 }
 
 /** Null for one that no client made. */
@@ -71,9 +75,10 @@ async function prune(call: DockerCall): Promise<DockerReply> {
     const keys = docker.volumes.all().flatMap((volume) => {
       const key = keyOf(volume);
       const labels = volumeFacts(docker, volume)?.labels ?? {};
-      return key !== null && filters.labels(labels) && filters.labels(labels, 'label!') ? [key] : [];
+      const isSpared = !all && !Object.keys(ANONYMOUS).every((label) => label in labels);
+      return key !== null && !isSpared && filters.labels(labels) && filters.labels(labels, 'label!') ? [key] : [];
     });
-    return await docker.imperative.volumes.prune(keys, all ? 'all' : 'anonymous');
+    return await docker.imperative.volumes.prune(keys);
   });
   return json({ VolumesDeleted: gone.map((key) => key.split('/')[2] ?? ''), SpaceReclaimed: bytes });
 }

@@ -4,7 +4,8 @@ import type { ContainerRecord } from '../../state/containers/container-record.ts
 import { type StartFailure, startFailure, UNABLE, unstartable } from '../containers/start-failure.ts';
 import { DockerError } from '../wire/docker-error.ts';
 
-const NOT_EXECUTABLE = 126;
+/** Of a program that could not be executed in a container, whatever the reason. */
+const NOT_EXECUTED = 126;
 
 /** Null for what no container is to blame for. @param thrown what a start threw @param record of the container after it */
 export function failureOf(thrown: unknown, record: ContainerRecord): StartFailure | null {
@@ -22,7 +23,7 @@ export function startError(thrown: unknown, failure: StartFailure | null): unkno
 export function execError(command: string, thrown: unknown): { readonly exitCode: number; readonly message: string } {
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   const reason = unstartable(command, message);
-  if (reason === null) return { exitCode: NOT_EXECUTABLE, message };
+  if (reason === null) return { exitCode: NOT_EXECUTED, message };
   const words = `OCI runtime exec failed: exec failed: ${UNABLE}: ${reason.words}: unknown`;
-  return { exitCode: reason.exitCode, message: words };
+  return { exitCode: NOT_EXECUTED, message: words };
 }

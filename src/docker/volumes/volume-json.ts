@@ -1,9 +1,7 @@
 /** Volumes in Docker's form. Pure. */
 import type { VolumeRecord } from '../../state/volumes/volume-record.ts';
+import { ANONYMOUS } from '../../supervisor/imperative/volumes.ts';
 import { volumeNameOf } from '../names.ts';
-
-/** By which clients know volumes without a name of their own. */
-const ANONYMOUS = { 'com.docker.volume.anonymous': '' };
 
 export interface VolumeFacts {
   readonly volume: VolumeRecord;

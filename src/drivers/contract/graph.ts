@@ -28,6 +28,8 @@ export interface LayerChange {
   readonly path: Buffer;
   /** Path at which the file can be read; null for a deleted one. */
   readonly hostPath: Buffer | null;
+  /** Of a modified directory: owner, mode and attributes are those below, it is named for its time or for what is in it. */
+  readonly onlyTime?: boolean;
 }
 
 /** A readable view of a layer: at least the files the layer itself adds. `path` is valid in any process until `close`. */

@@ -109,7 +109,13 @@ function* compareEntry(pair: Pair, name: Buffer, silent: LayerChange[]): Generat
   if (mine === null) return;
   const theirs = lower === null ? null : statWithoutLinks(lower);
   const path = joinBytes(pair.path, name);
-  const change: LayerChange = { kind: theirs === null ? 'added' : 'modified', path, hostPath: upper };
+  const onlyTime = lower !== null && mine.isDirectory() && sameDirectory(upper, lower);
+  const change: LayerChange = {
+    kind: theirs === null ? 'added' : 'modified',
+    path,
+    hostPath: upper,
+    ...(onlyTime && { onlyTime }),
+  };
   if (theirs === null || lower === null || !sameFile(upper, mine, lower, theirs)) {
     yield* silent.splice(0);
     yield change;
@@ -118,6 +124,13 @@ function* compareEntry(pair: Pair, name: Buffer, silent: LayerChange[]): Generat
   const below = theirs?.isDirectory() === true ? lower : null;
   yield* compareDirectories({ path, upper, lower: below, deep: pair.deep }, silent);
   if (silent.at(-1) === change) silent.pop();
+}
+
+/** True where both are directories that differ at most in their times. */
+export function sameDirectory(upper: Buffer, lower: Buffer): boolean {
+  const [mine, theirs] = [statWithoutLinks(upper), statWithoutLinks(lower)];
+  if (mine === null || theirs?.isDirectory() !== true) return false;
+  return sameOwnerAndMode(mine, theirs) && comparedXattrs(upper) === comparedXattrs(lower);
 }
 
 function sameOwnerAndMode(a: BigIntStats, b: BigIntStats): boolean {

@@ -1,7 +1,7 @@
 import type { BigIntStats } from 'node:fs';
 import { itemsInSlices } from '../../ffi/slices.ts';
 import type { LayerChange } from '../contract/graph.ts';
-import { joinBytes, rootDiffers } from './tree-changes.ts';
+import { joinBytes, rootDiffers, sameDirectory } from './tree-changes.ts';
 
 const EMPTY = Buffer.alloc(0);
 
@@ -62,7 +62,9 @@ function* directoryChanges(format: UnionFormat, directory: Merged): Generator<La
       continue;
     }
     const upper = joinBytes(directory.upper, name);
-    yield { kind: found === null ? 'added' : 'modified', path, hostPath: upper };
+    const [nearest] = found?.directories ?? [];
+    const onlyTime = nearest !== undefined && mine.isDirectory() && sameDirectory(upper, nearest);
+    yield { kind: found === null ? 'added' : 'modified', path, hostPath: upper, ...(onlyTime && { onlyTime }) };
     if (!mine.isDirectory()) continue;
     const opaque = directory.opaque || format.isOpaque(upper);
     yield* directoryChanges(format, { path, upper, below: found?.directories ?? [], opaque });

@@ -32,6 +32,8 @@ export interface RunLimits extends Omit<ResourceLimits, 'pids'> {
   readonly ulimits: TaskSpec['ulimits'];
 }
 
+export type BuildStream = 'stdout' | 'stderr';
+
 export interface RunRequest {
   /** Snapshot whose files are the root; also the container's id. */
   readonly id: string;
@@ -48,7 +50,7 @@ export interface RunRequest {
   readonly extraHosts: readonly string[];
   readonly mounts: readonly MountSpec[];
   /** Called with what the command writes, while it writes it. */
-  readonly output: (text: string) => void;
+  readonly output: (text: string, stream: BuildStream) => void;
 }
 
 export interface BuildHost {
@@ -103,7 +105,7 @@ export type BuildDetail = { readonly label: string } & (
 export interface BuildReporter {
   /** An instruction begins, or is known from before. */
   readonly step: (label: string, text: string, cached: boolean) => void;
-  readonly output: (label: string, text: string) => void;
+  readonly output: (label: string, text: string, stream: BuildStream) => void;
   readonly warning: (text: string) => void;
   /** The Dockerfile is read: so many steps, FROM among them. */
   readonly plan?: (steps: number) => void;

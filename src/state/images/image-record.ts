@@ -22,6 +22,8 @@ const EXTENSION = goStruct({
   ConfigJson: goString,
   Labels: goMap(goString),
   StopSignal: goString,
+  /** The image of the container that it was committed from. */
+  Parent: omitEmpty(goString),
 });
 
 /** An image. Ours are empty diffs whose `parent` is the ChainID of their top layer; those of Docker 1.4 are layers. */

@@ -1,5 +1,5 @@
 import type { BuildApi, BuildEvent, BuildRequest } from '../../api/images/build.ts';
-import type { BuildDetail } from '../../images/build/host.ts';
+import type { BuildDetail, BuildStream } from '../../images/build/host.ts';
 import type { ProgressSink } from '../../model/progress.ts';
 import type { BuildPorts } from '../../reconcile/ops/build/build-host.ts';
 import { carryOut } from '../../reconcile/ops/build/build-order.ts';
@@ -33,7 +33,8 @@ export class Builds implements BuildApi {
         const report = {
           step: (label: string, message: string, cached: boolean) =>
             send({ type: 'step', resource: label, message, cached }),
-          output: (label: string, text: string) => send({ type: 'output', resource: label, text }),
+          output: (label: string, text: string, stream: BuildStream) =>
+            send({ type: 'output', resource: label, text, ...(stream === 'stderr' && { stream }) }),
           warning: (message: string) => send({ type: 'warning', message }),
           detail: ({ label, ...detail }: BuildDetail) => send({ ...detail, resource: label }),
           plan: (steps: number) => send({ type: 'plan', steps }),

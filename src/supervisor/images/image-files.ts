@@ -142,8 +142,8 @@ export class ImageFiles implements ImageFilesApi {
       const record = await this.#parts.container(container, signal);
       const base = this.#parts.images.images.get(record.imageId);
       const sparse = new SparseMaps();
-      return this.#make(request.name, () =>
-        this.#parts.pauses.during(
+      return this.#make(request.name, async () => {
+        const image = await this.#parts.pauses.during(
           record,
           (still, ended) =>
             addLayer(
@@ -158,8 +158,9 @@ export class ImageFiles implements ImageFilesApi {
               loadContext(this.#parts.intake, report, ended),
             ),
           signal,
-        ),
-      );
+        );
+        return { ...image, committedFrom: record.imageId };
+      });
     });
   }
 

@@ -14,6 +14,7 @@ import type { ImperativeResources } from './imperative-resources.ts';
 import { randomName } from './random-names.ts';
 import type { ImperativeVolumes } from './removed-volumes.ts';
 import type { Renames } from './rename.ts';
+import { isRestarting } from './restarting.ts';
 import { imperative } from './restored.ts';
 import { type NewVolume, volumeOnDemand, withAnonymousVolumes } from './volumes.ts';
 
@@ -127,7 +128,7 @@ export class ImperativeContainers {
     requireImperative(this.#ports, record, KEPT);
     if (this.#removing.has(record.id))
       throw refusal(`removal of container ${record.engineName} is already in progress`, record);
-    if (!force && isRunning(record.id))
+    if (!force && (isRunning(record.id) || isRestarting(record)))
       throw refusal(
         `cannot remove container "/${record.engineName}": container is running: stop the container before removing or force remove`,
         record,

@@ -51,13 +51,13 @@ export class ImperativeVolumes {
   }
 
   /** As {@link removeUnused}, and measures what they take. */
-  async prune(keys: readonly ResourceKey[], which: 'anonymous' | 'all'): Promise<PrunedVolumes> {
+  async prune(keys: readonly ResourceKey[]): Promise<PrunedVolumes> {
     let bytes = 0;
     const gone: ResourceKey[] = [];
     for (const key of keys) {
       const volume = this.#ports.volumes.named(key);
       const size = volume === undefined || this.#isUsed(key) ? 0 : await treeSize(volume.path);
-      const removed = await this.removeUnused([key], which);
+      const removed = await this.removeUnused([key]);
       append(gone, removed);
       if (removed.length > 0) bytes += size;
     }

@@ -9,7 +9,7 @@ import { newId } from '../../state/ids.ts';
 import { imperative, volumeSpec } from './restored.ts';
 
 /** Docker's mark of a volume that has no name of its own. */
-const ANONYMOUS = { 'com.docker.volume.anonymous': '' };
+export const ANONYMOUS = { 'com.docker.volume.anonymous': '' };
 
 export function volumeNamed(name: string, request: ImperativeRequest): Desired<'volume'> {
   const spec = volumeSpec();

@@ -34,6 +34,7 @@ const image: ImageRecord = {
     ConfigJson: '{"architecture":"amd64"}',
     Labels: { a: 'b' },
     StopSignal: 'SIGQUIT',
+    Parent: '',
   },
 };
 

@@ -8,7 +8,7 @@ import { Query } from '../../../src/docker/wire/query.ts';
 import { mergedConfig } from '../../../src/images/make/merged-config.ts';
 
 const ID = 'a'.repeat(64);
-const asked = (search: string) => buildRequest(new Query(search), '/body', {});
+const asked = (search: string) => buildRequest(new Query(search), '/body', {}, (name) => name === 'known');
 
 /** What docker build sends where nothing is asked for. */
 const USUAL =

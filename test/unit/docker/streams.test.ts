@@ -53,10 +53,10 @@ test('pieces that are there together are written together, and none waits for th
   expect(seen).toEqual(['ab', 'c']);
 });
 
-test('a program that is not there is 127, one that cannot be executed 126', () => {
+test('a program that could not be executed in a container is 126', () => {
   const words = (command: string, message: string) =>
     execError(command, new TsdError('TSD_COMMAND_NOT_FOUND', message));
-  expect(words('x', '"x" is not in the image in PATH (/bin)')).toMatchObject({ exitCode: 127 });
+  expect(words('x', '"x" is not in the image in PATH (/bin)')).toMatchObject({ exitCode: 126 });
   expect(words('/x', '/x is not an executable file')).toMatchObject({ exitCode: 126 });
   expect(words('x', 'something else')).toEqual({ exitCode: 126, message: 'something else' });
 });

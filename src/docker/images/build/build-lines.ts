@@ -6,6 +6,10 @@ import { PulledLayers } from '../pulled-layers.ts';
 import { failureOf } from '../transfer.ts';
 
 const shortId = (id: string): string => id.slice(0, 12);
+/** As the classic builder marks what a command writes to stderr. */
+const RED = '\u001b[91m';
+const PLAIN = '\u001b[0m';
+
 const stream = (text: string): ProgressLine => ({ stream: text });
 
 /** What a RUN that fails leaves to say. */
@@ -52,7 +56,7 @@ class BuildLines {
         this.#exited = event;
         return;
       case 'output':
-        yield stream(event.text);
+        yield stream(event.stream === 'stderr' ? `${RED}${event.text}${PLAIN}` : event.text);
         return;
       case 'made':
         yield* this.#ended(event.resource);

@@ -13,16 +13,21 @@ import { hostsOf, limitsOf } from './build-limits.ts';
 import { noBuildKit } from './buildkit.ts';
 
 const args = z.record(z.string(), z.string().nullable()).nullish();
+const names = z.array(z.string()).nullish();
 const labels = z.record(z.string(), z.string()).nullish();
 
 /** What RUN cannot have here: a value other than none is refused, for it would not be obeyed. */
 const TEXTS = ['cpusetmems', 'cgroupparent', 'isolation'];
 
-/** @throws DockerError 400, 501 for what the builder does not have */
+/**
+ * @param isImage whether an image of that name is on this host
+ * @throws DockerError 400, 501 for what the builder does not have
+ */
 export function buildRequest(
   query: Query,
   contextPath: string,
   logins: Readonly<Record<string, NonNullable<CredentialsView>>>,
+  isImage: (name: string) => boolean,
 ): BuildRequest {
   refuseUnsupported(query);
   return {
@@ -40,7 +45,7 @@ export function buildRequest(
     target: query.text('target') || null,
     platform: platformOf(query.text('platform')),
     network: networkOf(query.text('networkmode')),
-    noCache: query.flag('nocache'),
+    noCache: query.flag('nocache') || !mayUseCache(query, isImage),
     limits: limitsOf(query),
     extraHosts: query.all('extrahosts').flatMap(hostsOf),
     pull: query.flag('pull'),
@@ -63,6 +68,12 @@ function tagsOf(query: Query): string[] {
     return [`${familiarRepository(reference)}:${reference.tag ?? 'latest'}`];
   });
   return [...new Set(names)];
+}
+
+/** Who names images to take steps from wants none where there is none of these. */
+function mayUseCache(query: Query, isImage: (name: string) => boolean): boolean {
+  const sources = parseAs(names, query.json('cachefrom')) ?? [];
+  return sources.length === 0 || sources.some(isImage);
 }
 
 function networkOf(mode: string): BuildRequest['network'] {

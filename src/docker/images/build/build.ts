@@ -10,6 +10,7 @@ import type { Query } from '../../wire/query.ts';
 import { streamOfUpload } from '../../wire/upload.ts';
 import { registryOf } from '../auth.ts';
 import type { ProgressLine } from '../progress-line.ts';
+import { findImage } from '../references.ts';
 import { authConfig, credentialsOf } from '../registry-auth.ts';
 import { begun } from '../transfer.ts';
 import { buildLines, quietLines, withoutPlace } from './build-lines.ts';
@@ -23,14 +24,14 @@ const AUX_SINCE = 30;
  * @throws DockerError 400 for a context or Dockerfile that cannot be read, 501 for what the builder does not have
  */
 export function build(
-  { api, tmpDir }: Pick<DockerParts, 'api' | 'tmpDir'>,
+  { api, tmpDir, ...known }: Pick<DockerParts, 'api' | 'tmpDir' | 'images' | 'repositories'>,
   request: IncomingMessage,
   query: Query,
   { minor, signal }: { readonly minor: number; readonly signal: AbortSignal },
 ): Promise<AsyncIterable<ProgressLine>> {
   const logins = readLogins(request.headers['x-registry-config']);
   // What is wrong with the parameters is said before the body is taken.
-  const asked = buildRequest(query, '/', logins);
+  const asked = buildRequest(query, '/', logins, (name) => isImage(known, name));
   return streamOfUpload(request, tmpDir, async (path) => {
     const { events } = await begun(
       api.builds.build({ ...asked, context: { type: 'archive', path } }, signal),
@@ -39,6 +40,16 @@ export function build(
     );
     return query.flag('q') ? quietLines(events) : buildLines(events, minor >= AUX_SINCE);
   });
+}
+
+function isImage(known: Pick<DockerParts, 'images' | 'repositories'>, name: string): boolean {
+  try {
+    findImage(known, name);
+    return true;
+  } catch (thrown) {
+    if (thrown instanceof DockerError) return false;
+    throw thrown;
+  }
 }
 
 /** A failure before the first step, in the words of Docker. */

@@ -121,9 +121,9 @@ async function execute(stage: BuildStage, instruction: Instruction, execution: E
         limits: stage.context.request.limits,
         extraHosts: stage.context.request.extraHosts,
         mounts: [...execution.specs, ...mounts],
-        output: (text) => {
+        output: (text, stream) => {
           tail.add(text);
-          report.output(label, text);
+          report.output(label, text, stream);
         },
       },
       signal,

@@ -1,6 +1,12 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import type { BuildStream } from '../../../images/build/host.ts';
+
+interface WrittenLine {
+  readonly log: string;
+  readonly stream: BuildStream;
+}
 
 const CHUNK_BYTES = 64 * 1024;
 /** Safety net beside inotify. */
@@ -9,7 +15,7 @@ const RECHECK_MS = 250;
 /** Passes on what a command writes into its json-file log, until {@link finish}. */
 export class BuildOutput {
   readonly #path: string;
-  readonly #output: (text: string) => void;
+  readonly #output: (text: string, stream: BuildStream) => void;
   readonly #watcher: FSWatcher;
   readonly #timer: NodeJS.Timeout;
   #file: FileHandle | null = null;
@@ -17,7 +23,7 @@ export class BuildOutput {
   #rest = Buffer.alloc(0);
   #reading: Promise<void> = Promise.resolve();
 
-  constructor(path: string, output: (text: string) => void) {
+  constructor(path: string, output: (text: string, stream: BuildStream) => void) {
     this.#path = path;
     this.#output = output;
     const look = (): void => {
@@ -68,12 +74,15 @@ export class BuildOutput {
   #take(data: Buffer): void {
     const end = data.lastIndexOf(0x0a) + 1;
     this.#rest = Buffer.from(data.subarray(end));
-    const text = data
-      .toString('utf8', 0, end)
-      .split('\n')
-      .filter((line) => line !== '')
-      .map((line) => (JSON.parse(line) as { log: string }).log)
-      .join('');
-    if (text !== '') this.#output(text);
+    const written = data.toString('utf8', 0, end).split('\n');
+    const lines = written.filter((line) => line !== '').map((line) => JSON.parse(line) as WrittenLine);
+    // As much at once as comes from one stream.
+    let text = '';
+    for (const [index, { log, stream }] of lines.entries()) {
+      text += log;
+      if (lines[index + 1]?.stream === stream || text === '') continue;
+      this.#output(text, stream);
+      text = '';
+    }
   }
 }

@@ -40,6 +40,7 @@ export function imageRecord(image: LoadedImage, version: string, size: number): 
       ConfigJson: image.configJson,
       Labels: { ...image.config.labels },
       StopSignal: image.config.stopSignal ?? '',
+      Parent: image.committedFrom ?? '',
     },
   };
 }
