@@ -28,15 +28,25 @@ function onePort(text: string): Port {
   return port !== undefined && more.length === 0 ? port : invalidPort(text.split('/')[0] ?? '');
 }
 
-/** A port of the host; null lets it be chosen. Of a range, the first that no other container publishes. */
-function hostPortOf(text: string, hostIp: string, { protocol }: Port, context: CreateContext): number | null {
+type IsTaken = (hostPort: number) => boolean;
+
+/** A port of the host; null lets it be chosen. Of a range, the first that is free. @param isTaken by this container */
+function hostPortOf(
+  text: string,
+  hostIp: string,
+  { protocol }: Port,
+  context: CreateContext,
+  isTaken: IsTaken,
+): number | null {
   if (text === '' || /^0+$/.test(text)) return null;
   const range = parsePortRange(text);
   if (range === null || text.includes('/')) return invalidPort(text);
   const { first, last } = range;
-  if (first === last) return first;
+  const address = hostIp === '' ? ANY_IPV4 : hostIp;
+  if (first === last)
+    return isTaken(first) ? refuse(`Bind for ${address}:${first} failed: port is already allocated`) : first;
   for (let port = first; port <= last; port++) {
-    if (!context.isPublished({ hostIp: hostIp === '' ? ANY_IPV4 : hostIp, port, protocol })) return port;
+    if (!isTaken(port) && !context.isPublished({ hostIp: address, port, protocol })) return port;
   }
   return first;
 }
@@ -50,13 +60,19 @@ function written(hostIp: string, hostPort: number | null, { port, protocol }: Po
 
 function published({ HostConfig: { PortBindings } }: ContainerBody, context: CreateContext) {
   const bound = new Set<string>();
+  /** The container's port on each port of the host. */
+  const held = new Map<string, number>();
   const texts = Object.entries(PortBindings).flatMap(([key, bindings]) => {
     const port = onePort(key);
     return (bindings ?? []).map(({ HostIp, HostPort }) => {
       const hostIp = HostIp.replace(/^\[(.*)\]$/, '$1');
       if (hostIp !== '' && !isIP(hostIp)) refuse(`invalid IP address: ${HostIp}`);
       bound.add(`${port.port}/${port.protocol}`);
-      return written(hostIp, hostPortOf(HostPort, hostIp, port, context), port);
+      const place = (hostPort: number) => `${hostIp || ANY_IPV4} ${hostPort} ${port.protocol}`;
+      const isTaken = (hostPort: number) => (held.get(place(hostPort)) ?? port.port) !== port.port;
+      const hostPort = hostPortOf(HostPort, hostIp, port, context, isTaken);
+      if (hostPort !== null) held.set(place(hostPort), port.port);
+      return written(hostIp, hostPort, port);
     });
   });
   return { texts: [...new Set(texts)], bound };

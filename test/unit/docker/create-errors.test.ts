@@ -245,6 +245,11 @@ const NETWORK: readonly Case[] = [
     { PortBindings: { '80/tcp': [{ HostPort: '99999' }] } },
     'invalid port specification: "99999"',
   ),
+  host(
+    'a host port for two ports of it',
+    { PortBindings: { '80/tcp': [{ HostPort: '8080' }], '81/tcp': [{ HostPort: '8080' }] } },
+    'Bind for 0.0.0.0:8080 failed: port is already allocated',
+  ),
   host('a range as a key', { PortBindings: { '80-85/tcp': [{}] } }, 'invalid port specification: "80-85"'),
   host('a range backwards', { PortBindings: { '80': [{ HostPort: '90-80' }] } }, 'invalid port specification: "90-80"'),
   host(

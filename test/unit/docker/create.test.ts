@@ -381,6 +381,14 @@ describe('ports', () => {
     });
   });
 
+  test('of a range, each port of the container gets one of its own', () => {
+    const range = [{ HostPort: '9000-9001' }];
+    const PortBindings = { '80/tcp': range, '81/tcp': range, '80/udp': range };
+    expect(writtenOf(dockerRun({}, { PortBindings }))).toMatchObject({
+      ports: ['9000:80/tcp', '9001:81/tcp', '9000:80/udp'],
+    });
+  });
+
   test('none without a network, with a warning on that of the host', () => {
     const PortBindings = { '80/tcp': [{ HostPort: '8080' }] };
     expect(writtenOf(dockerRun({}, { NetworkMode: 'none', PortBindings }, { none: {} }))).toEqual({ network: 'none' });
