@@ -17,15 +17,14 @@ export interface LogQuery {
   readonly details: boolean;
 }
 
-/** `S` or `S.n`, as the client makes them of dates; null for none and for 0. @throws DockerError 400 */
+/** `S` or `S.n`, as the client makes them of dates; null for none. @throws DockerError 400 */
 export function timeOf(query: Query, name: string): bigint | null {
   const text = query.text(name);
   if (text === '') return null;
   const found = /^(-?\d{1,12})(?:\.(\d+))?$/.exec(text);
   if (found === null) throw new DockerError(400, `invalid value for "${name}": ${JSON.stringify(text)}`);
   const [, seconds = '0', fraction = ''] = found;
-  const time = BigInt(seconds) * NS_PER_SECOND + BigInt(fraction.slice(0, NS_DIGITS).padEnd(NS_DIGITS, '0'));
-  return time === 0n ? null : time;
+  return BigInt(seconds) * NS_PER_SECOND + BigInt(fraction.slice(0, NS_DIGITS).padEnd(NS_DIGITS, '0'));
 }
 
 /** What is no number, or less than none, means all. */
@@ -39,7 +38,8 @@ const upwards = (ns: bigint): number => Number((ns + NS_PER_MS - 1n) / NS_PER_MS
 export function logQueryOf(query: Query): LogQuery {
   const [stdout, stderr] = [query.flag('stdout'), query.flag('stderr')];
   if (!stdout && !stderr) throw new DockerError(400, 'Bad parameters: you must choose at least one stream');
-  const [sinceNs, untilNs] = [timeOf(query, 'since'), timeOf(query, 'until')];
+  const unlessZero = (time: bigint | null): bigint | null => (time === 0n ? null : time);
+  const [sinceNs, untilNs] = [unlessZero(timeOf(query, 'since')), unlessZero(timeOf(query, 'until'))];
   return {
     options: {
       follow: query.flag('follow'),
