@@ -9,6 +9,10 @@ import { formatDifferences } from '../../output/diff.ts';
 import { type Column, formatTable } from '../../output/table.ts';
 import { formatAge, plural } from '../../output/text.ts';
 
+/** Each of a thousand `docker run --rm` would be a generation otherwise. */
+const OF_CLIENTS =
+  'What clients of the Docker API ask for has no generations: `tsdocker events` and `tsdocker why NAME` name the client.';
+
 interface HistoryOptions {
   readonly output: OutputFormat;
   readonly diff?: number;
@@ -23,7 +27,8 @@ export function configure(command: Command, context: CliContext): void {
       '`--keep-generations` of the supervisor and for those of held apps. A rollback to one that says ' +
       '`specification only` uses the current files.\n\n' +
       'BY is the user of the requesting process; for files of the watched directory it is their owner, who ' +
-      'need not be the author. It is empty for the rollback of a failed update.',
+      'need not be the author. It is empty for the rollback of a failed update.\n\n' +
+      OF_CLIENTS,
     examples: [
       ['tsdocker history', 'Recent changes, and their files'],
       ['tsdocker history --diff 7', 'Every field that generation 7 changed'],
@@ -50,7 +55,7 @@ async function run(context: CliContext, { diff, limit, output }: HistoryOptions)
   }
   const generations = await client.history(limit);
   if (isData(output)) await context.printData(generations, output);
-  else if (generations.length === 0) context.warn('Nothing has been declared yet.');
+  else if (generations.length === 0) context.warn(`Nothing has been declared by manifests yet. ${OF_CLIENTS}`);
   else context.print(formatTable(context, columns(context.streams.now()), generations));
   return EXIT.ok;
 }
