@@ -143,6 +143,14 @@ describe('a container of the Docker API', () => {
     expect((await docker(supervisor.socket, ['rename', 'before', 'after.now'])).stderr).toBe('');
     const renamed = await supervisor.container('after.now');
     expect(renamed).toMatchObject(same);
+    expect(await supervisor.ok('why', 'after.now')).toContain('was before: `tsdocker why before` has what came before');
+    const filters = encodeURIComponent(JSON.stringify({ event: ['rename'] }));
+    const until = Math.ceil(Date.now() / 1000);
+    const events = await call('GET', `/events?since=0&until=${until}&filters=${filters}`);
+    expect(json(events)).toMatchObject({
+      Action: 'rename',
+      Actor: { Attributes: { name: 'after.now', oldName: '/before' } },
+    });
     expect(await create('before')).not.toBe(id);
     await supervisor.crash();
     await supervisor.start();
@@ -150,6 +158,19 @@ describe('a container of the Docker API', () => {
     expect(await supervisor.container('after.now')).toMatchObject(same);
     expect(await phaseOf('friend')).toBe('Running');
     for (const name of ['friend', 'after.now', 'before']) expect((await remove(name)).status).toBe(204);
+  });
+
+  test('is refused where the image is of another platform than is asked for, with the words after which docker pulls', async () => {
+    const answer = await call('POST', '/containers/create?name=other&platform=linux/s390x', { Image: 'busybox' });
+    const actual = process.arch === 'x64' ? 'linux/amd64' : `linux/${process.arch}`;
+    expect([answer.status, json(answer).message]).toEqual([
+      404,
+      `image with reference busybox was found but does not match the specified platform: wanted linux/s390x, actual: ${actual}`,
+    ]);
+    expect((await call('POST', `/containers/create?name=same&platform=${actual}`, { Image: 'busybox' })).status).toBe(
+      201,
+    );
+    expect((await remove('same')).status).toBe(204);
   });
 
   test('is on a network that a client makes, over a crash', async () => {

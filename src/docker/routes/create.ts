@@ -9,6 +9,8 @@ import { containerBody } from '../create/container-body.ts';
 import { specOfCreate } from '../create/container-spec.ts';
 import { knownNow } from '../create/known-now.ts';
 import type { DockerParts } from '../docker-parts.ts';
+import { containerEvent, subjectOf } from '../events/container-events.ts';
+import { platformOf } from '../images/platform.ts';
 import { findImage, noSuchImage } from '../images/references.ts';
 import { untilOf } from '../images/until.ts';
 import { containerOf } from '../streams/containers.ts';
@@ -37,11 +39,26 @@ function imageIn(body: unknown): string {
   return Image;
 }
 
+/** The API version from which a container may be asked for with a platform. */
+const WITH_PLATFORM = 41;
+
+/** @param wanted null: any. @throws DockerError 404, after which clients pull the image of that platform */
+function requirePlatform({ os, architecture }: ImageRecord, name: string, wanted: string | null): void {
+  const actual = `${os}/${architecture}`;
+  // A variant is not in the records of images.
+  if (wanted === null || wanted.split('/').slice(0, 2).join('/') === actual) return;
+  throw new DockerError(
+    404,
+    `image with reference ${name} was found but does not match the specified platform: wanted ${wanted}, actual: ${actual}`,
+  );
+}
+
 async function create(call: DockerCall): Promise<DockerReply> {
   const { docker, query } = call;
   const name = nameOf(query.text('name'));
   const body = await call.readBody();
   const image = imageNamed(docker, imageIn(body));
+  if (call.minor >= WITH_PLATFORM) requirePlatform(image, imageIn(body), platformOf(query.text('platform')));
   const context = knownNow(docker, image, call.minor);
   const { spec, newVolumes, autoRemove, warnings } = specOfCreate(body, context);
   const request = requestOf(call, body, autoRemove);
@@ -65,6 +82,9 @@ async function rename(call: DockerCall): Promise<DockerReply> {
   if (name === record.engineName)
     throw new DockerError(400, 'Renaming a container with the same name as its current name');
   await docker.imperative.containers.rename(record, name, client);
+  const renamed = docker.containers.get(record.id);
+  if (renamed !== undefined)
+    docker.bus.emit(containerEvent(subjectOf(renamed), 'rename', { oldName: `/${record.engineName}` }));
   return { type: 'empty', status: 204 };
 }
 

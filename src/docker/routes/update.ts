@@ -6,6 +6,7 @@ import { requireImperative } from '../../supervisor/imperative/containers.ts';
 import { declaredRequest } from '../containers/declared-request.ts';
 import { memberOf } from '../create/go-json.ts';
 import { updateOf } from '../create/update.ts';
+import { containerEvent, subjectOf } from '../events/container-events.ts';
 import { containerOf } from '../streams/containers.ts';
 import { DockerError } from '../wire/docker-error.ts';
 import { type DockerCall, type DockerReply, type DockerRoute, json, route } from '../wire/route.ts';
@@ -34,6 +35,7 @@ async function update(call: DockerCall): Promise<DockerReply> {
     },
   });
   if (!isThere) throw new DockerError(404, `No such container: ${record.engineName}`);
+  docker.bus.emit(containerEvent(subjectOf(record), 'update'));
   return json({ Warnings: warnings.length > 0 ? warnings : null });
 }
 

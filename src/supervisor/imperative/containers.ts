@@ -157,6 +157,9 @@ export class ImperativeContainers {
     this.#claimed.set(name, record.id);
     try {
       await renames.rename(desired as Desired<'container'>, record, name);
+      // Entries of the timeline are found by the name that there was at their time.
+      const past = `was ${desired.engineName}: \`tsdocker why ${desired.engineName}\` has what came before`;
+      timeline.override(resourceKey('container', IMPERATIVE_APP, name), 'renamed', past, record);
     } finally {
       this.#claimed.delete(name);
     }
