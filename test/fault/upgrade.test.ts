@@ -20,7 +20,7 @@ const version = (to: number): Edit => ({
  */
 const OLDER: readonly Edit[] = [
   version(0),
-  { file: 'dist/chunks', from: '[RUN_FACTS_FD, factsFd]', to: '' },
+  { file: 'dist/chunks', from: '[RUN_FACTS_FD, factsFd],', to: '' },
   { file: 'dist/chunks', from: 'NETNS_FD = 10;', to: 'NETNS_FD = 50;' },
   { file: 'shim/connections.c', from: 'case REQUEST_RESIZE: error = resize(shim, decoder); break;', to: '' },
   { file: 'shim/connections.c', from: 'static int resize(', to: 'static __attribute__((unused)) int resize(' },
