@@ -48,7 +48,7 @@ test('an untranslatable part of a watched file is reported everywhere', async ()
   const file = supervisor.drop(
     'lossy.yaml',
     `services:
-  one: { image: ${IMAGE}, command: ${FOREVER}, sysctls: { net.core.somaxconn: 1024 }, bogus: 1 }
+  one: { image: ${IMAGE}, command: ${FOREVER}, cgroup_parent: other, bogus: 1 }
 `,
   );
   await supervisor.waitFor('one', 'ready', ({ ready }) => ready);
@@ -56,19 +56,20 @@ test('an untranslatable part of a watched file is reported everywhere', async ()
   const [view] = JSON.parse(await supervisor.ok('get', 'manifests', 'lossy', '-o', 'json'));
   expect(view).toMatchObject({ state: 'Active', issues: [] });
   expect(view.warnings.map(({ message }: { message: string }) => message)).toEqual([
-    expect.stringContaining('sysctls'),
+    expect.stringContaining('cgroup_parent'),
     expect.stringContaining('bogus'),
   ]);
   expect(await supervisor.ok('get', 'manifests')).toMatch(/Active +\d+ +2 +warning: 2:\d+: .*\(and 1 more\)/);
-  expect(await supervisor.ok('describe', 'manifest', 'lossy')).toMatch(/Warnings\n.*WARNING\n.*sysctls/);
+  expect(await supervisor.ok('describe', 'manifest', 'lossy')).toMatch(/Warnings\n.*WARNING\n.*cgroup_parent/);
   const plan = await until('all done', async () => {
     const result = await supervisor.cli('plan');
     return result.status === 0 ? result.stdout : null;
   });
-  expect(plan).toMatch(new RegExp(`warning  ${place}.*sysctls[^]*warning  ${place}.*bogus[^]*Nothing to do`));
+  expect(plan).toMatch(new RegExp(`warning  ${place}.*cgroup_parent[^]*warning  ${place}.*bogus[^]*Nothing to do`));
   const events = async () => (await supervisor.ok('events')).split('\n').filter((line) => line.includes('left-out'));
-  expect(await events()).toEqual([expect.stringContaining('sysctls'), expect.stringContaining('bogus')]);
-  const logged = () => supervisor.log.split('\n').filter((line) => line.includes(place) && line.includes('sysctls'));
+  expect(await events()).toEqual([expect.stringContaining('cgroup_parent'), expect.stringContaining('bogus')]);
+  const logged = () =>
+    supervisor.log.split('\n').filter((line) => line.includes(place) && line.includes('cgroup_parent'));
   expect(logged()).toHaveLength(1);
   // Another supervisor has a log of its own; what happened is on the timeline once.
   await supervisor.crash();
@@ -96,7 +97,7 @@ test('a Compose file runs, and its translation is equivalent', async () => {
     command: ["busybox", "sh", "-c", ${JSON.stringify(`until busybox wget -q -O - http://web/; do sleep 0.1; done; ${IDLE}`)}]
     depends_on: { web: { condition: service_healthy } }
     cap_drop: [ALL]
-    sysctls: [ net.core.somaxconn=1024 ]
+    cgroup_parent: other
 volumes: { content: {} }
 `,
   );
@@ -105,7 +106,7 @@ volumes: { content: {} }
   await until('the neighbour reached by its name', async () => {
     return (await supervisor.ok('logs', 'client')).includes('hello from compose');
   });
-  await expectSame(file, ['web', 'client'], /shop\.yaml:14:5: sysctls is not in this version/);
+  await expectSame(file, ['web', 'client'], /shop\.yaml:14:5: cgroup_parent is not in this version/);
 });
 
 test('a Compose file with inline files is merged with its override file', async () => {

@@ -23,11 +23,15 @@ const httpServer = (name: string) =>
 const get = async (port: number) => (await fetch(`http://127.0.0.1:${port}/`)).text();
 
 /** What the packet filter publishes of an instance, as text; empty without a table. */
+/** Empty without a table. Rules that change at the same time make nft miss what is there: it is asked again. */
 function published({ instance }: TestSupervisor): string {
-  try {
-    return sh(`nft list map inet tsd-${instance} ports_any; nft list set inet tsd-${instance} userland`);
-  } catch {
-    return '';
+  for (let tries = 0; ; tries++) {
+    try {
+      return sh(`nft list map inet tsd-${instance} ports_any && nft list set inet tsd-${instance} userland`);
+    } catch (error) {
+      if (!sh('nft list tables').includes(`inet tsd-${instance}`)) return '';
+      if (tries === 20) throw error;
+    }
   }
 }
 
