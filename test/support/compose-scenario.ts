@@ -247,9 +247,13 @@ async function followed(project: Project): Promise<void> {
   try {
     await until('compose watches', () => /watch/i.test(watch.text));
     await until('a file is in the container', async () => {
+      // One that is written before the watch has begun is not seen, and compose waits for half a second without a change.
       writeFileSync(join(project.directory, 'site/index.html'), 'from watch\n');
       const copied = 'grep watch /site/index.html > /proc/1/fd/1';
-      return (await project.run(['exec', '-T', 'web', 'sh', '-c', copied])).status === 0;
+      const again = Date.now() + 3_000;
+      while (Date.now() < again)
+        if ((await project.run(['exec', '-T', 'web', 'sh', '-c', copied])).status === 0) return true;
+      return false;
     });
     await until('logs -f shows it', () => logs.text.includes('from watch'));
     await until('events tell of it', () => /container exec_create/.test(events.text));

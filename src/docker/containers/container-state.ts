@@ -56,7 +56,9 @@ function statusOf({ record, observed, held, op }: SeenContainer): DockerStatus {
   if (op === 'container.remove') return 'removing';
   if (observed.running) return observed.paused ? 'paused' : 'running';
   const waits = held !== undefined && HOLD_TRAITS[held].phase === 'BackingOff';
-  if (waits && record.state.startedAt !== null) return 'restarting';
+  // Its count has the next run already: who waits for the last one would take this for its end.
+  const begins = op === 'container.start' && record.restart.restarts > 0;
+  if ((waits || begins) && record.state.startedAt !== null) return 'restarting';
   return record.state.startedAt === null ? 'created' : 'exited';
 }
 
