@@ -1,8 +1,7 @@
 /** A file or directory of this host as a tar. */
 import { lstatSync, realpathSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { entryOf, scanTree } from '../../images/tree/scan.ts';
-import { type TreeEntry, treeTar } from '../../images/tree/tree-tar.ts';
+import type { TreeEntry } from '../../images/tree/tree-tar.ts';
 import { TsdError } from '../../model/errors/errors.ts';
 import type { Found } from './place.ts';
 
@@ -29,20 +28,26 @@ export function localSource(cwd: string, word: string, follows: boolean): LocalS
   }
 }
 
+// Trees are read by system calls: what reads them is loaded here, so that no other command waits for it.
+const reader = () => import('../../images/tree/scan.ts');
+
 /** @param name of its topmost entry; `.` for the contents of a directory */
-export function tarOfLocal(source: LocalSource, name: string): AsyncGenerator<Buffer> {
-  return treeTar(source.isDirectory ? treeEntries(source.path, name) : [fileEntry(source.path, name)]);
+export async function* tarOfLocal(source: LocalSource, name: string): AsyncGenerator<Buffer> {
+  const { treeTar } = await import('../../images/tree/tree-tar.ts');
+  yield* treeTar(source.isDirectory ? treeEntries(source.path, name) : [await fileEntry(source.path, name)]);
 }
 
 const bytes = (text: string): string => Buffer.from(text).toString('latin1');
 
-function fileEntry(path: string, name: string): TreeEntry {
+async function fileEntry(path: string, name: string): Promise<TreeEntry> {
+  const { entryOf } = await reader();
   const entry = entryOf(bytes(name), { hostPath: Buffer.from(path), stat: lstatSync(path, { bigint: true }) });
   if (entry !== null) return entry;
   throw new TsdError('TSD_BAD_REQUEST', `${path} is a socket, which cannot be copied`);
 }
 
 async function* treeEntries(root: string, name: string): AsyncGenerator<TreeEntry> {
+  const { entryOf, scanTree } = await reader();
   for await (const file of scanTree(root)) {
     const entry = entryOf(file.path === '' ? bytes(name) : `${bytes(name)}/${file.path}`, file);
     if (entry !== null) yield entry;
