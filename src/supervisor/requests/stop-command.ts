@@ -57,7 +57,9 @@ export async function stopContainer(
   const isDown = (current: ContainerRecord | undefined): boolean => {
     const running = current !== undefined && exec.running(current.id) !== null;
     const hold = loop.hold(key);
-    if (running && hold && hold !== before && HOLD_TRAITS[hold.reason].failure !== null) {
+    // A change that failed before is tried, and fails, again and again; that is not the stop.
+    const isNews = hold?.reason !== before?.reason || hold?.message !== before?.message;
+    if (running && hold && isNews && HOLD_TRAITS[hold.reason].failure !== null) {
       throw new TsdError('TSD_CONTAINER_SETUP', `container ${record.engineName} was not stopped: ${hold.message}`, {
         key,
         hint: 'It is tried again until it is down; nothing else waits for it.',
