@@ -18,6 +18,7 @@ export function encodeOverride(override: ContainerOverride | undefined): Overrid
   const { of: Of, resources, restart, client: Client, uid: Uid, at: At } = override;
   return {
     Of,
+    // Plain data; an interface has no index signature.
     Resources: resources as unknown as OverrideJson['Resources'],
     Restart: restart as unknown as OverrideJson['Restart'],
     Client,

@@ -58,7 +58,7 @@ export class Ledger {
 
   is(id: string, key: ResourceKey): void {
     this.#of(id).keys = [key];
-    this.#note(`it is ${key} now, a client is told`);
+    this.#note(`a client gets the answer that it is ${key} now`);
     this.check();
   }
 

@@ -24,7 +24,7 @@ test(`${OPS} operations among crashes, faults and edits keep every invariant (TS
   expect(results.filter(({ status }) => status !== 0).map(({ output }) => output.slice(-10_000))).toEqual([]);
 });
 
-test('what clients of the Docker API were told holds among crashes, faults and edits', async () => {
+test('answers to clients of the Docker API hold among crashes, faults and edits', async () => {
   const { failure } = await simulate(`${SEED} clients`, 3_000, { clients: true });
   expect(failure?.outcome.broken ?? null, failure?.outcome.log.join('\n')).toBeNull();
 });

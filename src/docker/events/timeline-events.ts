@@ -79,7 +79,7 @@ export class TimelineEvents implements RecordWatcher {
     for (const event of events) this.#bus.emit(event);
   }
 
-  /** A run gets its networks and volumes before its start is told of, and is off them before its end is. */
+  /** The events of a run's networks and volumes come before that of its start, and before that of its end. */
   #beside({ what, ok }: TimelineDraft, { subject: { id }, record }: NotedContainer): readonly EventDraft[] {
     if (record === undefined) return [];
     if (what === 'container.start' && ok) return this.#attachments.started(id, attachedOf(record, this.#ports));

@@ -1,4 +1,4 @@
-/** Starts that clients asked for and that failed: what an inspection shows of them, and whom their end is to be told. */
+/** Starts that clients asked for and that failed: what an inspection shows of them, and which waiting clients their end goes to. */
 import type { ContainerRecord } from '../../state/containers/container-record.ts';
 import type { ContainerStore } from '../../state/containers/containers.ts';
 import type { StartFailure } from '../containers/start-failure.ts';

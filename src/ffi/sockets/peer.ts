@@ -17,6 +17,7 @@ interface Handled {
 }
 
 function descriptorOf(socket: Duplex): number | null {
+  // Its types do not have what Node keeps to itself.
   const fd = (socket as unknown as Handled)._handle?.fd;
   return typeof fd === 'number' && fd >= 0 ? fd : null;
 }

@@ -52,6 +52,7 @@ function ednsBytes(extendedCode: number, signed: boolean): Buffer {
     flag_do: signed,
     options: [],
   };
+  // The types of dns-packet want members that it writes with values of its own.
   return encode({ additionals: [options] } as unknown as Packet).subarray(HEADER_BYTES);
 }
 

@@ -7,6 +7,7 @@ import type { JsonValue } from '../../model/json.ts';
 import type { ContainerSpec } from '../../model/kinds/container.ts';
 import type { NetworkSpec } from '../../model/kinds/network.ts';
 
+// A specification is plain data; an interface has no index signature, so types do not show that it is JSON.
 interface Written {
   readonly written: JsonValue;
 }

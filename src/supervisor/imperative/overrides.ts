@@ -1,4 +1,4 @@
-/** Overrides: changes of containers of manifests through the Docker API, which the daemon was told to allow. */
+/** Overrides: changes of containers of manifests through the Docker API, which an option of the daemon allows. */
 import { type Clock, formatTime } from '../../model/clock.ts';
 import type { Desired, DesiredState } from '../../model/desired.ts';
 import { TsdError } from '../../model/errors/errors.ts';

@@ -34,7 +34,7 @@ interface Running {
   readonly child: ChildProcess;
 }
 
-/** @param command what runs in the new directory, told its parts */
+/** @param command what runs in the new directory; it gets the parts of that */
 async function start(
   name: string,
   command: (at: (part: string) => string, address: string) => string[],

@@ -35,7 +35,7 @@ function mountOf(path: string, mountinfo: string): MountLine | null {
     .reduce<MountLine | null>((best, next) => (best && best.place.length > next.place.length ? best : next), null);
 }
 
-/** What is mounted on a mount that is private reaches nobody. @throws TsdError TSD_BIND_SOURCE in Docker's words */
+/** What is mounted on a private mount stays in its own namespace. @throws TsdError TSD_BIND_SOURCE in Docker's words */
 export function requirePropagating(path: string, propagation: Propagation, step: string): void {
   const mount = mountOf(path, readFileSync('/proc/thread-self/mountinfo', 'utf8'));
   const toHost = PROPAGATION_FLAGS[propagation].type === MS.shared;
